@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# The peers that `make bench` measures Shapan against.
+source "$(dirname "${BASH_SOURCE[0]}")/install.sh"
+
+# Installing nginx must not start it on port 80 of the machine: the bench starts its own on a free port.
+if ! has_package nginx-light && ! has_package nginx; then
+    policy=/usr/sbin/policy-rc.d
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod +x "$policy"
+        trap 'as_root rm -f "$policy"' EXIT
+    fi
+    apt_install "peer of download/…" nginx-light
+fi
+
+python_venv bench "DuckDB, peer of ingest/… and open-sql/…" 'duckdb==2.0.0'
