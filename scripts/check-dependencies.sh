@@ -9,10 +9,9 @@ cargo deny --locked --log-level error check bans licenses sources
 # A build machine without a way out still has to pass, and must not look as if it had checked.
 report=$(mktemp)
 trap 'rm -f "$report"' EXIT
-if timeout 120 cargo deny --locked --log-level error check advisories >"$report" 2>&1; then
+if GIT_TERMINAL_PROMPT=0 timeout 120 cargo deny --locked --log-level error check advisories >"$report" 2>&1; then
     printf 'check-dependencies: no known vulnerability in a dependency\n'
-elif grep -qE 'failed to fetch advisory database|failed to (clone|open|fetch)|unable to (fetch|clone)' "$report" ||
-    ! grep -q 'advisories' "$report"; then
+elif [[ $(<"$report") == *'failed to fetch advisory database'* ]]; then
     printf 'check-dependencies: ADVISORIES NOT CHECKED: the advisory database cannot be reached from here\n'
 else
     cat "$report" >&2
