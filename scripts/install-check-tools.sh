@@ -10,4 +10,5 @@ for component in rustfmt clippy; do
         rustup component add "$component"
     }
 done
+apt_install "shell scripts are linted" shellcheck
 cargo_install cargo-deny 0.20.2 "the dependency policy of deny.toml"

@@ -1,0 +1,172 @@
+#!/usr/bin/env bash
+# Proves the README's promise: on a bare Debian 12 that has nothing but a Rust toolchain (and `make`, which the
+# README asks for), the given make targets work from a clean clone of the last commit.
+#
+#   scripts/prove-bare-debian.sh [install|demo|test]…      default: demo test
+#
+#   install   only the installers, twice: the second time must change nothing
+#   demo      `make demo` until /health/ready answers
+#   test      `make test`
+#
+# Runs as root (debootstrap, chroot); needs Debian's `debootstrap`. PROOF_ROOT says where the root is made
+# (default: a folder under /var/tmp, removed at the end unless KEEP=1); DEBIAN_MIRROR which mirror is used
+# (default: the one this machine is configured with). LEND=1 saves time by lending this machine's downloaded
+# crates and Cargo tools; without it they are downloaded and built as on a newcomer's machine.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+SUITE=bookworm
+USER_NAME=newcomer
+home=/home/$USER_NAME
+PORT=8080
+
+say() {
+    printf 'prove: %s\n' "$*" >&2
+}
+
+die() {
+    say "$*"
+    exit 1
+}
+
+[[ $(id -u) -eq 0 ]] || die "run as root: debootstrap and chroot need it"
+command -v debootstrap >/dev/null || die "needs debootstrap: apt-get install debootstrap"
+
+targets=("$@")
+[[ $# -gt 0 ]] || targets=(demo test)
+for target in "${targets[@]}"; do
+    [[ $target =~ ^(install|demo|test)$ ]] || die "unknown target $target: install, demo or test"
+done
+
+configured_mirror() {
+    sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb (\[[^]]*\] )?([^ ]+) bookworm .*/\2/p' \
+        /etc/apt/sources.list.d/*.sources /etc/apt/sources.list /etc/apt/sources.list.d/*.list 2>/dev/null |
+        grep -E '/debian/?$' | head -n 1
+}
+
+mirror=${DEBIAN_MIRROR:-$(configured_mirror || true)}
+root=${PROOF_ROOT:-/var/tmp/shapan-bare-debian}
+mounts=()
+
+tear_down() {
+    local status=$? mount
+    for mount in "${mounts[@]}"; do
+        umount --lazy "$mount" || true
+    done
+    if [[ ${KEEP:-} != 1 ]] && ! findmnt --raw --noheadings --output TARGET | grep -q "^$root/"; then
+        rm -rf --one-file-system "$root"
+    fi
+    exit "$status"
+}
+trap tear_down EXIT
+
+bind() {
+    mkdir -p "$root$2"
+    mount --bind "$1" "$root$2"
+    mounts=("$root$2" "${mounts[@]}")
+}
+
+if [[ ! -x $root/usr/bin/apt-get ]]; then
+    say "bare $SUITE in $root"
+    mkdir -p "$root"
+    # Without a mirror argument debootstrap takes Debian's own.
+    debootstrap --variant=minbase "$SUITE" "$root" ${mirror:+"$mirror"} >"$root.log" 2>&1 ||
+        die "debootstrap failed: see $root.log"
+fi
+for pseudo in /proc /sys /dev /dev/pts; do
+    bind "$pseudo" "$pseudo"
+done
+mkdir -p "$root/dev/shm"
+cp /etc/resolv.conf "$root/etc/resolv.conf"
+cp /etc/hosts "$root/etc/hosts"
+# A machine behind a proxy or a mirror of its own stays usable: its settings are lent, never committed.
+for setting in /etc/apt/apt.conf.d/*proxy* /etc/pip.conf /etc/ssl/certs/ca-certificates.crt; do
+    [[ -e $setting ]] || continue
+    mkdir -p "$root${setting%/*}"
+    cp -L "$setting" "$root$setting"
+done
+printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
+chmod +x "$root/usr/sbin/policy-rc.d"
+
+# inside USER HOME COMMAND: runs the command in the root with nothing of this machine's environment.
+inside() {
+    chroot --userspec="$1:$1" "$root" /usr/bin/env -i HOME="$2" USER="$1" LOGNAME="$1" LANG=C.UTF-8 TERM=dumb \
+        PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        ${PIP_CERT:+PIP_CERT="$PIP_CERT"} \
+        bash -c "$3"
+}
+
+as_root() {
+    inside root /root "$1"
+}
+
+as_newcomer() {
+    inside "$USER_NAME" "$home" "cd ~/shapan && $1"
+}
+
+say "the README's line: make and sudo"
+as_root 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+    --no-install-recommends make sudo >/tmp/apt.log 2>&1' || die "apt-get failed: see $root/tmp/apt.log"
+as_root "id -u $USER_NAME >/dev/null 2>&1 || useradd --create-home --shell /bin/bash $USER_NAME"
+printf '%s ALL=(ALL) NOPASSWD: ALL\n' "$USER_NAME" >"$root/etc/sudoers.d/$USER_NAME"
+
+say "the Rust toolchain of this machine, read-only"
+bind "$(rustc --print sysroot)" /opt/rust
+mount -o remount,ro,bind "$root/opt/rust"
+
+if [[ ${LEND:-} == 1 && ! -d $root$home/.cargo/registry ]]; then
+    say "this machine's downloaded crates and Cargo tools"
+    mkdir -p "$root$home/.cargo/registry" "$root$home/.cache/shapan/bin"
+    for tool in cargo-nextest cargo-deny; do
+        ! found=$(command -v "$tool") || cp "$found" "$root$home/.cache/shapan/bin/"
+    done
+    cp -a "${CARGO_HOME:-$HOME/.cargo}/registry/cache" "${CARGO_HOME:-$HOME/.cargo}/registry/index" \
+        "$root$home/.cargo/registry/"
+fi
+
+say "a clean clone of $(git rev-parse --short HEAD)"
+rm -rf "$root$home/shapan"
+git clone --quiet --no-hardlinks --depth 1 "file://$PWD" "$root$home/shapan"
+chroot "$root" chown -R "$USER_NAME:" "$home"
+
+prove_install() {
+    local again
+    as_newcomer 'for tools in build test check bench; do make $tools-tools || exit 1; done' </dev/null
+    say "once more: nothing may be left to install"
+    again=$(as_newcomer 'for tools in build test check bench; do make $tools-tools 2>&1; done' </dev/null)
+    [[ -z $again ]] || die "the installers are not idempotent: $again"
+}
+
+prove_demo() {
+    local deadline=$((SECONDS + 3600)) demo
+    if curl --silent --output /dev/null "http://127.0.0.1:$PORT/"; then
+        die "port $PORT of this machine is taken: the demo needs it"
+    fi
+    as_newcomer 'exec make demo' </dev/null &
+    demo=$!
+    until as_newcomer "curl --silent --fail --output /dev/null \
+        http://127.0.0.1:$PORT/health/ready" 2>/dev/null; do
+        kill -0 "$demo" 2>/dev/null || die "make demo ended before it was ready"
+        [[ $SECONDS -lt $deadline ]] || die "make demo was not ready within an hour"
+        sleep 2
+    done
+    say "make demo was ready after $SECONDS s"
+    as_newcomer "curl --silent --fail http://127.0.0.1:$PORT/datasets >/dev/null &&
+        test -s demo-data/demo-accounts.json"
+    # The server is the one process in the root that listens: ask it to stop as an operator would.
+    as_root "for process in /proc/[0-9]*; do
+        [[ \$(readlink \$process/exe) == */shapan && \$(readlink \$process/root) == / ]] || continue
+        kill -TERM \${process#/proc/}
+    done" 2>/dev/null
+    wait "$demo" || true
+}
+
+for target in "${targets[@]}"; do
+    started=$SECONDS
+    case $target in
+        install) prove_install ;;
+        demo) prove_demo ;;
+        test) as_newcomer 'make test' </dev/null ;;
+    esac
+    say "$target: proven in $((SECONDS - started)) s"
+done
