@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the install-*.sh scripts: how a tool comes onto the machine.
 #
 # Every installer may be run any number of times: what is there stays as it is, what is missing is named
