@@ -80,11 +80,14 @@ mkdir -p "$root/dev/shm"
 cp /etc/resolv.conf "$root/etc/resolv.conf"
 cp /etc/hosts "$root/etc/hosts"
 # A machine behind a proxy or a mirror of its own stays usable: its settings are lent, never committed.
-for setting in /etc/apt/apt.conf.d/*proxy* /etc/pip.conf /etc/ssl/certs/ca-certificates.crt; do
+for setting in /etc/apt/apt.conf.d/*proxy*; do
     [[ -e $setting ]] || continue
     mkdir -p "$root${setting%/*}"
     cp -L "$setting" "$root$setting"
 done
+# So do the certificates that it trusts beyond Debian's.
+certificates=/usr/local/share/lent-certificates.pem
+cp -L /etc/ssl/certs/ca-certificates.crt "$root$certificates"
 printf '#!/bin/sh\nexit 101\n' >"$root/usr/sbin/policy-rc.d"
 chmod +x "$root/usr/sbin/policy-rc.d"
 
@@ -92,7 +95,7 @@ chmod +x "$root/usr/sbin/policy-rc.d"
 inside() {
     chroot --userspec="$1:$1" "$root" /usr/bin/env -i HOME="$2" USER="$1" LOGNAME="$1" LANG=C.UTF-8 TERM=dumb \
         PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
-        ${PIP_CERT:+PIP_CERT="$PIP_CERT"} \
+        SSL_CERT_FILE="$certificates" PIP_CERT="$certificates" NODE_EXTRA_CA_CERTS="$certificates" \
         bash -c "$3"
 }
 
