@@ -8,10 +8,12 @@
 #   demo      `make demo` until /health/ready answers
 #   test      `make test`
 #
-# Runs as root (debootstrap, chroot); needs Debian's `debootstrap`. PROOF_ROOT says where the root is made
-# (default: a folder under /var/tmp, removed at the end unless KEEP=1); DEBIAN_MIRROR which mirror is used
-# (default: the one this machine is configured with). LEND=1 saves time by lending this machine's downloaded
-# crates and Cargo tools; without it they are downloaded and built as on a newcomer's machine.
+# Runs as root (debootstrap, chroot); needs Debian's `debootstrap`.
+#   PROOF_ROOT      where the root is made (default: a folder under /var/tmp)
+#   KEEP=1          leaves the root there at the end, for looking inside
+#   DEBIAN_MIRROR   default: the mirror this machine is configured with
+#   LEND=1          saves time by lending this machine's downloaded crates and Cargo tools; without it they are
+#                   downloaded and built as on a newcomer's machine
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -53,7 +55,7 @@ tear_down() {
     for mount in "${mounts[@]}"; do
         umount --lazy "$mount" || true
     done
-    if [[ ${KEEP:-} != 1 ]] && ! findmnt --raw --noheadings --output TARGET | grep -q "^$root/"; then
+    if [[ ${KEEP:-} != 1 && -e $root/.shapan-proof ]] && ! findmnt --raw --noheadings --output TARGET | grep -q "^$root/"; then
         rm -rf --one-file-system "$root"
     fi
     exit "$status"
@@ -66,13 +68,15 @@ bind() {
     mounts=("$root$2" "${mounts[@]}")
 }
 
-if [[ ! -x $root/usr/bin/apt-get ]]; then
-    say "bare $SUITE in $root"
-    mkdir -p "$root"
-    # Without a mirror argument debootstrap takes Debian's own.
-    debootstrap --variant=minbase "$SUITE" "$root" ${mirror:+"$mirror"} >"$root.log" 2>&1 ||
-        die "debootstrap failed: see $root.log"
-fi
+# A root that was used before is no longer bare.
+[[ ! -e $root || -e $root/.shapan-proof ]] || die "$root exists and was not made by this script"
+rm -rf --one-file-system "$root"
+say "bare $SUITE in $root"
+mkdir -p "$root"
+touch "$root/.shapan-proof"
+# Without a mirror argument debootstrap takes Debian's own.
+debootstrap --variant=minbase "$SUITE" "$root" ${mirror:+"$mirror"} >"$root.log" 2>&1 ||
+    die "debootstrap failed: see $root.log"
 for pseudo in /proc /sys /dev /dev/pts; do
     bind "$pseudo" "$pseudo"
 done
