@@ -1,0 +1,111 @@
+//! The schema, in steps that are never changed once released.
+//!
+//! A step is one SQL file for both engines. Only the names of types differ, and those stand in braces:
+//! SQLite tables are `STRICT`, so that both engines refuse a value of the wrong type.
+
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
+use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaManager, async_trait};
+
+/// Arbitrary, but the same in every process of the portal: whoever holds it migrates.
+const ADVISORY_LOCK: i64 = 0x5368_6170_616e_0001;
+
+/// Every step, oldest first.
+pub(crate) struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(Step {
+            name: "0001_initial",
+            sql: include_str!("0001_initial.sql"),
+        })]
+    }
+}
+
+/// Makes other processes that start now wait until this transaction ends.
+pub(crate) async fn lock(connection: &impl ConnectionTrait) -> Result<(), DbErr> {
+    if connection.get_database_backend() == DbBackend::Postgres {
+        let statement = format!("SELECT pg_advisory_xact_lock({ADVISORY_LOCK})");
+        connection
+            .execute_raw(Statement::from_string(DbBackend::Postgres, statement))
+            .await?;
+    }
+    Ok(())
+}
+
+struct Step {
+    name: &'static str,
+    sql: &'static str,
+}
+
+impl MigrationName for Step {
+    fn name(&self) -> &str {
+        self.name
+    }
+}
+
+#[async_trait::async_trait]
+impl MigrationTrait for Step {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        let sql = translate(self.sql, manager.get_database_backend());
+        manager.get_connection().execute_unprepared(&sql).await?;
+        Ok(())
+    }
+
+    fn use_transaction(&self) -> Option<bool> {
+        // The caller's transaction holds the lock and all steps.
+        Some(false)
+    }
+}
+
+/// Two tables that point at each other: SQLite takes the key at once, PostgreSQL once both exist.
+const POINTER: &str = "FOREIGN KEY (id, current_version_id) REFERENCES version (dataset_id, id)";
+
+fn translate(sql: &str, backend: DbBackend) -> String {
+    let pointer_column = format!(", CONSTRAINT dataset_current_version_fkey {POINTER}");
+    let pointer_key = format!("ALTER TABLE dataset ADD CONSTRAINT dataset_current_version_fkey {POINTER};");
+    let words = if backend == DbBackend::Postgres {
+        [
+            ("{uuid}", "UUID"),
+            ("{bigint}", "BIGINT"),
+            ("{bool}", "BOOLEAN"),
+            ("{bytes}", "BYTEA"),
+            ("{json}", "JSONB"),
+            ("{serial}", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
+            ("{strict}", ""),
+            ("{pointer_to_own_version}", ""),
+            ("{pointer_key}", &pointer_key),
+        ]
+    } else {
+        [
+            ("{uuid}", "BLOB"),
+            ("{bigint}", "INTEGER"),
+            ("{bool}", "INTEGER"),
+            ("{bytes}", "BLOB"),
+            ("{json}", "TEXT"),
+            ("{serial}", "INTEGER PRIMARY KEY AUTOINCREMENT"),
+            ("{strict}", "STRICT"),
+            ("{pointer_to_own_version}", &pointer_column),
+            ("{pointer_key}", ""),
+        ]
+    };
+    words
+        .iter()
+        .fold(sql.to_owned(), |sql, (word, text)| sql.replace(word, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_is_left_untranslated() {
+        for backend in [DbBackend::Sqlite, DbBackend::Postgres] {
+            for word in ["{uuid}", "{strict}", "{pointer"] {
+                assert!(
+                    !translate(include_str!("0001_initial.sql"), backend).contains(word),
+                    "{word}"
+                );
+            }
+        }
+    }
+}
