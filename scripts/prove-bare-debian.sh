@@ -124,8 +124,10 @@ mount -o remount,ro,bind "$root/opt/rust"
 if [[ ${LEND:-} == 1 && ! -d $root$home/.cargo/registry ]]; then
     say "this machine's downloaded crates and Cargo tools"
     mkdir -p "$root$home/.cargo/registry" "$root$home/.cache/shapan/bin"
+    cache=${SHAPAN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shapan}
     for tool in cargo-nextest cargo-deny; do
-        ! found=$(command -v "$tool") || cp "$found" "$root$home/.cache/shapan/bin/"
+        found=$(PATH=$cache/bin:$PATH command -v "$tool") || continue
+        cp "$found" "$root$home/.cache/shapan/bin/"
     done
     cp -a "${CARGO_HOME:-$HOME/.cargo}/registry/cache" "${CARGO_HOME:-$HOME/.cargo}/registry/index" \
         "$root$home/.cargo/registry/"
@@ -160,7 +162,7 @@ prove_demo() {
     say "make demo was ready after $SECONDS s"
     as_newcomer "curl --silent --fail http://127.0.0.1:$PORT/datasets >/dev/null &&
         test -s demo-data/demo-accounts.json"
-    # The server is the one process in the root that listens: ask it to stop as an operator would.
+    # The server is the one process of that name in the root: ask it to stop as an operator would.
     as_root "for process in /proc/[0-9]*; do
         [[ \$(readlink \$process/exe) == */shapan && \$(readlink \$process/root) == / ]] || continue
         kill -TERM \${process#/proc/}
