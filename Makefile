@@ -39,8 +39,8 @@ bench: build-tools ui bench-tools ## measure against the peers; writes target/be
 
 # The same tests with their loops lengthened: more seeds for the statistical and property tests, more kill
 # points for the fault tests. Hours rather than minutes.
-audit: build-tools ui test-tools ## the long ones: statistical audit, fuzzing, fault loops
-	SHAPAN_AUDIT=1 cargo nextest run --locked --workspace --all-targets --profile audit
+audit: build-tools ui test-tools ## the same tests at length: statistical audit, properties, fault loops
+	SHAPAN_AUDIT=1 PROPTEST_CASES=10000 cargo nextest run --locked --workspace --all-targets --profile audit
 
 # Documentation is built with the choice of features that clippy has just checked (`--examples` makes cargo
 # count dev-dependencies in, as `--all-targets` does), so dependencies are checked once for both.
