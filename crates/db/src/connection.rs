@@ -10,7 +10,8 @@ use sea_orm::sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseExecutor, DatabaseTransaction, DbBackend, IsolationLevel,
-    SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, TransactionOptions, TransactionTrait,
+    QueryResult, SqliteTransactionMode, SqlxPostgresConnector, SqlxSqliteConnector, Statement,
+    TransactionOptions, TransactionTrait, Value,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -234,9 +235,26 @@ impl Connection {
         }
     }
 
-    /// Which engine answers.
-    pub(crate) fn is_postgres(&self) -> bool {
-        self.executor().get_database_backend() == DbBackend::Postgres
+    /// Runs one statement with `$1`, `$2` … for values, which both engines read; gives the rows it touched.
+    pub(crate) async fn execute(
+        &self,
+        sql: impl Into<String>,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<u64, Error> {
+        let executor = self.executor();
+        let statement = Statement::from_sql_and_values(executor.get_database_backend(), sql.into(), values);
+        Ok(executor.execute_raw(statement).await?.rows_affected())
+    }
+
+    /// Runs one query with `$1`, `$2` … for values.
+    pub(crate) async fn query(
+        &self,
+        sql: impl Into<String>,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<QueryResult>, Error> {
+        let executor = self.executor();
+        let statement = Statement::from_sql_and_values(executor.get_database_backend(), sql.into(), values);
+        Ok(executor.query_all_raw(statement).await?)
     }
 }
 

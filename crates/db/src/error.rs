@@ -21,6 +21,9 @@ pub enum Error {
     /// The row changed since it was read, or is not in the state that the change needs.
     #[error("the {0} was changed by somebody else meanwhile; read it again")]
     Stale(&'static str),
+    /// A conditional update found too little left: of what, it says.
+    #[error("too little is left of {0}")]
+    BudgetExhausted(&'static str),
     /// The database is busy, full or out of reach.
     #[error("the database cannot be used now: {0}; try again later")]
     Unavailable(String),
@@ -47,7 +50,10 @@ impl Error {
     /// What kind of failure it is, to the caller.
     pub const fn category(&self) -> Category {
         match self {
-            Self::UniqueViolation(_) | Self::ForeignKeyViolation | Self::Stale(_) => Category::Conflict,
+            Self::UniqueViolation(_)
+            | Self::ForeignKeyViolation
+            | Self::Stale(_)
+            | Self::BudgetExhausted(_) => Category::Conflict,
             Self::NotFound(_) => Category::NotFound,
             Self::Unavailable(_) | Self::Contention => Category::Unavailable,
             Self::CheckViolation(_) | Self::Corrupt { .. } | Self::Configuration(_) | Self::Statement(_) => {

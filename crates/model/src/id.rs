@@ -102,6 +102,18 @@ id!(
     /// A private computation.
     JobId
 );
+id!(
+    /// A dataset with all its versions, derivatives and re-imports: what a privacy budget is counted on.
+    LineageId
+);
+id!(
+    /// What one project may spend on one lineage.
+    AllocationId
+);
+id!(
+    /// A dated, immutable rule that jobs and decisions point at.
+    PolicyId
+);
 
 #[cfg(test)]
 mod tests {

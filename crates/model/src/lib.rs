@@ -8,6 +8,7 @@ pub mod id;
 pub mod level;
 pub mod localized;
 pub mod metadata;
+pub mod policy;
 pub mod request;
 pub mod role;
 pub mod slug;
@@ -16,11 +17,17 @@ pub mod time;
 pub use category::Category;
 pub use entry::{EntryMetadata, License, Theme, UpdateCycle};
 pub use field::{Bounds, Domain, FieldDeclaration, FieldName, FieldRole, FieldType};
-pub use id::{DatasetId, JobId, OrganizationId, ProjectId, RequestId, TaskId, TokenId, UserId, VersionId};
+pub use id::{
+    AllocationId, DatasetId, JobId, LineageId, OrganizationId, PolicyId, ProjectId, RequestId, TaskId, TokenId,
+    UserId, VersionId,
+};
 pub use level::Level;
 pub use localized::{Language, Localized};
 pub use metadata::{DeclaredMetadata, MetadataError, UnitDeclaration, UnitType};
-pub use request::{Decision, JobState, Opinion, RequestState, VersionState};
+pub use policy::{BudgetPolicy, ReviewPolicy};
+pub use request::{
+    DatasetState, Decision, JobKind, JobState, Opinion, RequestKind, RequestState, VersionState,
+};
 pub use role::{OrganizationKind, Role, Scope};
 pub use slug::Slug;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

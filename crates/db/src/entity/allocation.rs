@@ -16,6 +16,7 @@ pub struct Model {
     pub window_days: i64,
     pub window_start: i64,
     pub created_at: i64,
+    pub closed_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -3,10 +3,6 @@
     unreachable_pub,
     reason = "sea-orm's derives want public items; this module is private"
 )]
-#![expect(
-    dead_code,
-    reason = "not every table has its repository yet; remove with the last one"
-)]
 
 pub(crate) mod allocation;
 pub(crate) mod charge;

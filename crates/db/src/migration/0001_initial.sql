@@ -231,6 +231,7 @@ CREATE TABLE allocation (
     window_days {bigint} NOT NULL CHECK (window_days > 0),
     window_start {bigint} NOT NULL,
     created_at {bigint} NOT NULL,
+    closed_at {bigint},
     CHECK (rho_remaining_nano <= rho_cap_nano),
     CHECK (delta_remaining_atto <= delta_cap_atto),
     CONSTRAINT allocation_project_id_lineage_id_key UNIQUE (project_id, lineage_id)

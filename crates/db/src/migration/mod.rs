@@ -45,7 +45,7 @@ impl MigrationName for Step {
 
 #[async_trait::async_trait]
 impl MigrationTrait for Step {
-    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+    async fn up(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
         let sql = translate(self.sql, manager.get_database_backend());
         manager.get_connection().execute_unprepared(&sql).await?;
         Ok(())

@@ -6,4 +6,22 @@
 //! - an update names the revision it was read at and gives [`Error::Stale`](crate::Error::Stale) otherwise;
 //! - lists page by id, newest or oldest first, with an index for each.
 
+pub mod allocation;
+pub mod dataset;
+pub mod idempotency;
+pub mod job;
+pub mod ledger;
 pub mod organization;
+pub mod outbox;
+pub mod policy;
+pub mod project;
+pub mod request;
+pub mod session;
+pub mod setting;
+pub mod storage_cleanup;
+pub mod task;
+pub mod throttle;
+pub mod token;
+pub mod usage;
+pub mod user;
+pub mod version;

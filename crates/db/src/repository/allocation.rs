@@ -1,0 +1,418 @@
+//! Privacy budgets: what a lineage may still give away, and what a project may spend on it (privacy.md
+//! "Accounting").
+//!
+//! ρ is counted in nano (10⁻⁹) and δ in atto (10⁻¹⁸), both as integers, so that sums are exact. A cap over a
+//! sliding window is kept as "remaining": [`charge`] takes from it by one conditional update, after giving back
+//! what has slid out of the window. Rows of `charge` are never changed.
+
+use model::{AllocationId, JobId, LineageId, ProjectId, Timestamp, UnitType};
+use sea_orm::ActiveValue::Set;
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use uuid::Uuid;
+
+use crate::connection::{Connection, Tx};
+use crate::entity::{allocation, charge, lineage};
+use crate::error::Error;
+
+const DAY_MICROS: i64 = 86_400_000_000;
+
+/// An amount of privacy loss; neither part is negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// ρ of zero-concentrated differential privacy, in 10⁻⁹.
+    pub rho_nano: i64,
+    /// δ, in 10⁻¹⁸.
+    pub delta_atto: i64,
+}
+
+/// What everyone together may learn of a dataset in all its versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lineage {
+    /// Its id.
+    pub id: LineageId,
+    /// Whom the guarantee protects; none for data that is about nobody.
+    pub unit_type: Option<UnitType>,
+    /// The most that is ever spent.
+    pub lifetime_cap: Cost,
+    /// What was spent so far.
+    pub lifetime_spent: Cost,
+    /// The most ρ within a window, in nano.
+    pub rho_window_cap_nano: i64,
+    /// What is left of it, in nano.
+    pub rho_remaining_nano: i64,
+    /// What open allocations have reserved of the window's cap, in nano.
+    pub rho_reserved_nano: i64,
+    /// The length of the sliding window.
+    pub window_days: i64,
+    /// When counting began.
+    pub created_at: Timestamp,
+}
+
+/// What a project may spend on a lineage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Allocation {
+    /// Its id.
+    pub id: AllocationId,
+    /// Who may spend.
+    pub project_id: ProjectId,
+    /// On what.
+    pub lineage_id: LineageId,
+    /// The most within a window (ρ) and in all (δ).
+    pub cap: Cost,
+    /// What is left of both.
+    pub remaining: Cost,
+    /// The length of the sliding window.
+    pub window_days: i64,
+    /// When it was approved.
+    pub created_at: Timestamp,
+    /// When it ended.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// A charge for a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charge {
+    /// Its id.
+    pub id: Uuid,
+    /// The job, which is stored before its charge.
+    pub job_id: JobId,
+    /// Who pays.
+    pub project_id: ProjectId,
+    /// From which allocation.
+    pub allocation_id: AllocationId,
+    /// On which lineage.
+    pub lineage_id: LineageId,
+    /// How much.
+    pub cost: Cost,
+    /// Whether the lineage pays too; not for an answer that outsiders have already.
+    pub lineage_charged: bool,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// Adds a lineage with nothing spent.
+///
+/// # Errors
+/// [`Error::CheckViolation`] for caps below zero.
+pub async fn insert_lineage(tx: &Tx, lineage: &Lineage) -> Result<(), Error> {
+    let row = lineage::ActiveModel {
+        id: Set(lineage.id.as_uuid()),
+        unit_type: Set(lineage.unit_type.map(|unit| unit.as_str().to_owned())),
+        rho_lifetime_cap_nano: Set(lineage.lifetime_cap.rho_nano),
+        rho_lifetime_spent_nano: Set(0),
+        delta_lifetime_cap_atto: Set(lineage.lifetime_cap.delta_atto),
+        delta_lifetime_spent_atto: Set(0),
+        rho_window_cap_nano: Set(lineage.rho_window_cap_nano),
+        rho_remaining_nano: Set(lineage.rho_window_cap_nano),
+        rho_reserved_nano: Set(0),
+        window_days: Set(lineage.window_days),
+        window_start: Set(lineage.created_at.as_micros() - 1),
+        created_at: Set(lineage.created_at.as_micros()),
+    };
+    lineage::Entity::insert(row)
+        .exec_without_returning(&tx.executor())
+        .await?;
+    Ok(())
+}
+
+/// Replaces unit type, caps and window of a lineage of which nothing was spent or reserved.
+///
+/// # Errors
+/// [`Error::Stale`] if something was: terms that people rely on do not change.
+pub async fn set_lineage_terms(tx: &Tx, lineage: &Lineage) -> Result<(), Error> {
+    let changed = tx
+        .execute(
+            "UPDATE lineage SET unit_type = $2, rho_lifetime_cap_nano = $3, delta_lifetime_cap_atto = $4, \
+             rho_window_cap_nano = $5, rho_remaining_nano = $5, window_days = $6 \
+             WHERE id = $1 AND rho_lifetime_spent_nano = 0 AND delta_lifetime_spent_atto = 0 \
+             AND rho_reserved_nano = 0",
+            [
+                lineage.id.as_uuid().into(),
+                lineage.unit_type.map(|unit| unit.as_str().to_owned()).into(),
+                lineage.lifetime_cap.rho_nano.into(),
+                lineage.lifetime_cap.delta_atto.into(),
+                lineage.rho_window_cap_nano.into(),
+                lineage.window_days.into(),
+            ],
+        )
+        .await?;
+    if changed == 1 { Ok(()) } else { Err(Error::Stale("lineage")) }
+}
+
+/// Adds an allocation with everything left, and reserves its cap within the lineage's.
+///
+/// # Errors
+/// [`Error::BudgetExhausted`] if open allocations would sum past the lineage's cap; the caller then rolls back.
+pub async fn insert(tx: &Tx, allocation: &Allocation) -> Result<(), Error> {
+    let reserved = tx
+        .execute(
+            "UPDATE lineage SET rho_reserved_nano = rho_reserved_nano + $2 \
+             WHERE id = $1 AND rho_reserved_nano + $2 <= rho_window_cap_nano",
+            [
+                allocation.lineage_id.as_uuid().into(),
+                allocation.cap.rho_nano.into(),
+            ],
+        )
+        .await?;
+    if reserved != 1 {
+        return Err(Error::BudgetExhausted(
+            "the lineage's cap is reserved by other projects",
+        ));
+    }
+    let row = allocation::ActiveModel {
+        id: Set(allocation.id.as_uuid()),
+        project_id: Set(allocation.project_id.as_uuid()),
+        lineage_id: Set(allocation.lineage_id.as_uuid()),
+        rho_cap_nano: Set(allocation.cap.rho_nano),
+        rho_remaining_nano: Set(allocation.cap.rho_nano),
+        delta_cap_atto: Set(allocation.cap.delta_atto),
+        delta_remaining_atto: Set(allocation.cap.delta_atto),
+        window_days: Set(allocation.window_days),
+        window_start: Set(allocation.created_at.as_micros() - 1),
+        created_at: Set(allocation.created_at.as_micros()),
+        closed_at: Set(None),
+    };
+    allocation::Entity::insert(row)
+        .exec_without_returning(&tx.executor())
+        .await?;
+    Ok(())
+}
+
+/// Ends an allocation and gives its reservation back; what was spent stays spent. `false` if it had ended.
+///
+/// # Errors
+/// If the database fails.
+pub async fn close(tx: &Tx, id: AllocationId, now: Timestamp) -> Result<bool, Error> {
+    let closed = tx
+        .execute(
+            "UPDATE allocation SET closed_at = $2 WHERE id = $1 AND closed_at IS NULL",
+            [id.as_uuid().into(), now.as_micros().into()],
+        )
+        .await?;
+    if closed == 1 {
+        tx.execute(
+            "UPDATE lineage SET rho_reserved_nano = rho_reserved_nano - \
+             (SELECT rho_cap_nano FROM allocation WHERE id = $1) \
+             WHERE id = (SELECT lineage_id FROM allocation WHERE id = $1)",
+            [id.as_uuid().into()],
+        )
+        .await?;
+    }
+    Ok(closed == 1)
+}
+
+/// Charges a job: all of `charges` or, after the error, none, as the caller rolls back.
+///
+/// Lineages are taken in the order of their ids, so that two jobs over the same two cannot wait in a circle.
+///
+/// # Errors
+/// [`Error::BudgetExhausted`] if an allocation or a lineage has too little left, or the allocation has ended.
+pub async fn charge(tx: &Tx, charges: &[Charge]) -> Result<(), Error> {
+    let mut charges = charges.to_vec();
+    charges.sort_by_key(|charge| charge.lineage_id);
+    for one in &charges {
+        if one.cost.rho_nano < 0 || one.cost.delta_atto < 0 {
+            return Err(Error::CheckViolation("a charge below zero".to_owned()));
+        }
+        charge_allocation(tx, one).await?;
+        if one.lineage_charged {
+            charge_lineage(tx, one).await?;
+        }
+        let row = charge::ActiveModel {
+            id: Set(one.id),
+            job_id: Set(one.job_id.as_uuid()),
+            project_id: Set(one.project_id.as_uuid()),
+            allocation_id: Set(one.allocation_id.as_uuid()),
+            lineage_id: Set(one.lineage_id.as_uuid()),
+            rho_nano: Set(one.cost.rho_nano),
+            delta_atto: Set(one.cost.delta_atto),
+            lineage_charged: Set(one.lineage_charged),
+            created_at: Set(one.created_at.as_micros()),
+        };
+        charge::Entity::insert(row)
+            .exec_without_returning(&tx.executor())
+            .await?;
+    }
+    Ok(())
+}
+
+async fn charge_allocation(tx: &Tx, charge: &Charge) -> Result<(), Error> {
+    let now = charge.created_at.as_micros();
+    tx.execute(
+        "UPDATE allocation SET window_start = $2 - window_days * $3, \
+         rho_remaining_nano = rho_remaining_nano + COALESCE((SELECT CAST(SUM(c.rho_nano) AS BIGINT) \
+         FROM charge c WHERE c.allocation_id = allocation.id AND c.created_at > allocation.window_start \
+         AND c.created_at <= $2 - allocation.window_days * $3), 0) \
+         WHERE id = $1 AND window_start < $2 - window_days * $3",
+        [
+            charge.allocation_id.as_uuid().into(),
+            now.into(),
+            DAY_MICROS.into(),
+        ],
+    )
+    .await?;
+    let charged = tx
+        .execute(
+            "UPDATE allocation SET rho_remaining_nano = rho_remaining_nano - $4, \
+             delta_remaining_atto = delta_remaining_atto - $5 \
+             WHERE id = $1 AND project_id = $2 AND lineage_id = $3 AND closed_at IS NULL \
+             AND rho_remaining_nano >= $4 AND delta_remaining_atto >= $5",
+            [
+                charge.allocation_id.as_uuid().into(),
+                charge.project_id.as_uuid().into(),
+                charge.lineage_id.as_uuid().into(),
+                charge.cost.rho_nano.into(),
+                charge.cost.delta_atto.into(),
+            ],
+        )
+        .await?;
+    if charged == 1 {
+        Ok(())
+    } else {
+        Err(Error::BudgetExhausted("the project's budget for the dataset"))
+    }
+}
+
+async fn charge_lineage(tx: &Tx, charge: &Charge) -> Result<(), Error> {
+    let now = charge.created_at.as_micros();
+    tx.execute(
+        "UPDATE lineage SET window_start = $2 - window_days * $3, \
+         rho_remaining_nano = rho_remaining_nano + COALESCE((SELECT CAST(SUM(c.rho_nano) AS BIGINT) \
+         FROM charge c WHERE c.lineage_id = lineage.id AND c.lineage_charged \
+         AND c.created_at > lineage.window_start \
+         AND c.created_at <= $2 - lineage.window_days * $3), 0) \
+         WHERE id = $1 AND window_start < $2 - window_days * $3",
+        [charge.lineage_id.as_uuid().into(), now.into(), DAY_MICROS.into()],
+    )
+    .await?;
+    let charged = tx
+        .execute(
+            "UPDATE lineage SET rho_remaining_nano = rho_remaining_nano - $2, \
+             rho_lifetime_spent_nano = rho_lifetime_spent_nano + $2, \
+             delta_lifetime_spent_atto = delta_lifetime_spent_atto + $3 \
+             WHERE id = $1 AND rho_remaining_nano >= $2 \
+             AND rho_lifetime_spent_nano + $2 <= rho_lifetime_cap_nano \
+             AND delta_lifetime_spent_atto + $3 <= delta_lifetime_cap_atto",
+            [
+                charge.lineage_id.as_uuid().into(),
+                charge.cost.rho_nano.into(),
+                charge.cost.delta_atto.into(),
+            ],
+        )
+        .await?;
+    if charged == 1 {
+        Ok(())
+    } else {
+        Err(Error::BudgetExhausted("the dataset's budget over everyone"))
+    }
+}
+
+/// The lineage with this id, which must exist, with what is left at `now`.
+///
+/// # Errors
+/// [`Error::NotFound`] if it does not.
+pub async fn load_lineage(connection: &Connection, id: LineageId, now: Timestamp) -> Result<Lineage, Error> {
+    let row = lineage::Entity::find_by_id(id.as_uuid())
+        .one(&connection.executor())
+        .await?
+        .ok_or(Error::NotFound("lineage"))?;
+    let slid_out = charge::Entity::find()
+        .filter(charge::Column::LineageId.eq(row.id))
+        .filter(charge::Column::LineageCharged.eq(true))
+        .filter(charge::Column::CreatedAt.gt(row.window_start))
+        .filter(charge::Column::CreatedAt.lte(now.as_micros() - row.window_days * DAY_MICROS))
+        .all(&connection.executor())
+        .await?;
+    let unit_type = match row.unit_type.as_deref() {
+        None => None,
+        Some(name) => Some(
+            UnitType::from_name(name).ok_or_else(|| Error::corrupt("lineage.unit_type", "unknown word"))?,
+        ),
+    };
+    Ok(Lineage {
+        id,
+        unit_type,
+        lifetime_cap: Cost {
+            rho_nano: row.rho_lifetime_cap_nano,
+            delta_atto: row.delta_lifetime_cap_atto,
+        },
+        lifetime_spent: Cost {
+            rho_nano: row.rho_lifetime_spent_nano,
+            delta_atto: row.delta_lifetime_spent_atto,
+        },
+        rho_window_cap_nano: row.rho_window_cap_nano,
+        rho_remaining_nano: row.rho_remaining_nano + slid_out.iter().map(|c| c.rho_nano).sum::<i64>(),
+        rho_reserved_nano: row.rho_reserved_nano,
+        window_days: row.window_days,
+        created_at: Timestamp::from_micros(row.created_at),
+    })
+}
+
+/// The allocations of a project, with what is left at `now`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list_of_project(
+    connection: &Connection,
+    project: ProjectId,
+    now: Timestamp,
+) -> Result<Vec<Allocation>, Error> {
+    let rows = allocation::Entity::find()
+        .filter(allocation::Column::ProjectId.eq(project.as_uuid()))
+        .order_by_asc(allocation::Column::Id)
+        .all(&connection.executor())
+        .await?;
+    let mut allocations = Vec::with_capacity(rows.len());
+    for row in rows {
+        let slid_out = charge::Entity::find()
+            .filter(charge::Column::AllocationId.eq(row.id))
+            .filter(charge::Column::CreatedAt.gt(row.window_start))
+            .filter(charge::Column::CreatedAt.lte(now.as_micros() - row.window_days * DAY_MICROS))
+            .all(&connection.executor())
+            .await?;
+        allocations.push(Allocation {
+            id: AllocationId::from_uuid(row.id),
+            project_id: ProjectId::from_uuid(row.project_id),
+            lineage_id: LineageId::from_uuid(row.lineage_id),
+            cap: Cost {
+                rho_nano: row.rho_cap_nano,
+                delta_atto: row.delta_cap_atto,
+            },
+            remaining: Cost {
+                rho_nano: row.rho_remaining_nano + slid_out.iter().map(|c| c.rho_nano).sum::<i64>(),
+                delta_atto: row.delta_remaining_atto,
+            },
+            window_days: row.window_days,
+            created_at: Timestamp::from_micros(row.created_at),
+            closed_at: row.closed_at.map(Timestamp::from_micros),
+        });
+    }
+    Ok(allocations)
+}
+
+/// The charges of a project, oldest first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list_charges(connection: &Connection, project: ProjectId) -> Result<Vec<Charge>, Error> {
+    let rows = charge::Entity::find()
+        .filter(charge::Column::ProjectId.eq(project.as_uuid()))
+        .order_by_asc(charge::Column::CreatedAt)
+        .order_by_asc(charge::Column::Id)
+        .all(&connection.executor())
+        .await?;
+    let read = |row: charge::Model| Charge {
+        id: row.id,
+        job_id: JobId::from_uuid(row.job_id),
+        project_id: ProjectId::from_uuid(row.project_id),
+        allocation_id: AllocationId::from_uuid(row.allocation_id),
+        lineage_id: LineageId::from_uuid(row.lineage_id),
+        cost: Cost {
+            rho_nano: row.rho_nano,
+            delta_atto: row.delta_atto,
+        },
+        lineage_charged: row.lineage_charged,
+        created_at: Timestamp::from_micros(row.created_at),
+    };
+    Ok(rows.into_iter().map(read).collect())
+}

@@ -1,0 +1,253 @@
+//! Private jobs: charged, computed, released by the clock.
+
+use model::{JobId, JobKind, JobState, ProjectId, Timestamp, UserId};
+use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::connection::{Connection, Tx};
+use crate::entity::job::{ActiveModel, Column, Entity, Model};
+use crate::error::Error;
+
+/// Violated when the same question was charged in the project before: answer from that job.
+pub const PLAN_KEY: &str = "job_project_id_plan_hash_key";
+
+/// A job.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// In which project.
+    pub project_id: ProjectId,
+    /// Who asked.
+    pub submitted_by: UserId,
+    /// How it is written.
+    pub kind: JobKind,
+    /// SHA-256 of the canonical plan with version, bounds, cost and policy.
+    pub plan_hash: [u8; 32],
+    /// Where it stands.
+    pub state: JobState,
+    /// The text as it was given; shown to its own project only.
+    pub sql: Option<String>,
+    /// What the worker runs.
+    pub plan: Value,
+    /// What it was charged.
+    pub cost: Value,
+    /// The rules in force.
+    pub policy_id: Option<Uuid>,
+    /// The job whose stored answer this one shows.
+    pub reuse_of: Option<JobId>,
+    /// When it was charged.
+    pub created_at: Timestamp,
+    /// When it is released, whatever the data.
+    pub due_at: Timestamp,
+    /// The noised answer; nobody reads it before `due_at`.
+    pub result: Option<Value>,
+    /// What proves the charge.
+    pub receipt: Option<Value>,
+    /// Counts changes, from 1.
+    pub revision: i64,
+}
+
+/// Adds a job.
+///
+/// # Errors
+/// [`Error::UniqueViolation`] of [`PLAN_KEY`].
+pub async fn insert(tx: &Tx, job: &Job) -> Result<(), Error> {
+    let row = ActiveModel {
+        id: Set(job.id.as_uuid()),
+        project_id: Set(job.project_id.as_uuid()),
+        submitted_by: Set(job.submitted_by.as_uuid()),
+        kind: Set(job.kind.as_str().to_owned()),
+        plan_hash: Set(job.plan_hash.to_vec()),
+        state: Set(job.state.as_str().to_owned()),
+        sql: Set(job.sql.clone()),
+        plan: Set(job.plan.clone()),
+        cost: Set(job.cost.clone()),
+        policy_id: Set(job.policy_id),
+        reuse_of: Set(job.reuse_of.map(JobId::as_uuid)),
+        created_at: Set(job.created_at.as_micros()),
+        due_at: Set(job.due_at.as_micros()),
+        started_at: Set(None),
+        finished_at: Set(None),
+        result: Set(job.result.clone()),
+        receipt: Set(job.receipt.clone()),
+        revision: Set(job.revision),
+    };
+    Entity::insert(row).exec_without_returning(&tx.executor()).await?;
+    Ok(())
+}
+
+/// Moves a job on from one of these states.
+///
+/// # Errors
+/// [`Error::Stale`] if it is in none of them.
+pub async fn change_state(tx: &Tx, id: JobId, from: &[JobState], to: JobState) -> Result<(), Error> {
+    let updated = Entity::update_many()
+        .col_expr(Column::State, Expr::value(to.as_str()))
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
+        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::State.is_in(from.iter().map(|state| state.as_str())))
+        .exec(&tx.executor())
+        .await?;
+    if updated.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(Error::Stale("job"))
+    }
+}
+
+/// Stores the noised answer of a job that has none: noise is drawn once.
+///
+/// # Errors
+/// [`Error::Stale`] if it has one.
+pub async fn set_result(tx: &Tx, id: JobId, result: Value, now: Timestamp) -> Result<(), Error> {
+    let updated = Entity::update_many()
+        .col_expr(Column::Result, Expr::value(result))
+        .col_expr(Column::FinishedAt, Expr::value(now.as_micros()))
+        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::Result.is_null())
+        .exec(&tx.executor())
+        .await?;
+    if updated.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(Error::Stale("job"))
+    }
+}
+
+/// Stores what proves the charge, or its newer form once the ledger has sequenced it.
+///
+/// # Errors
+/// [`Error::NotFound`] if there is no such job.
+pub async fn set_receipt(tx: &Tx, id: JobId, receipt: Value) -> Result<(), Error> {
+    let updated = Entity::update_many()
+        .col_expr(Column::Receipt, Expr::value(receipt))
+        .filter(Column::Id.eq(id.as_uuid()))
+        .exec(&tx.executor())
+        .await?;
+    if updated.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(Error::NotFound("job"))
+    }
+}
+
+/// The job with this id.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find(connection: &Connection, id: JobId) -> Result<Option<Job>, Error> {
+    Entity::find_by_id(id.as_uuid())
+        .one(&connection.executor())
+        .await?
+        .map(read)
+        .transpose()
+}
+
+/// The job with this id, which must exist.
+///
+/// # Errors
+/// [`Error::NotFound`] if it does not.
+pub async fn load(connection: &Connection, id: JobId) -> Result<Job, Error> {
+    find(connection, id).await?.ok_or(Error::NotFound("job"))
+}
+
+/// The job that paid for this question in this project.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find_paid(
+    connection: &Connection,
+    project: ProjectId,
+    plan_hash: &[u8; 32],
+) -> Result<Option<Job>, Error> {
+    let row = Entity::find()
+        .filter(Column::ProjectId.eq(project.as_uuid()))
+        .filter(Column::PlanHash.eq(plan_hash.to_vec()))
+        .filter(Column::ReuseOf.is_null())
+        .one(&connection.executor())
+        .await?;
+    row.map(read).transpose()
+}
+
+/// Up to `limit` jobs of a project, newest first, before the one with id `before`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list(
+    connection: &Connection,
+    project: ProjectId,
+    before: Option<JobId>,
+    limit: u64,
+) -> Result<Vec<Job>, Error> {
+    let mut query = Entity::find()
+        .filter(Column::ProjectId.eq(project.as_uuid()))
+        .order_by_desc(Column::Id)
+        .limit(limit);
+    if let Some(before) = before {
+        query = query.filter(Column::Id.lt(before.as_uuid()));
+    }
+    query
+        .all(&connection.executor())
+        .await?
+        .into_iter()
+        .map(read)
+        .collect()
+}
+
+/// Jobs not yet released whose time has come by `now`, oldest deadline first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list_due(connection: &Connection, now: Timestamp, limit: u64) -> Result<Vec<Job>, Error> {
+    let waiting = [JobState::Queued, JobState::Running, JobState::Delayed].map(JobState::as_str);
+    let rows = Entity::find()
+        .filter(Column::State.is_in(waiting))
+        .filter(Column::DueAt.lte(now.as_micros()))
+        .order_by_asc(Column::DueAt)
+        .limit(limit)
+        .all(&connection.executor())
+        .await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// The next deadline among jobs not yet released.
+///
+/// # Errors
+/// If the database fails.
+pub async fn next_due(connection: &Connection) -> Result<Option<Timestamp>, Error> {
+    let waiting = [JobState::Queued, JobState::Running].map(JobState::as_str);
+    let row = Entity::find()
+        .filter(Column::State.is_in(waiting))
+        .order_by_asc(Column::DueAt)
+        .one(&connection.executor())
+        .await?;
+    Ok(row.map(|row| Timestamp::from_micros(row.due_at)))
+}
+
+fn read(row: Model) -> Result<Job, Error> {
+    Ok(Job {
+        id: JobId::from_uuid(row.id),
+        project_id: ProjectId::from_uuid(row.project_id),
+        submitted_by: UserId::from_uuid(row.submitted_by),
+        kind: JobKind::from_word(&row.kind).ok_or_else(|| Error::corrupt("job.kind", "unknown word"))?,
+        plan_hash: row
+            .plan_hash
+            .try_into()
+            .map_err(|_| Error::corrupt("job.plan_hash", "not 32 bytes"))?,
+        state: JobState::from_word(&row.state).ok_or_else(|| Error::corrupt("job.state", "unknown word"))?,
+        sql: row.sql,
+        plan: row.plan,
+        cost: row.cost,
+        policy_id: row.policy_id,
+        reuse_of: row.reuse_of.map(JobId::from_uuid),
+        created_at: Timestamp::from_micros(row.created_at),
+        due_at: Timestamp::from_micros(row.due_at),
+        result: row.result,
+        receipt: row.receipt,
+        revision: row.revision,
+    })
+}
