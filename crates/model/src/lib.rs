@@ -18,8 +18,8 @@ pub use category::Category;
 pub use entry::{EntryMetadata, License, Theme, UpdateCycle};
 pub use field::{Bounds, Domain, FieldDeclaration, FieldName, FieldRole, FieldType};
 pub use id::{
-    AllocationId, DatasetId, JobId, LineageId, OrganizationId, PolicyId, ProjectId, RequestId, TaskId, TokenId,
-    UserId, VersionId,
+    AllocationId, DatasetId, JobId, LineageId, OrganizationId, PolicyId, ProjectId, RequestId, TaskId,
+    TokenId, UserId, VersionId,
 };
 pub use level::Level;
 pub use localized::{Language, Localized};

@@ -28,6 +28,38 @@ macro_rules! words {
 }
 
 words! {
+    /// Where a dataset stands.
+    DatasetState {
+        /// Known to its department and the bureau only.
+        Draft = "draft",
+        /// In the catalogue: open (L1), to be applied for (L2, L3), or listed with the reason it is not (L4).
+        Released = "released",
+        /// Taken out of use; its page says so.
+        Retired = "retired",
+    }
+}
+
+words! {
+    /// What a request asks for.
+    RequestKind {
+        /// That a dataset be released.
+        Release = "release",
+        /// That conditional data may be used.
+        Access = "access",
+    }
+}
+
+words! {
+    /// How a private job is written.
+    JobKind {
+        /// A query.
+        Sql = "sql",
+        /// A WebAssembly module.
+        Wasm = "wasm",
+    }
+}
+
+words! {
     /// Where a version stands.
     VersionState {
         /// Its bytes are arriving or being read.
