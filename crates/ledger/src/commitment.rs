@@ -1,10 +1,10 @@
-//! Commitments: what is derived from data or from a query's text stands sealed in the ledger and is opened, to
-//! whom it concerns, by a receipt.
+//! Commitments: what is derived from data or from a query's text stands sealed in the ledger and is opened,
+//! to whom it concerns, by a receipt.
 //!
-//! Assumed: SHA-256 is collision-resistant and hides a 32-byte uniform prefix. Guaranteed: *binding*, nobody can
-//! open a commitment to two values; *hiding*, whoever does not hold the nonce learns nothing of the value, not
-//! even by trying all values of a small domain. Why: the nonce has a fixed length, so nonce || value is read in
-//! one way only, and canonical JSON (RFC 8785) gives each value one spelling.
+//! Assumed: SHA-256 is collision-resistant and hides a 32-byte uniform prefix. Guaranteed: *binding*, nobody
+//! can open a commitment to two values; *hiding*, whoever does not hold the nonce learns nothing of the
+//! value, not even by trying all values of a small domain. Why: the nonce has a fixed length, so nonce ||
+//! value is read in one way only, and canonical JSON (RFC 8785) gives each value one spelling.
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! What the ledger records: one leaf for each act of a closed list.
 //!
-//! A leaf is RFC 8785 canonical JSON: `{"act", "actor", "at", "commitments", "facts", "subjects", "v"}`. It names
-//! organisations and roles, never persons; what derives from data or from a query's text is a commitment.
+//! A leaf is RFC 8785 canonical JSON: `{"act", "actor", "at", "commitments", "facts", "subjects", "v"}`. It
+//! names organisations and roles, never persons; what derives from data or from a query's text is a
+//! commitment.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -74,6 +75,8 @@ acts! {
     AccessRequested = "access.requested",
     /// A reviewer decided on access and budget.
     AccessDecided = "access.decided",
+    /// Those who asked took a release or access request back.
+    RequestWithdrawn = "request.withdrawn",
     /// A project was opened for an approved request.
     ProjectOpened = "project.opened",
     /// A project ended.
@@ -592,7 +595,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_round_trips(text in "[^\\x00-\\x1f\\x7f-\\u{9f}]{0,60}", number in -MAX_INTEGER..MAX_INTEGER) {
+        fn any_text_round_trips(
+            text in "[^\\x00-\\x1f\\x7f-\\u{9f}]{0,60}",
+            number in -MAX_INTEGER..MAX_INTEGER,
+        ) {
             let leaf = Leaf::builder(Act::PolicyChanged, number, Actor::system())
                 .fact("text", text)
                 .fact("number", number)

@@ -1,7 +1,7 @@
 //! Signed notes (C2SP signed-note) with Ed25519 keys.
 //!
-//! A note is text, an empty line, and signature lines `— <key name> <base64(key id || signature)>`. Signatures by
-//! keys that a reader does not know are ignored, which lets keys rotate and witnesses co-sign.
+//! A note is text, an empty line, and signature lines `— <key name> <base64(key id || signature)>`.
+//! Signatures by keys that a reader does not know are ignored, which lets keys rotate and witnesses co-sign.
 
 use std::fmt;
 use std::str::FromStr;
@@ -100,7 +100,8 @@ impl VerifierKey {
     /// A key from its name and its Ed25519 public key.
     ///
     /// # Errors
-    /// [`NoteError::Name`], or [`NoteError::Key`] for bytes that are no point of the curve or one of small order.
+    /// [`NoteError::Name`], or [`NoteError::Key`] for bytes that are no point of the curve or one of small
+    /// order.
     pub fn new(name: &str, public: &[u8; 32]) -> Result<Self, NoteError> {
         check_name(name)?;
         let key = ed25519_dalek::VerifyingKey::from_bytes(public)
@@ -204,8 +205,8 @@ impl SigningKey {
         }
     }
 
-    /// The key as text for a secret store: `PRIVATE+KEY+<name>+<id>+<base64(0x01 || seed)>`, the form that other
-    /// note tools read.
+    /// The key as text for a secret store: `PRIVATE+KEY+<name>+<id>+<base64(0x01 || seed)>`, the form that
+    /// other note tools read.
     #[must_use]
     pub fn to_secret_text(&self) -> String {
         let material = [&[ED25519], self.key.as_bytes().as_slice()].concat();

@@ -1,7 +1,7 @@
 //! Inclusion and consistency proofs: made from stored nodes, checked from nothing but hashes.
 //!
-//! Making a proof has two halves, so that a store behind an asynchronous connection can fetch all nodes in one
-//! query: a [`ProofPlan`] names the complete nodes that are needed, [`ProofPlan::build`] folds them.
+//! Making a proof has two halves, so that a store behind an asynchronous connection can fetch all nodes in
+//! one query: a [`ProofPlan`] names the complete nodes that are needed, [`ProofPlan::build`] folds them.
 //! Checking follows RFC 9162 sections 2.1.3.2 and 2.1.4.2 (the same tree as RFC 6962, iterative algorithms).
 
 use std::collections::{BTreeMap, HashMap};
@@ -238,7 +238,8 @@ pub fn verify_inclusion(
     expect_root(root, computed)
 }
 
-/// Checks that the tree of `new` leaves with root `new_root` extends the tree of `old` leaves with `old_root`.
+/// Checks that the tree of `new` leaves with root `new_root` extends the tree of `old` leaves with
+/// `old_root`.
 ///
 /// # Errors
 /// [`ProofError`] saying what does not hold.

@@ -1,8 +1,9 @@
 //! Receipts: what a party to an act keeps, and anyone can check with the log's public key alone.
 //!
-//! A receipt carries the leaf, the openings of its commitments and, once the sequencer has signed a checkpoint
-//! over it, its inclusion proof. Guaranteed by [`Receipt::verify`] for a proven receipt: the holder of the log's
-//! key signed a tree that contains exactly this leaf at this index, and the opened values are the committed ones.
+//! A receipt carries the leaf, the openings of its commitments and, once the sequencer has signed a
+//! checkpoint over it, its inclusion proof. Guaranteed by [`Receipt::verify`] for a proven receipt: the
+//! holder of the log's key signed a tree that contains exactly this leaf at this index, and the opened values
+//! are the committed ones.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! The log as static resources: hash tiles of height 8 and entry bundles (C2SP tlog-tiles).
 //!
-//! Tile `n` of level `l` holds the nodes of height `8·l` numbered `256·n ..`, 32 bytes each. The last tile of a
-//! level may be partial (1 to 255 hashes) and is then superseded, never changed, when the tree grows.
+//! Tile `n` of level `l` holds the nodes of height `8·l` numbered `256·n ..`, 32 bytes each. The last tile of
+//! a level may be partial (1 to 255 hashes) and is then superseded, never changed, when the tree grows.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -99,8 +99,8 @@ impl Tile {
         fits.then_some(Self { level, index, width })
     }
 
-    /// The tile of `level` numbered `index` as it is in a tree of `size` leaves: full, partial, or `None` when
-    /// the tree does not reach it.
+    /// The tile of `level` numbered `index` as it is in a tree of `size` leaves: full, partial, or `None`
+    /// when the tree does not reach it.
     #[must_use]
     pub fn in_tree(level: u8, index: u64, size: u64) -> Option<Self> {
         let hashes = hashes_in_level(level, size)?;

@@ -1,9 +1,9 @@
 //! Check of a whole log, live or from a mirror.
 //!
 //! Guaranteed when [`LogVerifier::verify`] succeeds: the checkpoint is signed by a known key; its root is the
-//! RFC 6962 root over exactly the entries that are served; every hash tile agrees with these entries; every entry
-//! is a well-formed leaf; and the log extends the remembered checkpoint, so nothing that was seen then has been
-//! changed or removed since. Memory is O(log n): entries are read bundle by bundle.
+//! RFC 6962 root over exactly the entries that are served; every hash tile agrees with these entries; every
+//! entry is a well-formed leaf; and the log extends the remembered checkpoint, so nothing that was seen then
+//! has been changed or removed since. Memory is O(log n): entries are read bundle by bundle.
 
 use std::collections::BTreeMap;
 
@@ -199,8 +199,8 @@ impl Walk<'_> {
         read_or_full(self.reader, resource).map_err(|source| VerifyError::Read { resource, source })
     }
 
-    /// Reads a bundle and checks its entries against the tile beside it and, when that is full, all tiles above
-    /// that it completes. Returns the leaf hashes.
+    /// Reads a bundle and checks its entries against the tile beside it and, when that is full, all tiles
+    /// above that it completes. Returns the leaf hashes.
     fn read_bundle(&mut self, index: u64, acts: &mut BTreeMap<Act, u64>) -> Result<Vec<Hash>, VerifyError> {
         let Some(tile) = Tile::in_tree(0, index, self.size) else {
             return Ok(Vec::new());
