@@ -1,0 +1,279 @@
+//! What DataFusion's planner may resolve: one table, the allowed functions, nothing else.
+//!
+//! The functions here carry names and types only; they are compiled into [`crate::scalar::ScalarExpr`] and never run.
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use datafusion_common::config::ConfigOptions;
+use datafusion_common::{Result, TableReference, not_impl_err, plan_err};
+use datafusion_expr::function::AccumulatorArgs;
+use datafusion_expr::planner::{ContextProvider, ExprPlanner, PlannerResult, RawAggregateExpr};
+use datafusion_expr::{
+    Accumulator, AggregateUDF, AggregateUDFImpl, ColumnarValue, Expr, HigherOrderUDF, ScalarFunctionArgs,
+    ScalarUDF, ScalarUDFImpl, Signature, TableSource, TypeSignature, Volatility, WindowUDF, lit,
+};
+use model::{FieldRole, FieldType};
+
+use crate::function::{self, ALLOWED, Allowed, Shape, TIMESTAMP};
+use crate::relation::Relation;
+
+/// The Arrow type by which the planner knows a field type.
+pub(crate) fn planner_type(field_type: FieldType) -> DataType {
+    match field_type {
+        FieldType::Text => DataType::Utf8,
+        FieldType::Integer => DataType::Int64,
+        FieldType::Number => DataType::Float64,
+        FieldType::Boolean => DataType::Boolean,
+        FieldType::Date => DataType::Date32,
+        FieldType::Timestamp => TIMESTAMP,
+    }
+}
+
+#[derive(Debug)]
+struct Source {
+    schema: SchemaRef,
+}
+
+impl TableSource for Source {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+/// The planner's world.
+pub(crate) struct Context {
+    table: String,
+    source: Arc<Source>,
+    options: ConfigOptions,
+    scalars: Vec<(&'static Allowed, Arc<ScalarUDF>)>,
+    count: Arc<AggregateUDF>,
+    sum: Arc<AggregateUDF>,
+    planners: Vec<Arc<dyn ExprPlanner>>,
+}
+
+impl Context {
+    pub(crate) fn new(relation: &Relation) -> Self {
+        let fields: Vec<_> = relation
+            .visible_fields()
+            .map(|field| {
+                let data_type = match field.role {
+                    FieldRole::UnitKey => DataType::Utf8,
+                    _ => planner_type(field.field_type),
+                };
+                Field::new(field.name.as_str(), data_type, true)
+            })
+            .collect();
+        let scalars: Vec<_> = ALLOWED
+            .iter()
+            .map(|f| (f, Arc::new(ScalarUDF::new_from_impl(Declared::new(f)))))
+            .collect();
+        let planner = Special {
+            scalars: scalars.clone(),
+        };
+        Self {
+            table: relation.sql_name(),
+            source: Arc::new(Source {
+                schema: Arc::new(Schema::new(fields)),
+            }),
+            options: ConfigOptions::default(),
+            scalars,
+            count: Arc::new(AggregateUDF::new_from_impl(Released::new("count"))),
+            sum: Arc::new(AggregateUDF::new_from_impl(Released::new("sum"))),
+            planners: vec![Arc::new(planner)],
+        }
+    }
+}
+
+impl ContextProvider for Context {
+    fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
+        match name {
+            TableReference::Bare { table } if *table == *self.table => Ok(Arc::clone(&self.source) as _),
+            other => plan_err!("there is no dataset {other}"),
+        }
+    }
+
+    fn get_expr_planners(&self) -> &[Arc<dyn ExprPlanner>] {
+        &self.planners
+    }
+
+    fn get_function_meta(&self, name: &str) -> Option<Arc<ScalarUDF>> {
+        let wanted = function::find(name)?;
+        self.scalars
+            .iter()
+            .find(|(f, _)| f.name == wanted.name)
+            .map(|(_, udf)| Arc::clone(udf))
+    }
+
+    fn get_higher_order_meta(&self, _name: &str) -> Option<Arc<HigherOrderUDF>> {
+        None
+    }
+
+    fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
+        match name {
+            "count" => Some(Arc::clone(&self.count)),
+            "sum" => Some(Arc::clone(&self.sum)),
+            _ => None,
+        }
+    }
+
+    fn get_window_meta(&self, _name: &str) -> Option<Arc<WindowUDF>> {
+        None
+    }
+
+    fn get_variable_type(&self, _names: &[String]) -> Option<DataType> {
+        None
+    }
+
+    fn options(&self) -> &ConfigOptions {
+        &self.options
+    }
+
+    fn udf_names(&self) -> Vec<String> {
+        function::names().map(str::to_owned).collect()
+    }
+
+    fn higher_order_function_names(&self) -> Vec<String> {
+        vec![]
+    }
+
+    fn udaf_names(&self) -> Vec<String> {
+        vec!["count".to_owned(), "sum".to_owned()]
+    }
+
+    fn udwf_names(&self) -> Vec<String> {
+        vec![]
+    }
+}
+
+/// An allowed scalar function: name and types.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Declared {
+    name: &'static str,
+    shape: Shape,
+    signature: Signature,
+}
+
+impl Declared {
+    fn new(allowed: &'static Allowed) -> Self {
+        let signature = Signature::new(TypeSignature::UserDefined, Volatility::Immutable);
+        Self {
+            name: allowed.name,
+            shape: allowed.shape,
+            signature,
+        }
+    }
+}
+
+impl ScalarUDFImpl for Declared {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        match self.shape.coerce(arg_types) {
+            Some(coerced) => Ok(self.shape.result(&coerced)),
+            None => plan_err!("{} does not take arguments of these types", self.name),
+        }
+    }
+
+    fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
+        match self.shape.coerce(arg_types) {
+            Some(coerced) => Ok(coerced),
+            None => plan_err!("{} does not take arguments of these types", self.name),
+        }
+    }
+
+    fn invoke_with_args(&self, _args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        not_impl_err!("{} is compiled, not called", self.name)
+    }
+}
+
+/// An aggregate that is released: name and types.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Released {
+    name: &'static str,
+    signature: Signature,
+}
+
+impl Released {
+    fn new(name: &'static str) -> Self {
+        let signature = Signature::new(TypeSignature::UserDefined, Volatility::Immutable);
+        Self { name, signature }
+    }
+}
+
+impl AggregateUDFImpl for Released {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
+        match (self.name, arg_types) {
+            ("sum", [t]) if t.is_floating() => Ok(DataType::Float64),
+            _ => Ok(DataType::Int64),
+        }
+    }
+
+    fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
+        match (self.name, arg_types) {
+            ("count", [t]) => Ok(vec![t.clone()]),
+            ("sum", [t]) if t.is_integer() => Ok(vec![DataType::Int64]),
+            ("sum", [t]) if t.is_floating() => Ok(vec![DataType::Float64]),
+            _ => plan_err!("{} takes one argument, a number for sum", self.name),
+        }
+    }
+
+    fn accumulator(&self, _args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
+        not_impl_err!("{} is compiled, not called", self.name)
+    }
+}
+
+/// Special syntax: COUNT(*), EXTRACT, SUBSTRING, POSITION.
+#[derive(Debug)]
+struct Special {
+    scalars: Vec<(&'static Allowed, Arc<ScalarUDF>)>,
+}
+
+impl Special {
+    fn call(&self, name: &str, args: Vec<Expr>) -> PlannerResult<Vec<Expr>> {
+        match self.scalars.iter().find(|(f, _)| f.name == name) {
+            Some((_, udf)) => PlannerResult::Planned(udf.call(args)),
+            None => PlannerResult::Original(args),
+        }
+    }
+}
+
+impl ExprPlanner for Special {
+    fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(self.call("date_part", args))
+    }
+
+    fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(self.call("substr", args))
+    }
+
+    fn plan_position(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(self.call("strpos", args))
+    }
+
+    #[expect(deprecated, reason = "the planner still hands COUNT(*) over as a wildcard")]
+    fn plan_aggregate(&self, mut expr: RawAggregateExpr) -> Result<PlannerResult<RawAggregateExpr>> {
+        let star = matches!(
+            expr.args.as_slice(),
+            [] | [Expr::Wildcard { qualifier: None, .. }]
+        );
+        if expr.func.name() == "count" && star && !expr.distinct {
+            expr.args = vec![lit(1i64)];
+        }
+        Ok(PlannerResult::Original(expr))
+    }
+}

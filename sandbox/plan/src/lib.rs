@@ -1,0 +1,38 @@
+//! SQL over a protected dataset becomes a private plan, or a refusal (privacy.md "SQL").
+//!
+//! - [`plan`] decides: parse under limits, resolve and coerce with DataFusion, then a pass of ours over the analysed
+//!   logical plan that knows a closed list of shapes and expressions and refuses everything else.
+//! - [`PrivatePlan`] holds what is computed, its exact sensitivity, its cells and its deadline, all from
+//!   [`model::DeclaredMetadata`].
+//! - [`execute`] computes exact integer totals per cell over the parts of one version: [`scan`] reads them in unit order,
+//!   [`bounding`] bounds every unit's contribution. It adds no noise: that happens once, in the server.
+
+mod analyse;
+pub mod bounding;
+mod civil;
+mod context;
+pub mod eval;
+pub mod execute;
+pub mod function;
+pub mod interval;
+mod lower;
+mod parse;
+pub mod plan;
+pub mod refusal;
+pub mod relation;
+pub mod scalar;
+pub mod scan;
+
+#[cfg(test)]
+mod tests;
+
+pub use analyse::plan;
+pub use execute::{ExecutionError, Totals, execute};
+pub use parse::{MAX_NESTING, MAX_OPERATORS, MAX_SQL};
+pub use plan::{
+    Aggregate, AggregateFunction, GroupKey, KeyCells, KeyValue, OutputColumn, OutputSource, PlanCore,
+    PlanHash, PrivatePlan, ScanColumn,
+};
+pub use refusal::{Refusal, Rule, Span};
+pub use relation::Relation;
+pub use scan::Part;

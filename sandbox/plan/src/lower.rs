@@ -1,0 +1,593 @@
+//! From DataFusion's analysed expressions to the closed language of [`crate::scalar`], fail-closed: a variant that is
+//! not named here is refused.
+//!
+//! Columns are numbered by their place in the declaration; [`crate::analyse`] renumbers them at the end.
+
+use datafusion_common::ScalarValue;
+use datafusion_common::arrow::datatypes::{DataType, TimeUnit};
+use datafusion_expr::expr::{BinaryExpr, Case, InList, Like, ScalarFunction};
+use datafusion_expr::{Expr, Operator};
+use model::{DeclaredMetadata, FieldRole, FieldType};
+
+use crate::eval;
+use crate::refusal::{Planned, Refusal, Rule, Span};
+use crate::scalar::{
+    Arithmetic, CastTarget, Comparison, DatePart, Function, Literal, MAX_PATTERN, Real, ScalarExpr,
+};
+
+/// Compiles the expressions of one query.
+pub(crate) struct Lowering<'a> {
+    pub(crate) metadata: &'a DeclaredMetadata,
+    types: Vec<FieldType>,
+}
+
+/// The place of a resolved column in the SQL.
+pub(crate) fn column_span(column: &datafusion_common::Column) -> Option<Span> {
+    column.spans.first().map(|span| Span {
+        line: span.start.line,
+        column: span.start.column,
+        end_line: span.end.line,
+        end_column: span.end.column,
+    })
+}
+
+fn unsupported(what: &str) -> Refusal {
+    Refusal::about(Rule::UnsupportedExpression, what)
+}
+
+impl<'a> Lowering<'a> {
+    pub(crate) fn new(metadata: &'a DeclaredMetadata) -> Self {
+        let types = metadata.fields().iter().map(|field| field.field_type).collect();
+        Self { metadata, types }
+    }
+
+    pub(crate) fn field_type(&self, expr: &ScalarExpr) -> Planned<FieldType> {
+        expr.field_type(&self.types)
+            .ok_or_else(|| unsupported("a column that does not exist"))
+    }
+
+    /// Compiles one row expression.
+    pub(crate) fn expr(&self, expr: &Expr) -> Planned<ScalarExpr> {
+        self.raw(expr).map(|lowered| canonical(fold(lowered)))
+    }
+
+    /// Compiles a condition.
+    pub(crate) fn condition(&self, expr: &Expr) -> Planned<ScalarExpr> {
+        let condition = self.expr(expr)?;
+        self.typed(condition, FieldType::Boolean)
+    }
+
+    fn raw(&self, expr: &Expr) -> Planned<ScalarExpr> {
+        match expr {
+            Expr::Alias(alias) => self.expr(&alias.expr),
+            Expr::Column(column) => self.column(column),
+            Expr::Literal(value, _) => literal(value).map(ScalarExpr::Literal),
+            Expr::BinaryExpr(binary) => self.binary(binary),
+            Expr::Like(like) => self.like(like),
+            Expr::Not(x) => Ok(ScalarExpr::Not(Box::new(self.condition(x)?))),
+            Expr::IsNull(x) => Ok(is_null(self.expr(x)?)),
+            Expr::IsNotNull(x) => Ok(not(is_null(self.expr(x)?))),
+            Expr::IsUnknown(x) => Ok(is_null(self.condition(x)?)),
+            Expr::IsNotUnknown(x) => Ok(not(is_null(self.condition(x)?))),
+            Expr::IsTrue(x) => Ok(is_boolean(self.condition(x)?, true)),
+            Expr::IsNotTrue(x) => Ok(not(is_boolean(self.condition(x)?, true))),
+            Expr::IsFalse(x) => Ok(is_boolean(self.condition(x)?, false)),
+            Expr::IsNotFalse(x) => Ok(not(is_boolean(self.condition(x)?, false))),
+            Expr::Negative(x) => {
+                let x = self.expr(x)?;
+                self.number(&x)?;
+                Ok(ScalarExpr::Call(Function::Negate, vec![x]))
+            }
+            Expr::Between(between) => {
+                let (x, low, high) = (
+                    self.expr(&between.expr)?,
+                    self.expr(&between.low)?,
+                    self.expr(&between.high)?,
+                );
+                let inside = ScalarExpr::And(vec![
+                    self.compare(Comparison::LessEqual, low, x.clone())?,
+                    self.compare(Comparison::LessEqual, x, high)?,
+                ]);
+                Ok(if between.negated {
+                    not(canonical(inside))
+                } else {
+                    inside
+                })
+            }
+            Expr::Case(case) => self.case(case),
+            Expr::Cast(cast) => self.cast(&cast.expr, cast.field.data_type()),
+            Expr::TryCast(cast) => self.cast(&cast.expr, cast.field.data_type()),
+            Expr::ScalarFunction(call) => self.call(call),
+            Expr::InList(list) => self.in_list(list),
+            Expr::Exists(_) | Expr::InSubquery(_) | Expr::SetComparison(_) | Expr::ScalarSubquery(_) => {
+                Err(Refusal::new(Rule::Subquery))
+            }
+            Expr::OuterReferenceColumn(..) => Err(Refusal::new(Rule::Subquery)),
+            Expr::WindowFunction(_) => Err(Refusal::new(Rule::Window)),
+            Expr::AggregateFunction(_) => Err(Refusal::new(Rule::PostProcessing)),
+            Expr::GroupingSet(_) => Err(Refusal::new(Rule::GroupingSets)),
+            #[expect(deprecated, reason = "the variant still exists and must be refused")]
+            Expr::Wildcard { .. } => Err(Refusal::new(Rule::Wildcard)),
+            Expr::SimilarTo(_) => Err(unsupported("SIMILAR TO")),
+            Expr::ScalarVariable(..) | Expr::Placeholder(_) => Err(unsupported("variables and parameters")),
+            Expr::Unnest(_) => Err(unsupported("UNNEST")),
+            Expr::HigherOrderFunction(_) | Expr::Lambda(_) | Expr::LambdaVariable(_) => {
+                Err(unsupported("lambdas"))
+            }
+        }
+    }
+
+    fn column(&self, column: &datafusion_common::Column) -> Planned<ScalarExpr> {
+        let span = column_span(column);
+        let found = self
+            .metadata
+            .fields()
+            .iter()
+            .position(|field| field.name.as_str() == column.name);
+        let Some(index) = found else {
+            return Err(Refusal::about(Rule::UnknownColumn, column.name.clone()).with_span(span));
+        };
+        match self.metadata.fields()[index].role {
+            FieldRole::UnitKey => Err(Refusal::about(Rule::UnitKey, column.name.clone()).with_span(span)),
+            FieldRole::DirectIdentifier => {
+                Err(Refusal::about(Rule::UnknownColumn, column.name.clone()).with_span(span))
+            }
+            FieldRole::QuasiIdentifier | FieldRole::Sensitive | FieldRole::Attribute => {
+                Ok(ScalarExpr::Column(index))
+            }
+        }
+    }
+
+    /// Makes an expression of a type: NULL takes any, integers become numbers and dates timestamps.
+    fn typed(&self, expr: ScalarExpr, wanted: FieldType) -> Planned<ScalarExpr> {
+        let got = self.field_type(&expr)?;
+        match (expr, got, wanted) {
+            (ScalarExpr::Literal(Literal::Null(_)), _, _) => Ok(ScalarExpr::Literal(Literal::Null(wanted))),
+            (expr, got, wanted) if got == wanted => Ok(expr),
+            (expr, FieldType::Integer, FieldType::Number) => {
+                Ok(fold(ScalarExpr::Cast(Box::new(expr), CastTarget::Number)))
+            }
+            (expr, FieldType::Date, FieldType::Timestamp) => {
+                Ok(fold(ScalarExpr::Cast(Box::new(expr), CastTarget::Timestamp)))
+            }
+            (_, got, wanted) => {
+                let text = format!("{} where {} is needed", got.as_str(), wanted.as_str());
+                Err(Refusal::about(Rule::UnsupportedType, text))
+            }
+        }
+    }
+
+    /// Brings two or more expressions to one type.
+    fn unified(&self, exprs: Vec<ScalarExpr>) -> Planned<Vec<ScalarExpr>> {
+        let mut common = None;
+        for expr in &exprs {
+            if matches!(expr, ScalarExpr::Literal(Literal::Null(_))) {
+                continue;
+            }
+            let got = self.field_type(expr)?;
+            common = Some(match (common, got) {
+                (None, got) => got,
+                (Some(FieldType::Integer), FieldType::Number) => FieldType::Number,
+                (Some(FieldType::Date), FieldType::Timestamp) => FieldType::Timestamp,
+                (Some(before), _) => before,
+            });
+        }
+        let common = match (common, exprs.first()) {
+            (Some(common), _) => common,
+            (None, Some(first)) => self.field_type(first)?,
+            (None, None) => FieldType::Boolean,
+        };
+        exprs.into_iter().map(|expr| self.typed(expr, common)).collect()
+    }
+
+    fn pair(&self, left: ScalarExpr, right: ScalarExpr) -> Planned<(ScalarExpr, ScalarExpr)> {
+        let mut both = self.unified(vec![left, right])?.into_iter();
+        match (both.next(), both.next()) {
+            (Some(left), Some(right)) => Ok((left, right)),
+            _ => Err(unsupported("a comparison of nothing")),
+        }
+    }
+
+    fn compare(&self, op: Comparison, left: ScalarExpr, right: ScalarExpr) -> Planned<ScalarExpr> {
+        let (left, right) = self.pair(left, right)?;
+        Ok(ScalarExpr::Compare(op, Box::new(left), Box::new(right)))
+    }
+
+    fn number(&self, expr: &ScalarExpr) -> Planned<()> {
+        match self.field_type(expr)? {
+            FieldType::Integer | FieldType::Number => Ok(()),
+            other => Err(Refusal::about(
+                Rule::UnsupportedType,
+                format!("arithmetic on {}", other.as_str()),
+            )),
+        }
+    }
+
+    /// A chain of binary operators can be long: the left spine is walked in a loop.
+    fn binary(&self, binary: &BinaryExpr) -> Planned<ScalarExpr> {
+        if matches!(binary.op, Operator::And | Operator::Or) {
+            let (left, right) = (self.condition(&binary.left)?, self.condition(&binary.right)?);
+            let both = vec![left, right];
+            return Ok(match binary.op {
+                Operator::And => ScalarExpr::And(both),
+                _ => ScalarExpr::Or(both),
+            });
+        }
+        let (left, right) = (self.expr(&binary.left)?, self.expr(&binary.right)?);
+        match binary.op {
+            Operator::Eq => self.compare(Comparison::Equal, left, right),
+            Operator::NotEq => self.compare(Comparison::NotEqual, left, right),
+            Operator::Lt => self.compare(Comparison::Less, left, right),
+            Operator::LtEq => self.compare(Comparison::LessEqual, left, right),
+            Operator::Gt => self.compare(Comparison::Less, right, left),
+            Operator::GtEq => self.compare(Comparison::LessEqual, right, left),
+            Operator::IsDistinctFrom => self.compare(Comparison::Distinct, left, right),
+            Operator::IsNotDistinctFrom => self.compare(Comparison::NotDistinct, left, right),
+            Operator::Plus => self.arithmetic(Arithmetic::Add, left, right),
+            Operator::Minus => self.arithmetic(Arithmetic::Subtract, left, right),
+            Operator::Multiply => self.arithmetic(Arithmetic::Multiply, left, right),
+            Operator::Divide => self.arithmetic(Arithmetic::Divide, left, right),
+            Operator::Modulo => self.arithmetic(Arithmetic::Remainder, left, right),
+            Operator::StringConcat => {
+                let left = self.typed(left, FieldType::Text)?;
+                let right = self.typed(right, FieldType::Text)?;
+                let missing = ScalarExpr::Or(vec![is_null(left.clone()), is_null(right.clone())]);
+                Ok(ScalarExpr::Case {
+                    when: vec![(
+                        canonical(missing),
+                        ScalarExpr::Literal(Literal::Null(FieldType::Text)),
+                    )],
+                    otherwise: Box::new(ScalarExpr::Call(Function::Concat, vec![left, right])),
+                })
+            }
+            other => Err(unsupported(&format!("the operator {other}"))),
+        }
+    }
+
+    fn arithmetic(&self, op: Arithmetic, left: ScalarExpr, right: ScalarExpr) -> Planned<ScalarExpr> {
+        let (left, right) = self.pair(left, right)?;
+        self.number(&left)?;
+        Ok(ScalarExpr::Arithmetic(op, Box::new(left), Box::new(right)))
+    }
+
+    fn like(&self, like: &Like) -> Planned<ScalarExpr> {
+        let expr = self.expr(&like.expr)?;
+        let expr = self.typed(expr, FieldType::Text)?;
+        let matched = match self.expr(&like.pattern)? {
+            ScalarExpr::Literal(Literal::Null(_)) => ScalarExpr::Literal(Literal::Null(FieldType::Boolean)),
+            ScalarExpr::Literal(Literal::Text(pattern)) if pattern.len() <= MAX_PATTERN => {
+                let escape = like.escape_char.or(Some('\\'));
+                ScalarExpr::Like {
+                    expr: Box::new(expr),
+                    pattern,
+                    escape,
+                    any_case: like.case_insensitive,
+                }
+            }
+            _ => return Err(Refusal::about(Rule::Pattern, "the pattern of LIKE")),
+        };
+        Ok(if like.negated { not(fold(matched)) } else { matched })
+    }
+
+    fn case(&self, case: &Case) -> Planned<ScalarExpr> {
+        let base = case.expr.as_deref().map(|base| self.expr(base)).transpose()?;
+        let mut conditions = Vec::with_capacity(case.when_then_expr.len());
+        let mut values = Vec::with_capacity(case.when_then_expr.len() + 1);
+        for (when, then) in &case.when_then_expr {
+            conditions.push(match &base {
+                Some(base) => self.compare(Comparison::Equal, base.clone(), self.expr(when)?)?,
+                None => self.condition(when)?,
+            });
+            values.push(self.expr(then)?);
+        }
+        values.push(match case.else_expr.as_deref() {
+            Some(otherwise) => self.expr(otherwise)?,
+            None => ScalarExpr::Literal(Literal::Null(FieldType::Boolean)),
+        });
+        let mut values = self.unified(values)?;
+        let Some(otherwise) = values.pop() else {
+            return Err(unsupported("an empty CASE"));
+        };
+        let when = conditions.into_iter().map(canonical).zip(values).collect();
+        Ok(ScalarExpr::Case {
+            when,
+            otherwise: Box::new(otherwise),
+        })
+    }
+
+    fn cast(&self, expr: &Expr, to: &DataType) -> Planned<ScalarExpr> {
+        let target = cast_target(to)?;
+        let expr = self.expr(expr)?;
+        let from = self.field_type(&expr)?;
+        if let ScalarExpr::Literal(Literal::Null(_)) = expr {
+            return Ok(ScalarExpr::Literal(Literal::Null(target.field_type())));
+        }
+        let everything = CastTarget::Integer {
+            lo: i64::MIN,
+            hi: i64::MAX,
+        };
+        let same = match target {
+            CastTarget::Single => false,
+            CastTarget::Integer { .. } => from == FieldType::Integer && target == everything,
+            other => from == other.field_type(),
+        };
+        if same {
+            return Ok(expr);
+        }
+        let possible = match (from, target.field_type()) {
+            (FieldType::Text, _) | (_, FieldType::Text) => true,
+            (a, b) if a == b => true,
+            (FieldType::Integer, FieldType::Number | FieldType::Boolean) => true,
+            (FieldType::Number | FieldType::Boolean, FieldType::Integer) => true,
+            (FieldType::Date, FieldType::Timestamp) | (FieldType::Timestamp, FieldType::Date) => true,
+            _ => false,
+        };
+        if !possible {
+            let text = format!("a cast from {} to {to}", from.as_str());
+            return Err(Refusal::about(Rule::UnsupportedType, text));
+        }
+        Ok(ScalarExpr::Cast(Box::new(expr), target))
+    }
+
+    fn in_list(&self, list: &InList) -> Planned<ScalarExpr> {
+        let mut all = vec![self.expr(&list.expr)?];
+        for item in &list.list {
+            all.push(self.expr(item)?);
+        }
+        let mut all = self.unified(all)?.into_iter();
+        let Some(expr) = all.next() else {
+            return Err(unsupported("an empty IN"));
+        };
+        let (mut constants, mut others, mut has_null) = (vec![], vec![], false);
+        for item in all {
+            match item {
+                ScalarExpr::Literal(Literal::Null(_)) => has_null = true,
+                ScalarExpr::Literal(constant) => constants.push(constant),
+                other => {
+                    let (expr, other) = (Box::new(expr.clone()), Box::new(other));
+                    others.push(canonical(ScalarExpr::Compare(Comparison::Equal, expr, other)));
+                }
+            }
+        }
+        constants.sort_by_cached_key(canonical_key);
+        constants.dedup();
+        let mut found = ScalarExpr::InList {
+            expr: Box::new(expr),
+            list: constants,
+            has_null,
+        };
+        if !others.is_empty() {
+            others.push(found);
+            found = canonical(ScalarExpr::Or(others));
+        }
+        Ok(if list.negated { not(found) } else { found })
+    }
+
+    fn call(&self, call: &ScalarFunction) -> Planned<ScalarExpr> {
+        let name = call.func.name();
+        let mut args = Vec::with_capacity(call.args.len());
+        for arg in &call.args {
+            args.push(self.expr(arg)?);
+        }
+        let text = FieldType::Text;
+        let (function, wanted): (Function, &[FieldType]) = match name {
+            "abs" => return self.numeric(Function::Abs, args),
+            "sign" => return self.numeric(Function::Sign, args),
+            "floor" => return self.numeric(Function::Floor, args),
+            "ceil" => return self.numeric(Function::Ceil, args),
+            "round" => return self.numeric(Function::Round, args),
+            "trunc" => return self.numeric(Function::Trunc, args),
+            "sqrt" => (Function::Sqrt, &[FieldType::Number]),
+            "ln" => (Function::Ln, &[FieldType::Number]),
+            "log10" => (Function::Log10, &[FieldType::Number]),
+            "exp" => (Function::Exp, &[FieldType::Number]),
+            "power" => (Function::Power, &[FieldType::Number, FieldType::Number]),
+            "char_length" => (Function::Length, &[text]),
+            "octet_length" => (Function::OctetLength, &[text]),
+            "upper" => (Function::Upper, &[text]),
+            "lower" => (Function::Lower, &[text]),
+            "reverse" => (Function::Reverse, &[text]),
+            "btrim" => (Function::Trim, &[text, text]),
+            "ltrim" => (Function::LeftTrim, &[text, text]),
+            "rtrim" => (Function::RightTrim, &[text, text]),
+            "substr" => (
+                Function::Substring,
+                &[text, FieldType::Integer, FieldType::Integer],
+            ),
+            "left" => (Function::Left, &[text, FieldType::Integer]),
+            "right" => (Function::Right, &[text, FieldType::Integer]),
+            "starts_with" => (Function::StartsWith, &[text, text]),
+            "ends_with" => (Function::EndsWith, &[text, text]),
+            "contains" => (Function::Contains, &[text, text]),
+            "strpos" => (Function::Position, &[text, text]),
+            "replace" => (Function::Replace, &[text, text, text]),
+            "concat" => {
+                let args = args
+                    .into_iter()
+                    .map(|arg| self.typed(arg, text))
+                    .collect::<Planned<_>>()?;
+                return Ok(ScalarExpr::Call(Function::Concat, args));
+            }
+            "date_part" => return self.date_part(args, Function::DatePart),
+            "date_trunc" => return self.date_part(args, Function::DateTruncate),
+            "nullif" => return Ok(ScalarExpr::Call(Function::NullIf, self.unified(args)?)),
+            "coalesce" => return Ok(ScalarExpr::Call(Function::Coalesce, self.unified(args)?)),
+            "least" => return Ok(ScalarExpr::Call(Function::Least, self.unified(args)?)),
+            "greatest" => return Ok(ScalarExpr::Call(Function::Greatest, self.unified(args)?)),
+            other => return Err(Refusal::about(Rule::UnknownFunction, other)),
+        };
+        if args.is_empty() || args.len() > wanted.len() {
+            return Err(unsupported(&format!("{name} with {} arguments", args.len())));
+        }
+        let args = args
+            .into_iter()
+            .zip(wanted)
+            .map(|(arg, t)| self.typed(arg, *t))
+            .collect::<Planned<_>>()?;
+        Ok(ScalarExpr::Call(function, args))
+    }
+
+    fn numeric(&self, function: Function, mut args: Vec<ScalarExpr>) -> Planned<ScalarExpr> {
+        if matches!(args.first(), Some(ScalarExpr::Literal(Literal::Null(_)))) {
+            return Ok(ScalarExpr::Literal(Literal::Null(FieldType::Number)));
+        }
+        for arg in &mut args {
+            if let ScalarExpr::Literal(Literal::Null(field_type)) = arg {
+                *field_type = FieldType::Integer;
+            }
+            self.number(arg)?;
+        }
+        Ok(ScalarExpr::Call(function, args))
+    }
+
+    fn date_part(&self, args: Vec<ScalarExpr>, function: fn(DatePart) -> Function) -> Planned<ScalarExpr> {
+        let [ScalarExpr::Literal(Literal::Text(part)), time] = args.as_slice() else {
+            return Err(Refusal::about(Rule::Pattern, "the part of a date"));
+        };
+        let Some(part) = DatePart::from_name(part) else {
+            return Err(Refusal::about(Rule::Pattern, format!("the part {part:?}")));
+        };
+        let time = self.typed(time.clone(), FieldType::Timestamp)?;
+        let function = function(part);
+        let day_and_more = matches!(
+            part,
+            DatePart::DayOfYear | DatePart::DayOfWeek | DatePart::IsoDayOfWeek
+        );
+        if day_and_more && matches!(function, Function::DateTruncate(_)) {
+            return Err(Refusal::about(
+                Rule::Pattern,
+                "truncation to a day of the week or year",
+            ));
+        }
+        Ok(ScalarExpr::Call(function, vec![time]))
+    }
+}
+
+fn cast_target(to: &DataType) -> Planned<CastTarget> {
+    let range = |lo: i64, hi: i64| Ok(CastTarget::Integer { lo, hi });
+    match to {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Ok(CastTarget::Text),
+        DataType::Int8 => range(i8::MIN.into(), i8::MAX.into()),
+        DataType::Int16 => range(i16::MIN.into(), i16::MAX.into()),
+        DataType::Int32 => range(i32::MIN.into(), i32::MAX.into()),
+        DataType::Int64 => range(i64::MIN, i64::MAX),
+        DataType::UInt8 => range(0, u8::MAX.into()),
+        DataType::UInt16 => range(0, u16::MAX.into()),
+        DataType::UInt32 => range(0, u32::MAX.into()),
+        DataType::UInt64 => range(0, i64::MAX),
+        DataType::Float64 => Ok(CastTarget::Number),
+        DataType::Float32 => Ok(CastTarget::Single),
+        DataType::Boolean => Ok(CastTarget::Boolean),
+        DataType::Date32 => Ok(CastTarget::Date),
+        DataType::Timestamp(TimeUnit::Microsecond | TimeUnit::Nanosecond, None) => Ok(CastTarget::Timestamp),
+        other => Err(Refusal::about(Rule::UnsupportedType, other.to_string())),
+    }
+}
+
+fn literal(value: &ScalarValue) -> Planned<Literal> {
+    let integer = |x: Option<i64>| x.map_or(Literal::Null(FieldType::Integer), Literal::Integer);
+    let number = |x: Option<f64>| {
+        x.and_then(Real::new)
+            .map_or(Literal::Null(FieldType::Number), Literal::Number)
+    };
+    let moment = |x: Option<i64>| x.map_or(Literal::Null(FieldType::Timestamp), Literal::Timestamp);
+    Ok(match value {
+        ScalarValue::Null => Literal::Null(FieldType::Boolean),
+        ScalarValue::Boolean(x) => x.map_or(Literal::Null(FieldType::Boolean), Literal::Boolean),
+        ScalarValue::Int8(x) => integer(x.map(i64::from)),
+        ScalarValue::Int16(x) => integer(x.map(i64::from)),
+        ScalarValue::Int32(x) => integer(x.map(i64::from)),
+        ScalarValue::Int64(x) => integer(*x),
+        ScalarValue::UInt8(x) => integer(x.map(i64::from)),
+        ScalarValue::UInt16(x) => integer(x.map(i64::from)),
+        ScalarValue::UInt32(x) => integer(x.map(i64::from)),
+        ScalarValue::UInt64(x) => integer(x.and_then(|x| i64::try_from(x).ok())),
+        ScalarValue::Float32(x) => number(x.map(f64::from)),
+        ScalarValue::Float64(x) => number(*x),
+        ScalarValue::Utf8(x) | ScalarValue::LargeUtf8(x) | ScalarValue::Utf8View(x) => {
+            x.clone().map_or(Literal::Null(FieldType::Text), Literal::Text)
+        }
+        ScalarValue::Date32(x) => x.map_or(Literal::Null(FieldType::Date), Literal::Date),
+        ScalarValue::TimestampMicrosecond(x, None) => moment(*x),
+        ScalarValue::TimestampNanosecond(x, None) => moment(x.map(|nanos| nanos.div_euclid(1_000))),
+        other => {
+            return Err(Refusal::about(
+                Rule::UnsupportedType,
+                other.data_type().to_string(),
+            ));
+        }
+    })
+}
+
+fn not(expr: ScalarExpr) -> ScalarExpr {
+    ScalarExpr::Not(Box::new(expr))
+}
+
+fn is_null(expr: ScalarExpr) -> ScalarExpr {
+    ScalarExpr::IsNull(Box::new(expr))
+}
+
+fn is_boolean(expr: ScalarExpr, value: bool) -> ScalarExpr {
+    let value = ScalarExpr::Literal(Literal::Boolean(value));
+    ScalarExpr::Compare(Comparison::NotDistinct, Box::new(expr), Box::new(value))
+}
+
+/// Computes what depends on no column.
+fn fold(expr: ScalarExpr) -> ScalarExpr {
+    let constant = !matches!(expr, ScalarExpr::Literal(_) | ScalarExpr::Column(_)) && !reads_columns(&expr);
+    match constant.then(|| eval::constant(&expr)).flatten() {
+        Some(value) => ScalarExpr::Literal(value),
+        None => expr,
+    }
+}
+
+fn reads_columns(expr: &ScalarExpr) -> bool {
+    matches!(expr, ScalarExpr::Column(_)) || expr.children().into_iter().any(reads_columns)
+}
+
+/// A text by which equal things are equal and unequal ones ordered.
+pub(crate) fn canonical_key<T: serde::Serialize>(thing: &T) -> String {
+    serde_json::to_string(thing).unwrap_or_default()
+}
+
+/// One form for expressions that differ in the order of symmetric operands only.
+fn canonical(expr: ScalarExpr) -> ScalarExpr {
+    let flatten = |list: Vec<ScalarExpr>, and: bool| {
+        let mut flat = Vec::with_capacity(list.len());
+        for item in list {
+            match item {
+                ScalarExpr::And(inner) if and => flat.extend(inner),
+                ScalarExpr::Or(inner) if !and => flat.extend(inner),
+                other => flat.push(other),
+            }
+        }
+        flat.sort_by_cached_key(canonical_key);
+        flat.dedup();
+        flat
+    };
+    match expr {
+        ScalarExpr::And(list) => match flatten(list, true) {
+            mut one if one.len() == 1 => one.remove(0),
+            list => ScalarExpr::And(list),
+        },
+        ScalarExpr::Or(list) => match flatten(list, false) {
+            mut one if one.len() == 1 => one.remove(0),
+            list => ScalarExpr::Or(list),
+        },
+        ScalarExpr::Not(inner) => match *inner {
+            ScalarExpr::Not(twice) => *twice,
+            other => ScalarExpr::Not(Box::new(other)),
+        },
+        ScalarExpr::Compare(
+            op @ (Comparison::Equal | Comparison::NotEqual | Comparison::Distinct | Comparison::NotDistinct),
+            left,
+            right,
+        ) if canonical_key(&left) > canonical_key(&right) => ScalarExpr::Compare(op, right, left),
+        ScalarExpr::Arithmetic(op @ (Arithmetic::Add | Arithmetic::Multiply), left, right)
+            if canonical_key(&left) > canonical_key(&right) =>
+        {
+            ScalarExpr::Arithmetic(op, right, left)
+        }
+        other => other,
+    }
+}

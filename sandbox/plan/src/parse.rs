@@ -1,0 +1,481 @@
+//! From text to one parsed SELECT, under limits, and the first check: the statement's shape, with places.
+//!
+//! This check gives good messages; it is not what the promise rests on. [`crate::analyse`] decides on the analysed
+//! logical plan and refuses by itself whatever slips through here.
+
+use std::collections::HashSet;
+use std::ops::ControlFlow;
+
+use datafusion_sql::sqlparser::ast::{
+    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
+    JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr, Spanned, Statement, TableFactor,
+    UnaryOperator, Visit, Visitor,
+};
+use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
+use datafusion_sql::sqlparser::keywords::Keyword;
+use datafusion_sql::sqlparser::parser::{Parser, ParserError};
+use datafusion_sql::sqlparser::tokenizer::{Span as SqlSpan, Token, TokenWithSpan, Tokenizer};
+
+use crate::function;
+use crate::refusal::{Planned, Refusal, Rule, Span};
+use crate::relation::Relation;
+
+/// The longest SQL, in bytes.
+pub const MAX_SQL: usize = 64 * 1024;
+
+/// The deepest nesting of parentheses and brackets.
+pub const MAX_NESTING: usize = 40;
+
+/// The most words, operators and other tokens that are no constants, names, commas or parentheses.
+pub const MAX_OPERATORS: usize = 600;
+
+/// The most tokens in all.
+const MAX_TOKENS: usize = 12_000;
+
+/// What sqlparser may recurse: each level of nesting costs it a few.
+const RECURSION: usize = 200;
+
+/// Parses one SELECT and checks its shape.
+pub(crate) fn parse(sql: &str, relation: &Relation) -> Planned<Statement> {
+    let statement = parse_statement(sql)?;
+    let mut check = ShapeCheck {
+        relation,
+        counted_keys: HashSet::new(),
+        queries: 0,
+    };
+    check.statement(&statement)?;
+    Ok(statement)
+}
+
+/// Parses one statement of any kind, under the limits.
+pub(crate) fn parse_statement(sql: &str) -> Planned<Statement> {
+    if sql.len() > MAX_SQL {
+        return Err(Refusal::about(Rule::TooLong, format!("{} bytes", sql.len())));
+    }
+    let dialect = PostgreSqlDialect {};
+    let tokens = Tokenizer::new(&dialect, sql)
+        .tokenize_with_location()
+        .map_err(|e| Refusal {
+            rule: Rule::Syntax,
+            span: (e.location.line > 0).then(|| Span::at(e.location.line, e.location.column)),
+            detail: Some(e.message.chars().take(200).collect()),
+        })?;
+    check_tokens(&tokens)?;
+    let parsed = Parser::new(&dialect)
+        .with_recursion_limit(RECURSION)
+        .with_tokens_with_locations(tokens)
+        .parse_statements();
+    let mut statements = parsed.map_err(syntax)?;
+    match (statements.pop(), statements.len()) {
+        (Some(statement), 0) => Ok(statement),
+        (_, others) => Err(Refusal::about(
+            Rule::OneStatement,
+            format!("{} statements", others + 1),
+        )),
+    }
+}
+
+fn check_tokens(tokens: &[TokenWithSpan]) -> Planned<()> {
+    let (mut depth, mut operators, mut all) = (0usize, 0usize, 0usize);
+    for token in tokens {
+        let place = || to_span(token.span);
+        match &token.token {
+            Token::Whitespace(_) | Token::EOF => continue,
+            Token::LParen | Token::LBracket | Token::LBrace => depth += 1,
+            Token::RParen | Token::RBracket | Token::RBrace => depth = depth.saturating_sub(1),
+            Token::Comma | Token::Period | Token::Number(..) | Token::SingleQuotedString(_) => {}
+            Token::Word(word) if word.keyword == Keyword::NoKeyword => {}
+            _ => operators += 1,
+        }
+        all += 1;
+        if depth > MAX_NESTING {
+            return Err(Refusal::at(Rule::TooDeep, place()));
+        }
+        if operators > MAX_OPERATORS || all > MAX_TOKENS {
+            return Err(Refusal::at(Rule::TooComplex, place()));
+        }
+    }
+    Ok(())
+}
+
+fn syntax(error: ParserError) -> Refusal {
+    let text = match error {
+        ParserError::RecursionLimitExceeded => return Refusal::new(Rule::TooDeep),
+        ParserError::TokenizerError(text) | ParserError::ParserError(text) => text,
+    };
+    let number = |after: &str| {
+        let digits = text.rsplit(after).next()?;
+        digits
+            .split(|c: char| !c.is_ascii_digit())
+            .next()?
+            .parse::<u64>()
+            .ok()
+    };
+    let span = match (number("Line: "), number("Column: ")) {
+        (Some(line), Some(column)) if text.contains(" at Line: ") => Some(Span::at(line, column)),
+        _ => None,
+    };
+    let message = text.split(" at Line: ").next().unwrap_or_default().to_owned();
+    Refusal::about(Rule::Syntax, message).with_span(span)
+}
+
+pub(crate) fn to_span(span: SqlSpan) -> Option<Span> {
+    (span.start.line > 0).then_some(Span {
+        line: span.start.line,
+        column: span.start.column,
+        end_line: span.end.line,
+        end_column: span.end.column,
+    })
+}
+
+/// A name as the planner resolves it: lower case unless quoted.
+fn resolved(ident: &Ident) -> String {
+    match ident.quote_style {
+        Some(_) => ident.value.clone(),
+        None => ident.value.to_lowercase(),
+    }
+}
+
+struct ShapeCheck<'a> {
+    relation: &'a Relation,
+    /// Places of the unit key where it stands inside COUNT(DISTINCT …).
+    counted_keys: HashSet<SqlSpan>,
+    queries: usize,
+}
+
+fn refuse<T>(rule: Rule, span: SqlSpan) -> Planned<T> {
+    Err(Refusal::at(rule, to_span(span)))
+}
+
+impl ShapeCheck<'_> {
+    fn statement(&mut self, statement: &Statement) -> Planned<()> {
+        let Statement::Query(query) = statement else {
+            return refuse(Rule::SelectOnly, statement.span());
+        };
+        self.query(query)?;
+        match statement.visit(self) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(refusal) => Err(refusal),
+        }
+    }
+
+    fn query(&self, query: &Query) -> Planned<()> {
+        if let Some(with) = &query.with {
+            return refuse(Rule::Cte, with.span());
+        }
+        let select = match &*query.body {
+            SetExpr::Select(select) => select,
+            SetExpr::Query(inner) => return refuse(Rule::Subquery, inner.span()),
+            SetExpr::SetOperation { .. } => return refuse(Rule::SetOperation, query.body.span()),
+            SetExpr::Values(_) | SetExpr::Table(_) => return refuse(Rule::Values, query.body.span()),
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
+                return refuse(Rule::SelectOnly, query.body.span());
+            }
+        };
+        if let Some(order_by) = &query.order_by {
+            return refuse(Rule::OrderBy, order_by.span());
+        }
+        if query.limit_clause.is_some() || query.fetch.is_some() {
+            let span = query
+                .limit_clause
+                .as_ref()
+                .map_or(SqlSpan::empty(), Spanned::span);
+            return refuse(Rule::Limit, span);
+        }
+        if !query.locks.is_empty()
+            || query.for_clause.is_some()
+            || query.settings.is_some()
+            || query.format_clause.is_some()
+            || !query.pipe_operators.is_empty()
+        {
+            return refuse(Rule::Clause, query.span());
+        }
+        self.select(select)
+    }
+
+    fn select(&self, select: &Select) -> Planned<()> {
+        if select.distinct.is_some() {
+            return refuse(Rule::Distinct, select.select_token.0.span);
+        }
+        if select.top.is_some() {
+            return refuse(Rule::Limit, select.select_token.0.span);
+        }
+        if !select.optimizer_hints.is_empty()
+            || select.select_modifiers.is_some()
+            || select.exclude.is_some()
+            || select.into.is_some()
+            || !select.lateral_views.is_empty()
+            || select.prewhere.is_some()
+            || !select.connect_by.is_empty()
+            || !select.cluster_by.is_empty()
+            || !select.distribute_by.is_empty()
+            || !select.sort_by.is_empty()
+            || select.value_table_mode.is_some()
+        {
+            return refuse(Rule::Clause, select.span());
+        }
+        if !select.named_window.is_empty() || select.qualify.is_some() {
+            return refuse(Rule::Window, select.span());
+        }
+        if let Some(having) = &select.having {
+            return refuse(Rule::Having, having.span());
+        }
+        for item in &select.projection {
+            match item {
+                SelectItem::UnnamedExpr(_) | SelectItem::ExprWithAlias { .. } => {}
+                SelectItem::ExprWithAliases { .. } => return refuse(Rule::Clause, item.span()),
+                SelectItem::QualifiedWildcard(..) | SelectItem::Wildcard(_) => {
+                    return refuse(Rule::Wildcard, item.span());
+                }
+            }
+        }
+        match &select.group_by {
+            GroupByExpr::All(_) => return refuse(Rule::GroupingSets, select.group_by.span()),
+            GroupByExpr::Expressions(_, modifiers) if !modifiers.is_empty() => {
+                return refuse(Rule::GroupingSets, select.group_by.span());
+            }
+            GroupByExpr::Expressions(..) => {}
+        }
+        let [from] = select.from.as_slice() else {
+            return match select.from.get(1) {
+                Some(second) => refuse(Rule::Join, second.span()),
+                None => refuse(Rule::NoTable, select.select_token.0.span),
+            };
+        };
+        if let Some(join) = from.joins.first() {
+            let rule = match join.join_operator {
+                JoinOperator::Left(_)
+                | JoinOperator::LeftOuter(_)
+                | JoinOperator::Right(_)
+                | JoinOperator::RightOuter(_)
+                | JoinOperator::FullOuter(_)
+                | JoinOperator::OuterApply => Rule::OuterJoin,
+                _ => Rule::Join,
+            };
+            return refuse(rule, join.span());
+        }
+        self.table(&from.relation)
+    }
+
+    fn table(&self, table: &TableFactor) -> Planned<()> {
+        match table {
+            TableFactor::Table {
+                name,
+                alias: _,
+                args,
+                with_hints,
+                version,
+                with_ordinality,
+                partitions,
+                json_path,
+                sample,
+                index_hints,
+            } => {
+                if args.is_some() {
+                    return refuse(Rule::TableFunction, table.span());
+                }
+                if !with_hints.is_empty()
+                    || version.is_some()
+                    || *with_ordinality
+                    || !partitions.is_empty()
+                    || json_path.is_some()
+                    || sample.is_some()
+                    || !index_hints.is_empty()
+                {
+                    return refuse(Rule::Clause, table.span());
+                }
+                self.table_name(name)
+            }
+            TableFactor::Derived { .. } => refuse(Rule::Subquery, table.span()),
+            TableFactor::NestedJoin { .. } => refuse(Rule::Join, table.span()),
+            TableFactor::TableFunction { .. } | TableFactor::Function { .. } | TableFactor::UNNEST { .. } => {
+                refuse(Rule::TableFunction, table.span())
+            }
+            _ => refuse(Rule::Clause, table.span()),
+        }
+    }
+
+    fn table_name(&self, name: &ObjectName) -> Planned<()> {
+        let known = match name.0.as_slice() {
+            [part] => part
+                .as_ident()
+                .is_some_and(|ident| resolved(ident) == self.relation.sql_name()),
+            _ => false,
+        };
+        if known {
+            Ok(())
+        } else {
+            Err(Refusal::about(Rule::UnknownTable, format!("{name}")).with_span(to_span(name.span())))
+        }
+    }
+
+    fn function(&mut self, call: &Function) -> Planned<()> {
+        let span = call.name.span();
+        if call.over.is_some() {
+            return refuse(Rule::Window, span);
+        }
+        let name = match call.name.0.as_slice() {
+            [part] => part.as_ident().map(resolved).unwrap_or_default(),
+            _ => call.name.to_string(),
+        };
+        let aggregate = function::is_aggregate(&name);
+        if !aggregate && function::find(&name).is_none() {
+            let rule = if function::is_unbounded_aggregate(&name) {
+                Rule::UnboundedAggregate
+            } else if function::is_window_only(&name) {
+                Rule::Window
+            } else if function::is_volatile(&name) {
+                Rule::VolatileFunction
+            } else if function::makes_tables(&name) {
+                Rule::TableFunction
+            } else {
+                Rule::UnknownFunction
+            };
+            return Err(Refusal::about(rule, name).with_span(to_span(span)));
+        }
+        if call.uses_odbc_syntax || call.parameters != FunctionArguments::None {
+            return refuse(Rule::UnsupportedExpression, span);
+        }
+        if call.filter.is_some() || call.null_treatment.is_some() || !call.within_group.is_empty() {
+            return refuse(Rule::AggregateClause, span);
+        }
+        let FunctionArguments::List(list) = &call.args else {
+            let rule = match &call.args {
+                FunctionArguments::Subquery(_) => Rule::Subquery,
+                _ => Rule::UnsupportedExpression,
+            };
+            return refuse(rule, span);
+        };
+        if !list.clauses.is_empty() {
+            return refuse(Rule::AggregateClause, span);
+        }
+        let distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
+        if distinct && !aggregate {
+            return refuse(Rule::UnsupportedExpression, span);
+        }
+        for argument in &list.args {
+            let FunctionArg::Unnamed(argument) = argument else {
+                return refuse(Rule::UnsupportedExpression, span);
+            };
+            match argument {
+                FunctionArgExpr::Wildcard if aggregate && !distinct => {}
+                FunctionArgExpr::Expr(expr) => {
+                    if distinct && name == "count" {
+                        match column_of(expr) {
+                            Some(ident) if self.is_unit_key(ident) => {
+                                self.counted_keys.insert(ident.span);
+                            }
+                            Some(ident) => {
+                                self.column(ident)?;
+                                return refuse(Rule::DistinctValues, span);
+                            }
+                            _ => return refuse(Rule::DistinctValues, span),
+                        }
+                    }
+                }
+                _ => return refuse(Rule::Wildcard, span),
+            }
+        }
+        Ok(())
+    }
+
+    fn is_unit_key(&self, ident: &Ident) -> bool {
+        let name = resolved(ident);
+        self.relation
+            .metadata
+            .unit_key()
+            .is_some_and(|key| key.as_str() == name)
+    }
+
+    fn column(&self, ident: &Ident) -> Planned<()> {
+        if resolved(ident).to_lowercase().starts_with("__") {
+            return refuse(Rule::SystemColumn, ident.span);
+        }
+        if self.is_unit_key(ident) && !self.counted_keys.contains(&ident.span) {
+            return refuse(Rule::UnitKey, ident.span);
+        }
+        Ok(())
+    }
+
+    fn expr(&mut self, expr: &Expr) -> Planned<()> {
+        let rule = match expr {
+            Expr::Identifier(ident) => return self.column(ident),
+            Expr::CompoundIdentifier(parts) => {
+                return match parts.as_slice() {
+                    [_, column] => self.column(column),
+                    _ => refuse(Rule::UnsupportedExpression, expr.span()),
+                };
+            }
+            Expr::Function(call) => return self.function(call),
+            Expr::IsFalse(_)
+            | Expr::IsNotFalse(_)
+            | Expr::IsTrue(_)
+            | Expr::IsNotTrue(_)
+            | Expr::IsNull(_)
+            | Expr::IsNotNull(_)
+            | Expr::IsUnknown(_)
+            | Expr::IsNotUnknown(_)
+            | Expr::IsDistinctFrom(..)
+            | Expr::IsNotDistinctFrom(..)
+            | Expr::InList { .. }
+            | Expr::Between { .. }
+            | Expr::BinaryOp { .. }
+            | Expr::Like { any: false, .. }
+            | Expr::ILike { any: false, .. }
+            | Expr::Cast { .. }
+            | Expr::Extract { .. }
+            | Expr::Ceil { .. }
+            | Expr::Floor { .. }
+            | Expr::Position { .. }
+            | Expr::Substring { .. }
+            | Expr::Trim { .. }
+            | Expr::Nested(_)
+            | Expr::Value(_)
+            | Expr::TypedString(_)
+            | Expr::Case { .. } => return Ok(()),
+            Expr::UnaryOp {
+                op: UnaryOperator::Not | UnaryOperator::Minus | UnaryOperator::Plus,
+                ..
+            } => {
+                return Ok(());
+            }
+            Expr::InSubquery { .. } | Expr::Exists { .. } | Expr::Subquery(_) => Rule::Subquery,
+            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => Rule::GroupingSets,
+            Expr::Wildcard(_) | Expr::QualifiedWildcard(..) => Rule::Wildcard,
+            _ => Rule::UnsupportedExpression,
+        };
+        refuse(rule, expr.span())
+    }
+}
+
+/// The column that an expression is, parentheses aside.
+fn column_of(expr: &Expr) -> Option<&Ident> {
+    match expr {
+        Expr::Identifier(ident) => Some(ident),
+        Expr::CompoundIdentifier(parts) => match parts.as_slice() {
+            [_, column] => Some(column),
+            _ => None,
+        },
+        Expr::Nested(inner) => column_of(inner),
+        _ => None,
+    }
+}
+
+impl Visitor for ShapeCheck<'_> {
+    type Break = Refusal;
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Refusal> {
+        self.queries += 1;
+        if self.queries > 1 {
+            return ControlFlow::Break(Refusal::at(Rule::Subquery, to_span(query.span())));
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Refusal> {
+        match self.expr(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(refusal) => ControlFlow::Break(refusal),
+        }
+    }
+}

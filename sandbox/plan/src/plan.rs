@@ -1,0 +1,574 @@
+//! The private plan: what a job computes, how much one unit can change it, and how long it may take. Everything here
+//! comes from the query and the declaration; no data is looked at.
+//!
+//! # Sensitivity
+//! Neighbours differ by all rows of one unit, added or removed. Let R be the declared maximum of rows per unit, C the
+//! most groups a unit may touch, and let an aggregate's row values lie on an integer grid within [lo, hi]. The bounding
+//! operator ([`crate::bounding`]) reads at most R rows of a unit and keeps at most C of its groups, so the unit's vector
+//! over the cells has
+//! - for COUNT and SUM: an L1 norm of at most R·max(|lo|, |hi|), hence at most that L2 norm;
+//! - for COUNT(DISTINCT unit): at most C ones, hence an L2 norm of at most √C.
+//!
+//! The operator enforces each bound in integers, so it holds for *any* rows, declared or not. With weights 1/Δₐ the
+//! joint vector of A aggregates has a squared L2 norm of at most A: a discrete Gaussian of variance A·Δₐ²/(2ρ) on each
+//! aggregate's integers makes the whole release ρ-zCDP (Canonne, Kamath, Steinke 2020, "The Discrete Gaussian for
+//! Differential Privacy", Theorem 14 with one scale per coordinate).
+
+use std::fmt;
+use std::time::Duration;
+
+use model::{DatasetId, FieldName, FieldType, UnitDeclaration, VersionId};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::interval::{ColumnRange, Range, everything};
+use crate::scalar::{Function, Real, ScalarExpr};
+
+/// The most groups that one unit may touch (privacy.md, defaults).
+pub const MAX_GROUPS_PER_UNIT: u32 = 5;
+
+/// The most cells of a release.
+pub const MAX_CELLS: u32 = 50_000;
+
+/// The most grouping keys.
+pub const MAX_KEYS: usize = 8;
+
+/// The most aggregates.
+pub const MAX_AGGREGATES: usize = 16;
+
+/// The widest range of an integer grouping key.
+pub const MAX_KEY_VALUES: i64 = 10_000;
+
+/// Totals stay below 2⁶² in magnitude, so that noise can be added without overflow (privacy.md "Bounding").
+pub const MAX_TOTAL: i128 = 1 << 62;
+
+/// The layout of a serialised plan.
+const FORMAT: u16 = 1;
+
+/// A column that the scan reads.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScanColumn {
+    /// Its name in the sandbox copy.
+    pub name: FieldName,
+    /// Its type.
+    pub field_type: FieldType,
+    /// Declared bounds of a number; values outside are clamped to them as they are read.
+    pub bounds: Option<(Real, Real)>,
+    /// Whether it has a declared domain, and so few distinct values.
+    pub has_domain: bool,
+}
+
+/// The values of a grouping key that have cells of their own, in the order of the cells. Behind them come the cell
+/// `other`, where one is possible, and the cell NULL.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyCells {
+    /// Texts.
+    Text {
+        /// The public values.
+        values: Vec<String>,
+        /// Whether values outside the list can occur; they share the cell `other`.
+        other: bool,
+    },
+    /// Every integer between two.
+    Integer {
+        /// The least.
+        lo: i64,
+        /// The greatest.
+        hi: i64,
+    },
+    /// False, then true.
+    Boolean,
+}
+
+impl KeyCells {
+    /// How many cells there are, NULL's included.
+    pub fn count(&self) -> u64 {
+        let values = match self {
+            Self::Text { values, other } => values.len() as u64 + u64::from(*other),
+            Self::Integer { lo, hi } => hi.abs_diff(*lo).saturating_add(1),
+            Self::Boolean => 2,
+        };
+        values.saturating_add(1)
+    }
+
+    /// What the n-th cell stands for.
+    pub fn value(&self, cell: u64) -> KeyValue {
+        let at = usize::try_from(cell).unwrap_or(usize::MAX);
+        match self {
+            Self::Text { values, other } => match values.get(at) {
+                Some(value) => KeyValue::Text(value.clone()),
+                None if *other && at == values.len() => KeyValue::Other,
+                None => KeyValue::Null,
+            },
+            Self::Integer { lo, hi } => match lo.checked_add_unsigned(cell) {
+                Some(value) if value <= *hi => KeyValue::Integer(value),
+                _ => KeyValue::Null,
+            },
+            Self::Boolean => match cell {
+                0 => KeyValue::Boolean(false),
+                1 => KeyValue::Boolean(true),
+                _ => KeyValue::Null,
+            },
+        }
+    }
+}
+
+/// The value of a grouping key in a cell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KeyValue {
+    /// A text of the domain.
+    Text(String),
+    /// Any text outside the domain.
+    Other,
+    /// An integer.
+    Integer(i64),
+    /// A boolean.
+    Boolean(bool),
+    /// Missing.
+    Null,
+}
+
+/// A grouping key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupKey {
+    /// Its value in a row.
+    pub expr: ScalarExpr,
+    /// Its cells.
+    pub cells: KeyCells,
+}
+
+/// What an aggregate adds up.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AggregateFunction {
+    /// COUNT(*).
+    CountRows,
+    /// COUNT(x): rows where x is not NULL.
+    CountValues(ScalarExpr),
+    /// COUNT(DISTINCT unit key).
+    CountUnits,
+    /// SUM(x), NULLs left out.
+    Sum(ScalarExpr),
+}
+
+/// An aggregate, on its integer grid.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Aggregate {
+    /// What it adds up.
+    pub function: AggregateFunction,
+    /// The result is the integer total times 2 to this power; rows are cut toward zero onto that grid.
+    pub exponent: i32,
+    /// The least that one row adds, in grid steps.
+    pub row_lo: i64,
+    /// The most that one row adds, in grid steps.
+    pub row_hi: i64,
+    /// The most cells in which one unit can hold `unit_most` at once: the squared L2 sensitivity is
+    /// `spread · unit_most²`.
+    pub spread: u32,
+    /// The most that one unit adds to one cell, in magnitude and grid steps (R·max(|lo|, |hi|)).
+    pub unit_most: i64,
+}
+
+impl Aggregate {
+    /// The squared L2 sensitivity, in squared grid steps; exact.
+    pub fn sensitivity_squared(&self) -> u128 {
+        u128::from(self.spread) * u128::from(self.unit_most.unsigned_abs()).pow(2)
+    }
+
+    /// The length of a grid step, in units of the aggregate.
+    pub fn step(&self) -> f64 {
+        f64::from(self.exponent).exp2()
+    }
+
+    /// An integer total (noised or not) in units of the aggregate.
+    #[expect(clippy::cast_precision_loss, reason = "a result is shown as a double")]
+    pub fn value(&self, total: i128) -> f64 {
+        total as f64 * self.step()
+    }
+
+    /// The least and most that one unit adds to one cell, in grid steps.
+    pub fn unit_range(&self) -> (i64, i64) {
+        (
+            if self.row_lo < 0 { -self.unit_most } else { 0 },
+            if self.row_hi > 0 { self.unit_most } else { 0 },
+        )
+    }
+
+    /// Whether its results are whole numbers.
+    pub fn is_integral(&self) -> bool {
+        self.exponent >= 0
+    }
+}
+
+/// The part of a plan that decides the answer; its hash names the answer within a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanCore {
+    /// The layout of this structure.
+    pub format: u16,
+    /// Whose lineage is charged.
+    pub dataset: DatasetId,
+    /// The version that is read.
+    pub version: VersionId,
+    /// The declared unit and its maxima.
+    pub unit: UnitDeclaration,
+    /// The zone in which timestamps are civil times.
+    pub zone: String,
+    /// The columns that are read, by name.
+    pub columns: Vec<ScanColumn>,
+    /// Rows where this is not true are left out.
+    pub filter: Option<ScalarExpr>,
+    /// Grouping keys in canonical order; the last varies fastest over the cells.
+    pub keys: Vec<GroupKey>,
+    /// How many cells there are: the product over the keys.
+    pub cells: u32,
+    /// C: the most groups that one unit touches.
+    pub groups_per_unit: u32,
+    /// Aggregates in canonical order, none twice.
+    pub aggregates: Vec<Aggregate>,
+}
+
+/// Where an output column comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutputSource {
+    /// A grouping key.
+    Key(usize),
+    /// An aggregate.
+    Aggregate(usize),
+}
+
+/// A column of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OutputColumn {
+    /// Its name: the alias, or the expression as written.
+    pub name: String,
+    /// What it shows.
+    pub source: OutputSource,
+}
+
+/// A job that the sandbox accepts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PrivatePlan {
+    /// What decides the answer.
+    pub core: PlanCore,
+    /// How it is shown.
+    pub output: Vec<OutputColumn>,
+}
+
+/// The SHA-256 hash of a plan's canonical form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PlanHash([u8; 32]);
+
+impl PlanHash {
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for PlanHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// A plan that does not hold together; only a damaged message can make one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the plan does not hold together: {0}")]
+pub struct PlanError(pub(crate) &'static str);
+
+impl ColumnRange for [ScanColumn] {
+    fn column_range(&self, column: usize) -> Option<Range> {
+        let column = self.get(column)?;
+        let Some((lo, hi)) = column.bounds else {
+            return everything(column.field_type);
+        };
+        match column.field_type {
+            FieldType::Number => Some(Range::Number(lo.get(), hi.get())),
+            FieldType::Integer => {
+                let (lo, hi) = integer_bounds(lo, hi);
+                Some(Range::Integer(lo, hi))
+            }
+            FieldType::Text | FieldType::Boolean | FieldType::Date | FieldType::Timestamp => None,
+        }
+    }
+}
+
+/// The integers within declared bounds (the scan clamps to the same ones).
+#[expect(clippy::cast_possible_truncation, reason = "declared bounds lie within ±10¹⁵")]
+pub(crate) fn integer_bounds(lo: Real, hi: Real) -> (i64, i64) {
+    let (lo, hi) = (lo.get().ceil() as i64, hi.get().floor() as i64);
+    (lo, hi.max(lo))
+}
+
+impl PlanCore {
+    pub(crate) const FORMAT: u16 = FORMAT;
+
+    /// The most rows that the declaration allows.
+    pub fn max_rows(&self) -> u64 {
+        let by_units = self
+            .unit
+            .max_units
+            .saturating_mul(u64::from(self.unit.max_rows_per_unit));
+        self.unit.max_rows.min(by_units)
+    }
+
+    /// The types of the columns.
+    pub fn column_types(&self) -> Vec<FieldType> {
+        self.columns.iter().map(|column| column.field_type).collect()
+    }
+
+    /// The largest magnitude that a total of this aggregate can have: units × bound.
+    pub fn total_bound(&self, aggregate: &Aggregate) -> i128 {
+        i128::from(self.unit.max_units) * i128::from(aggregate.unit_most)
+    }
+
+    /// Brings a total into the range the plan allows: what a worker reports beyond it is not believed.
+    pub fn clamp_total(&self, aggregate: &Aggregate, total: i128) -> i128 {
+        let (lo, hi) = aggregate.unit_range();
+        let units = i128::from(self.unit.max_units);
+        total.clamp(units * i128::from(lo), units * i128::from(hi))
+    }
+
+    /// Checks what a plan of ours always is; the worker runs no other.
+    ///
+    /// # Errors
+    /// If anything does not hold together; the text names the part.
+    pub fn check(&self) -> Result<(), PlanError> {
+        let types = self.column_types();
+        let well_typed = |expr: &ScalarExpr| expr.field_type(&types);
+        if self.format != FORMAT {
+            return Err(PlanError("format"));
+        }
+        if self.keys.len() > MAX_KEYS || self.aggregates.is_empty() || self.aggregates.len() > MAX_AGGREGATES
+        {
+            return Err(PlanError("counts"));
+        }
+        if self.unit.max_rows_per_unit == 0 || self.unit.max_units == 0 {
+            return Err(PlanError("unit"));
+        }
+        let cells = self
+            .keys
+            .iter()
+            .fold(1u64, |n, key| n.saturating_mul(key.cells.count()));
+        if cells != u64::from(self.cells) || self.cells > MAX_CELLS {
+            return Err(PlanError("cells"));
+        }
+        if self.groups_per_unit == 0
+            || self.groups_per_unit > MAX_GROUPS_PER_UNIT
+            || self.groups_per_unit > self.cells
+        {
+            return Err(PlanError("groups per unit"));
+        }
+        if self
+            .filter
+            .as_ref()
+            .is_some_and(|f| well_typed(f) != Some(FieldType::Boolean))
+        {
+            return Err(PlanError("filter"));
+        }
+        for key in &self.keys {
+            let wanted = match key.cells {
+                KeyCells::Text { .. } => FieldType::Text,
+                KeyCells::Integer { .. } => FieldType::Integer,
+                KeyCells::Boolean => FieldType::Boolean,
+            };
+            if well_typed(&key.expr) != Some(wanted) {
+                return Err(PlanError("key"));
+            }
+        }
+        for aggregate in &self.aggregates {
+            let fits = match &aggregate.function {
+                AggregateFunction::CountRows | AggregateFunction::CountUnits => true,
+                AggregateFunction::CountValues(x) => well_typed(x).is_some(),
+                AggregateFunction::Sum(x) => well_typed(x).is_some_and(FieldType::is_numeric),
+            };
+            let most = i128::from(self.unit.max_rows_per_unit)
+                * i128::from(
+                    aggregate
+                        .row_lo
+                        .unsigned_abs()
+                        .max(aggregate.row_hi.unsigned_abs()),
+                );
+            let most = if aggregate.function == AggregateFunction::CountUnits {
+                1
+            } else {
+                most.max(1)
+            };
+            if !fits
+                || aggregate.row_lo > aggregate.row_hi
+                || aggregate.spread == 0
+                || i128::from(aggregate.unit_most) != most
+                || self.total_bound(aggregate) >= MAX_TOTAL
+                || !(-1_100..=100).contains(&aggregate.exponent)
+            {
+                return Err(PlanError("aggregate"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The name of the answer: equal for queries that differ in nothing but words.
+    pub fn hash(&self) -> PlanHash {
+        let mut hasher = Sha256::new();
+        hasher.update(b"shapan private plan 1\0");
+        hasher.update(crate::lower::canonical_key(self).as_bytes());
+        PlanHash(hasher.finalize().into())
+    }
+
+    /// The key values of a cell, in the order of [`PlanCore::keys`].
+    pub fn cell(&self, cell: u32) -> Vec<KeyValue> {
+        let mut rest = u64::from(cell);
+        let mut values: Vec<_> = self
+            .keys
+            .iter()
+            .rev()
+            .map(|key| {
+                let count = key.cells.count();
+                let value = key.cells.value(rest % count);
+                rest /= count;
+                value
+            })
+            .collect();
+        values.reverse();
+        values
+    }
+
+    /// Nanoseconds of one core in the worst case the declaration allows, calibrated on the release build.
+    pub fn worst_case_nanos(&self) -> u64 {
+        let columns: u64 = self.columns.iter().map(column_cost).sum();
+        let exprs = self.filter.iter().chain(self.keys.iter().map(|key| &key.expr));
+        let sums = self.aggregates.iter().filter_map(|a| match &a.function {
+            AggregateFunction::Sum(x) | AggregateFunction::CountValues(x) => Some(x),
+            AggregateFunction::CountRows | AggregateFunction::CountUnits => None,
+        });
+        let exprs: u64 = exprs.chain(sums).map(|expr| self.expr_cost(expr)).sum();
+        let (keys, aggregates) = (self.keys.len() as u64, self.aggregates.len() as u64);
+        let per_row = ROW_NANOS + columns + exprs + keys * KEY_NANOS + aggregates * AGGREGATE_NANOS;
+        let groups = u64::from(self.groups_per_unit);
+        let per_unit = UNIT_NANOS + groups * aggregates * AGGREGATE_NANOS;
+        let per_cell = u64::from(self.cells) * aggregates * CELL_NANOS;
+        let rows = self.max_rows().saturating_mul(per_row);
+        rows.saturating_add(self.unit.max_units.saturating_mul(per_unit))
+            .saturating_add(per_cell)
+    }
+
+    /// How long after its charge a job is released: the worst case the declaration allows, shared by the reserved
+    /// cores, with slack and the time to start a worker. It depends on the plan and the declaration alone.
+    pub fn due_in(&self, cores: u32) -> Duration {
+        let share = self.worst_case_nanos() / u64::from(cores.max(1));
+        Duration::from_nanos(share.saturating_mul(SLACK_PERCENT) / 100).saturating_add(START)
+    }
+
+    fn expr_cost(&self, expr: &ScalarExpr) -> u64 {
+        let own = match expr {
+            ScalarExpr::Column(_) | ScalarExpr::Literal(_) => 0,
+            ScalarExpr::Not(_) | ScalarExpr::And(_) | ScalarExpr::Or(_) | ScalarExpr::IsNull(_) => 2,
+            ScalarExpr::Compare(_, left, _) => match left.field_type(&self.column_types()) {
+                Some(FieldType::Text) => 20,
+                _ => 3,
+            },
+            ScalarExpr::Arithmetic(..) => 6,
+            ScalarExpr::Case { when, .. } => 10 * when.len() as u64,
+            ScalarExpr::InList { .. } => 40,
+            ScalarExpr::Like { .. } => TEXT_NANOS,
+            ScalarExpr::Cast(..) => 60,
+            ScalarExpr::Call(function, args) => match function {
+                Function::DatePart(_) | Function::DateTruncate(_) => 15,
+                Function::Coalesce | Function::Least | Function::Greatest | Function::NullIf => {
+                    20 * args.len() as u64
+                }
+                Function::Ln | Function::Log10 | Function::Exp | Function::Power => 40,
+                Function::Abs
+                | Function::Sign
+                | Function::Negate
+                | Function::Round
+                | Function::Floor
+                | Function::Ceil
+                | Function::Trunc
+                | Function::Sqrt => 8,
+                _ => TEXT_NANOS,
+            },
+        };
+        expr.children()
+            .into_iter()
+            .map(|child| self.expr_cost(child))
+            .sum::<u64>()
+            + own
+    }
+}
+
+/// Reading the unit column and walking the rows.
+const ROW_NANOS: u64 = 20;
+const KEY_NANOS: u64 = 10;
+const AGGREGATE_NANOS: u64 = 6;
+const UNIT_NANOS: u64 = 100;
+const CELL_NANOS: u64 = 30;
+/// A text function over one row: texts are short where they are many, and the scan bounds them.
+const TEXT_NANOS: u64 = 150;
+const SLACK_PERCENT: u64 = 160;
+const START: Duration = Duration::from_millis(400);
+
+fn column_cost(column: &ScanColumn) -> u64 {
+    match column.field_type {
+        FieldType::Text if column.has_domain => 12,
+        FieldType::Text => 80,
+        FieldType::Timestamp => 14,
+        FieldType::Integer | FieldType::Number | FieldType::Boolean | FieldType::Date => 10,
+    }
+}
+
+impl PrivatePlan {
+    /// The name of the answer within a project; see [`PlanCore::hash`].
+    pub fn hash(&self) -> PlanHash {
+        self.core.hash()
+    }
+
+    /// Cells in the order of the answer's rows: by the output's keys from left to right, in declared order.
+    pub fn rows(&self) -> Vec<u32> {
+        let strides = self.core.strides();
+        let shown: Vec<usize> = self
+            .output
+            .iter()
+            .filter_map(|column| match column.source {
+                OutputSource::Key(key) => Some(key),
+                OutputSource::Aggregate(_) => None,
+            })
+            .collect();
+        let codes = |cell: u32| -> Vec<u64> {
+            let code = |key: usize| u64::from(cell) / strides[key] % self.core.keys[key].cells.count();
+            shown.iter().map(|key| code(*key)).collect()
+        };
+        let mut cells: Vec<u32> = (0..self.core.cells).collect();
+        cells.sort_by_cached_key(|cell| codes(*cell));
+        cells
+    }
+
+    /// The standard deviation of the noise on one aggregate, in units of the aggregate, when the whole job is given ρ,
+    /// shared equally: σ² = A·Δ²/(2ρ).
+    #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
+    pub fn expected_error(&self, aggregate: usize, rho: f64) -> Option<f64> {
+        let a = self.core.aggregates.get(aggregate)?;
+        let count = self.core.aggregates.len() as f64;
+        let variance = count * a.sensitivity_squared() as f64 / (2.0 * rho);
+        (rho > 0.0).then(|| variance.sqrt() * a.step())
+    }
+
+    /// The ρ for which every cell of one aggregate lies within ± `half_width` with probability 95 %.
+    #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
+    pub fn rho_for(&self, aggregate: usize, half_width: f64) -> Option<f64> {
+        let a = self.core.aggregates.get(aggregate)?;
+        let sigma = half_width / 1.959_963_984_540_054 / a.step();
+        let count = self.core.aggregates.len() as f64;
+        (sigma > 0.0).then(|| count * a.sensitivity_squared() as f64 / (2.0 * sigma * sigma))
+    }
+}
+
+impl PlanCore {
+    /// How far apart in the cells two neighbouring values of each key lie.
+    pub(crate) fn strides(&self) -> Vec<u64> {
+        let mut strides = vec![1u64; self.keys.len()];
+        for key in (0..self.keys.len().saturating_sub(1)).rev() {
+            strides[key] = strides[key + 1].saturating_mul(self.keys[key + 1].cells.count());
+        }
+        strides
+    }
+}

@@ -1,0 +1,300 @@
+//! Refusals: the rule a query breaks, where, and how to rewrite it. A refusal costs nothing and looks at no data.
+
+use std::fmt;
+
+use model::{Category, Language};
+use serde::{Serialize, Serializer};
+
+macro_rules! rules {
+    ($($(#[$doc:meta])* $variant:ident = $id:literal, $zh:literal, $en:literal, $zh_hint:literal, $en_hint:literal;)+) => {
+        /// A rule of the sandbox's SQL. Its id is stable: programs match on it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Rule {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Rule {
+            /// Every rule.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The stable id.
+            pub const fn id(self) -> &'static str {
+                match self { $(Self::$variant => $id),+ }
+            }
+
+            /// What the rule says.
+            pub const fn message(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $((Self::$variant, Language::Zh) => $zh, (Self::$variant, Language::En) => $en,)+
+                }
+            }
+
+            /// How to rewrite the query.
+            pub const fn hint(self, language: Language) -> &'static str {
+                match (self, language) {
+                    $((Self::$variant, Language::Zh) => $zh_hint, (Self::$variant, Language::En) => $en_hint,)+
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    /// Over the length cap.
+    TooLong = "too-long", "SQL 过长。", "The SQL is too long.",
+        "请缩短到 64 KB 以内。", "Shorten it to at most 64 KB.";
+    /// Parentheses nested too deeply.
+    TooDeep = "too-deep", "嵌套过深。", "The SQL is nested too deeply.",
+        "括号与表达式嵌套不超过 40 层。", "Nest parentheses and expressions at most 40 deep.";
+    /// Too many operators or words.
+    TooComplex = "too-complex", "表达式过多。", "The SQL has too many operators or words.",
+        "请减少运算符；多值比较请用 IN (…)。", "Use fewer operators; compare with many values by IN (…).";
+    /// Not SQL.
+    Syntax = "syntax", "SQL 语法错误。", "The SQL cannot be parsed.",
+        "请检查所指位置附近的语法。", "Check the syntax near the place named.";
+    /// None or several statements.
+    OneStatement = "one-statement", "一次只能提交一条语句。", "A job is exactly one statement.",
+        "请只保留一条 SELECT。", "Keep a single SELECT.";
+    /// EXPLAIN, COPY, SET, CREATE and whatever else is no query.
+    SelectOnly = "select-only", "只允许 SELECT。", "Only SELECT is allowed.",
+        "请改写为 SELECT … FROM … WHERE … GROUP BY …。", "Write SELECT … FROM … WHERE … GROUP BY ….";
+    /// WITH.
+    Cte = "cte", "不支持 WITH 子句。", "WITH is not allowed.",
+        "请直接查询数据集。", "Query the dataset directly.";
+    /// UNION, INTERSECT, EXCEPT.
+    SetOperation = "set-operation", "受保护数据上不支持集合运算。", "Set operations over protected data are not allowed.",
+        "请分成多个作业，或用 CASE 与 GROUP BY。", "Split it into jobs, or use CASE with GROUP BY.";
+    /// VALUES and TABLE.
+    Values = "values", "不支持 VALUES 或 TABLE。", "VALUES and TABLE are not allowed.",
+        "请从数据集查询。", "Select from the dataset.";
+    /// A query inside the query.
+    Subquery = "subquery", "不支持子查询。", "Subqueries are not allowed.",
+        "请把条件直接写入 WHERE。", "Put the condition into WHERE directly.";
+    /// An outer join.
+    OuterJoin = "outer-join", "外连接会产生不属于任何单位的行。", "An outer join can make rows that belong to no unit.",
+        "请只查询一个数据集。", "Query one dataset only.";
+    /// Any other join.
+    Join = "join", "尚不支持连接。", "Joins are not allowed.",
+        "请只查询一个数据集。", "Query one dataset only.";
+    /// A function in FROM.
+    TableFunction = "table-function", "不支持表函数。", "Table functions are not allowed.",
+        "请从数据集查询。", "Select from the dataset.";
+    /// A table that is not the granted one.
+    UnknownTable = "unknown-table", "没有这个数据集，或项目未获授权。", "There is no such dataset in this project.",
+        "数据集的 SQL 名称是其代号，连字符改为下划线。", "A dataset's SQL name is its slug with - written as _.";
+    /// No FROM.
+    NoTable = "no-table", "查询没有数据集。", "The query names no dataset.",
+        "请写 FROM 数据集。", "Write FROM and the dataset's name.";
+    /// Hints, samples, locks, INTO and similar clauses.
+    Clause = "clause", "不支持这个子句。", "This clause is not allowed.",
+        "只用 SELECT、FROM、WHERE、GROUP BY。", "Use SELECT, FROM, WHERE and GROUP BY only.";
+    /// SELECT DISTINCT.
+    Distinct = "distinct", "不支持 DISTINCT。", "DISTINCT is not allowed here.",
+        "请用 GROUP BY；单位去重计数请用 COUNT(DISTINCT 单位键)。",
+        "Use GROUP BY; count units by COUNT(DISTINCT the unit key).";
+    /// ORDER BY.
+    OrderBy = "order-by", "不支持 ORDER BY。", "ORDER BY is not allowed.",
+        "结果按分组键排序；请在取回后再排序。", "Results come sorted by their keys; sort them after you fetch them.";
+    /// LIMIT, OFFSET, FETCH, TOP.
+    Limit = "limit", "不支持 LIMIT。", "LIMIT is not allowed.",
+        "请取回全部单元格后再截取。", "Fetch all cells and cut them yourself.";
+    /// HAVING.
+    Having = "having", "不支持 HAVING。", "HAVING is not allowed.",
+        "请取回带噪结果后再筛选。", "Filter the noised cells after you fetch them.";
+    /// Window functions.
+    Window = "window", "不支持窗口函数。", "Window functions are not allowed.",
+        "请用 GROUP BY。", "Use GROUP BY.";
+    /// ROLLUP, CUBE, GROUPING SETS, GROUP BY ALL.
+    GroupingSets = "grouping-sets", "不支持 ROLLUP、CUBE 与 GROUPING SETS。", "ROLLUP, CUBE and GROUPING SETS are not allowed.",
+        "请列出分组键，合计自行相加。", "List the keys and add up totals yourself.";
+    /// `*`.
+    Wildcard = "wildcard", "不能选取行。", "Rows cannot be selected.",
+        "请用 COUNT(*)、COUNT(DISTINCT 单位键) 或 SUM。", "Use COUNT(*), COUNT(DISTINCT the unit key) or SUM.";
+    /// No aggregate in the query.
+    Rows = "rows", "查询不含聚合，会返回行。", "The query has no aggregate and would return rows.",
+        "请加上 COUNT(*) 等聚合。", "Aggregate, for example by COUNT(*).";
+    /// Something computed from the aggregates.
+    PostProcessing = "post-processing", "输出列只能是分组键或聚合。", "Output columns are grouping keys or aggregates, nothing computed from them.",
+        "请分别取回各聚合后自行计算。", "Fetch the aggregates and compute from them yourself.";
+    /// A function that is not on the list.
+    UnknownFunction = "unknown-function", "没有这个函数，或不在允许之列。", "This function does not exist or is not on the list of allowed ones.",
+        "请查看允许的函数列表。", "See the list of allowed functions.";
+    /// random(), now() and the like.
+    VolatileFunction = "volatile-function", "不支持结果会变的函数。", "Functions whose result changes from call to call are not allowed.",
+        "请写出具体的日期或数值。", "Write the date or number out.";
+    /// MIN, MAX, ARRAY_AGG, percentiles, …
+    UnboundedAggregate = "unbounded-aggregate", "该聚合会暴露个别值。", "This aggregate would reveal single values.",
+        "请用 COUNT 或 SUM。", "Use COUNT or SUM.";
+    /// FILTER, ORDER BY or NULL treatment in an aggregate.
+    AggregateClause = "aggregate-clause", "聚合不支持 FILTER、ORDER BY 等子句。", "Aggregates take no FILTER, ORDER BY or similar clause.",
+        "请用 SUM(CASE WHEN … THEN 1 ELSE 0 END)。", "Write SUM(CASE WHEN … THEN 1 ELSE 0 END).";
+    /// COUNT(DISTINCT x) of another column.
+    DistinctValues = "distinct-values", "只能对单位键去重计数。", "Only the unit key can be counted distinct.",
+        "请用 COUNT(DISTINCT 单位键)。", "Write COUNT(DISTINCT the unit key).";
+    /// `__unit` and other names of ours.
+    SystemColumn = "system-column", "系统列不可用。", "System columns cannot be named.",
+        "单位去重计数请用 COUNT(DISTINCT 单位键)。", "Count units by COUNT(DISTINCT the unit key).";
+    /// No such column.
+    UnknownColumn = "unknown-column", "没有这一列。", "There is no such column.",
+        "请查看数据集的字段；直接标识符不在沙箱内。", "See the dataset's fields; direct identifiers are not in the sandbox.";
+    /// The unit key outside COUNT(DISTINCT …).
+    UnitKey = "unit-key", "单位键只能用于 COUNT(DISTINCT 单位键)。", "The unit key can only be counted distinct.",
+        "请从其余位置去掉单位键。", "Remove the unit key from everywhere else.";
+    /// A grouping key without a finite public domain.
+    UndeclaredDomain = "undeclared-domain", "分组键没有公开的取值范围。", "A grouping key has no declared finite domain.",
+        "请按有取值表的列分组，或用 date_part、CASE、有界整数表达式。",
+        "Group by a column with a declared domain, date_part, CASE or a bounded integer expression.";
+    /// Too many cells.
+    TooManyCells = "too-many-cells", "单元格过多。", "The grouping has too many cells.",
+        "请减少分组键或取值。", "Use fewer keys or coarser ones.";
+    /// A constant as a grouping key, or too many keys or aggregates.
+    TooManyColumns = "too-many-columns", "分组键或聚合过多。", "There are too many keys or aggregates.",
+        "最多 8 个分组键、16 个聚合。", "Use at most 8 keys and 16 aggregates.";
+    /// A sum without bounds.
+    MissingBounds = "missing-bounds", "求和的表达式没有上下界。", "The summed expression has no finite bounds.",
+        "请用有上下界的列，或写 LEAST(GREATEST(x, 下界), 上界)。",
+        "Use a column with declared bounds, or write LEAST(GREATEST(x, low), high).";
+    /// units × bound / grid ≥ 2⁶².
+    TotalTooLarge = "total-too-large", "合计可能溢出。", "The total could overflow.",
+        "请缩小上下界。", "Narrow the bounds.";
+    /// A type the sandbox has not.
+    UnsupportedType = "unsupported-type", "不支持这种类型。", "This type is not supported.",
+        "可用 BIGINT、INT、DOUBLE、TEXT、BOOLEAN、DATE、TIMESTAMP。",
+        "Use BIGINT, INT, DOUBLE, TEXT, BOOLEAN, DATE or TIMESTAMP.";
+    /// An expression the sandbox has not.
+    UnsupportedExpression = "unsupported-expression", "不支持这种表达式。", "This kind of expression is not allowed.",
+        "请用比较、算术、CASE 与允许的函数改写。", "Rewrite it with comparisons, arithmetic, CASE and the allowed functions.";
+    /// A pattern or part that is not a literal, or too long.
+    Pattern = "pattern", "模式或日期部分必须是简短的常量。", "A pattern or date part must be a short constant.",
+        "LIKE 模式最长 256 字节；日期部分为 year、month、hour 等。",
+        "A LIKE pattern has at most 256 bytes; parts are year, month, hour and so on.";
+    /// A plan node that the sandbox has not.
+    UnsupportedPlan = "unsupported-plan", "不支持这种查询结构。", "This shape of query is not allowed.",
+        "请写 SELECT 键, 聚合 FROM 数据集 WHERE … GROUP BY 键。",
+        "Write SELECT keys, aggregates FROM dataset WHERE … GROUP BY keys.";
+    /// The planner rejects it for another reason.
+    InvalidQuery = "invalid-query", "查询有误。", "The query is not valid.",
+        "请按说明修改。", "Mend it as the detail says.";
+    /// A special dataset.
+    SpecialDataset = "special-dataset", "特殊数据集的结果须人工复核，暂不受理作业。", "Results of special datasets need review by people; jobs on them are not taken.",
+        "请选择其他数据集。", "Use another dataset.";
+    /// Not an L3 dataset.
+    WrongLevel = "wrong-level", "只有三级数据集在沙箱内查询。", "Only datasets of level L3 are queried in the sandbox.",
+        "一级数据可直接查询或下载。", "Open datasets can be queried and downloaded directly.";
+    /// No declared unit.
+    NoUnit = "no-unit", "数据集没有声明隐私单位。", "The dataset declares no privacy unit.",
+        "请联系提供部门补充声明。", "Ask the department to declare one.";
+    /// The query's worst case would take too long.
+    TooSlow = "too-slow", "最坏情况下计算时间过长。", "In the worst case the query would take too long.",
+        "请减少文本函数与表达式。", "Use fewer text functions and expressions.";
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.id())
+    }
+}
+
+impl Serialize for Rule {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.id())
+    }
+}
+
+/// A place in the SQL: lines and columns count from 1, in characters; the end is included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// First line.
+    pub line: u64,
+    /// First column.
+    pub column: u64,
+    /// Last line.
+    pub end_line: u64,
+    /// Last column.
+    pub end_column: u64,
+}
+
+impl Span {
+    /// A single character.
+    pub const fn at(line: u64, column: u64) -> Self {
+        Self {
+            line,
+            column,
+            end_line: line,
+            end_column: column,
+        }
+    }
+}
+
+/// Why a query is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{rule}: {}{}", rule.message(Language::En), detail.as_deref().map(|d| format!(" {d}")).unwrap_or_default())]
+pub struct Refusal {
+    /// The rule that is broken.
+    pub rule: Rule,
+    /// Where, if it can be told.
+    pub span: Option<Span>,
+    /// Which name, number or construct, in words taken from the query or the declaration.
+    pub detail: Option<String>,
+}
+
+impl Refusal {
+    pub(crate) fn new(rule: Rule) -> Self {
+        Self {
+            rule,
+            span: None,
+            detail: None,
+        }
+    }
+
+    pub(crate) fn at(rule: Rule, span: Option<Span>) -> Self {
+        Self {
+            rule,
+            span,
+            detail: None,
+        }
+    }
+
+    pub(crate) fn about(rule: Rule, detail: impl Into<String>) -> Self {
+        let detail: String = detail.into();
+        Self {
+            rule,
+            span: None,
+            detail: Some(detail.chars().take(300).collect()),
+        }
+    }
+
+    pub(crate) fn with_span(mut self, span: Option<Span>) -> Self {
+        self.span = self.span.or(span);
+        self
+    }
+
+    /// The category for the edge.
+    pub const fn category(&self) -> Category {
+        match self.rule {
+            Rule::TooLong => Category::TooLarge,
+            _ => Category::Refused,
+        }
+    }
+}
+
+/// Shorthand of the planner.
+pub(crate) type Planned<T> = Result<T, Refusal>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_unique_and_every_text_is_there() {
+        let mut ids: Vec<_> = Rule::ALL.iter().map(|rule| rule.id()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), Rule::ALL.len());
+        for rule in Rule::ALL {
+            for language in [Language::Zh, Language::En] {
+                assert!(!rule.message(language).is_empty() && !rule.hint(language).is_empty());
+            }
+        }
+    }
+}

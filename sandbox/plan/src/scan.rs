@@ -1,0 +1,515 @@
+//! The scan of one version's parts, in unit order.
+//!
+//! It is a plan node of its own, not DataFusion's listing: it reads exactly the granted parts, offers no repartitioning,
+//! and checks what bounding rests on as it reads, namely that parts and row groups have disjoint, increasing unit ranges
+//! and that every row lies in the range of its row group. A violation is an incident: no release of that version.
+
+use std::any::Any;
+use std::fmt;
+use std::fs::File;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit, UInt64Type};
+use datafusion_common::tree_node::TreeNodeRecursion;
+use datafusion_common::{DataFusionError, Result as PlanResult};
+use datafusion_execution::{SendableRecordBatchStream, TaskContext};
+use datafusion_physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr};
+use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
+use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use model::FieldType;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::statistics::Statistics;
+use serde::{Deserialize, Serialize};
+
+use crate::context::planner_type;
+use crate::execute::{ExecutionError, Incident};
+use crate::plan::{PlanCore, ScanColumn, integer_bounds};
+use crate::scalar::Real;
+
+/// The keyed hash of the unit: first column of every part of a protected version.
+pub const UNIT_COLUMN: &str = "__unit";
+
+/// Rows of a batch.
+const BATCH_ROWS: usize = 8_192;
+
+/// A granted Parquet file of the version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Part {
+    /// Where it is.
+    pub path: PathBuf,
+    /// SHA-256 of the file, hexadecimal: its name in the store, checked when it was published.
+    pub sha256: String,
+    /// Its length in bytes, checked when it is opened.
+    pub bytes: u64,
+    /// Its rows, checked when it is opened.
+    pub rows: u64,
+    /// The least and greatest unit in it.
+    pub unit_range: (u64, u64),
+}
+
+/// Row groups of one part that are read one after another.
+#[derive(Debug, Clone)]
+struct Segment {
+    part: usize,
+    row_groups: RangeInclusive<usize>,
+    rows: u64,
+    units: (u64, u64),
+}
+
+#[derive(Debug)]
+struct OpenPart {
+    path: PathBuf,
+    metadata: ArrowReaderMetadata,
+    projection: Vec<usize>,
+}
+
+/// Reads the columns of a plan from granted parts; each partition is a run of segments.
+#[derive(Debug)]
+pub struct UnitScanExec {
+    columns: Arc<[ScanColumn]>,
+    zone: Arc<str>,
+    parts: Vec<Arc<OpenPart>>,
+    partitions: Vec<Vec<Segment>>,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+}
+
+/// The Arrow type in which a column leaves the scan.
+fn scan_type(column: &ScanColumn) -> DataType {
+    match column.field_type {
+        FieldType::Text if column.has_domain => dictionary(),
+        other => planner_type(other),
+    }
+}
+
+fn dictionary() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
+/// Whether a stored type can hold values of a declared type.
+fn stores(data_type: &DataType, field_type: FieldType) -> bool {
+    match field_type {
+        FieldType::Text => match data_type {
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => true,
+            DataType::Dictionary(_, values) => stores(values, FieldType::Text),
+            _ => false,
+        },
+        FieldType::Integer => data_type.is_integer(),
+        FieldType::Number => data_type.is_floating() || data_type.is_integer(),
+        FieldType::Boolean => *data_type == DataType::Boolean,
+        FieldType::Date => *data_type == DataType::Date32,
+        FieldType::Timestamp => matches!(data_type, DataType::Timestamp(..)),
+    }
+}
+
+impl UnitScanExec {
+    /// Opens the parts, checks their order, and shares their row groups over at most so many partitions.
+    ///
+    /// # Errors
+    /// [`ExecutionError::Incident`] if a part is not what the grant says, or ranges overlap; [`ExecutionError::Io`] if a
+    /// file cannot be read.
+    pub fn open(core: &PlanCore, parts: &[Part], partitions: usize) -> Result<Self, ExecutionError> {
+        let columns: Arc<[ScanColumn]> = core.columns.clone().into();
+        let mut open = Vec::with_capacity(parts.len());
+        let mut segments = Vec::new();
+        for (index, part) in parts.iter().enumerate() {
+            let opened = open_part(part, &columns)?;
+            segments.extend(part_segments(index, part, &opened.metadata)?);
+            open.push(Arc::new(opened));
+        }
+        let mut before: Option<u64> = None;
+        for segment in &segments {
+            let (first, last) = segment.units;
+            let (least, most) = parts[segment.part].unit_range;
+            if first > last || before.is_some_and(|before| first <= before) {
+                return Err(Incident::RangesOverlap.into());
+            }
+            if first < least || last > most {
+                return Err(Incident::UnitOutsideRange.into());
+            }
+            before = Some(last);
+        }
+        let partitions = share(segments, partitions.max(1));
+        let fields: Vec<_> = std::iter::once(Field::new(UNIT_COLUMN, DataType::UInt64, false))
+            .chain(
+                columns
+                    .iter()
+                    .map(|c| Field::new(c.name.as_str(), scan_type(c), true)),
+            )
+            .collect();
+        let schema = Arc::new(Schema::new(fields));
+        let properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&schema)),
+            Partitioning::UnknownPartitioning(partitions.len()),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        Ok(Self {
+            columns,
+            zone: core.zone.as_str().into(),
+            parts: open,
+            partitions,
+            schema,
+            properties,
+        })
+    }
+}
+
+fn open_part(part: &Part, columns: &[ScanColumn]) -> Result<OpenPart, ExecutionError> {
+    let file = File::open(&part.path).map_err(ExecutionError::io)?;
+    if file.metadata().map_err(ExecutionError::io)?.len() != part.bytes {
+        return Err(Incident::PartChanged.into());
+    }
+    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(false);
+    let stored = ArrowReaderMetadata::load(&file, options).map_err(|_| Incident::Unreadable)?;
+    let schema = Arc::clone(stored.schema());
+    let unit_first = schema
+        .fields()
+        .first()
+        .is_some_and(|field| field.name() == UNIT_COLUMN && *field.data_type() == DataType::UInt64);
+    if !unit_first {
+        return Err(Incident::Schema.into());
+    }
+    let mut hinted: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+    let mut projection = vec![0];
+    for column in columns {
+        let at = schema
+            .index_of(column.name.as_str())
+            .map_err(|_| Incident::Schema)?;
+        if at == 0 || !stores(schema.field(at).data_type(), column.field_type) {
+            return Err(Incident::Schema.into());
+        }
+        if column.field_type == FieldType::Text {
+            hinted[at] = Arc::new(schema.field(at).clone().with_data_type(scan_type(column)));
+        }
+        projection.push(at);
+    }
+    let rows: i64 = stored
+        .metadata()
+        .row_groups()
+        .iter()
+        .map(RowGroupMetaData::num_rows)
+        .sum();
+    if u64::try_from(rows) != Ok(part.rows) {
+        return Err(Incident::PartChanged.into());
+    }
+    let hinted = Arc::new(Schema::new_with_metadata(hinted, schema.metadata().clone()));
+    let hints = ArrowReaderOptions::new().with_schema(hinted);
+    let metadata = match ArrowReaderMetadata::try_new(Arc::clone(stored.metadata()), hints) {
+        Ok(metadata) => metadata,
+        // A stored type that takes no hint is cast after reading instead.
+        Err(_) => stored,
+    };
+    Ok(OpenPart {
+        path: part.path.clone(),
+        metadata,
+        projection,
+    })
+}
+
+/// One segment per row group where the file says which units each holds, else one for the part.
+fn part_segments(
+    part: usize,
+    granted: &Part,
+    metadata: &ArrowReaderMetadata,
+) -> Result<Vec<Segment>, ExecutionError> {
+    let groups = metadata.metadata().row_groups();
+    let mut segments = Vec::with_capacity(groups.len());
+    for (at, group) in groups.iter().enumerate() {
+        let rows = u64::try_from(group.num_rows()).map_err(|_| Incident::Unreadable)?;
+        if rows == 0 {
+            continue;
+        }
+        let Some(units) = unit_statistics(group) else {
+            let all = Segment {
+                part,
+                row_groups: 0..=groups.len() - 1,
+                rows: granted.rows,
+                units: granted.unit_range,
+            };
+            return Ok(vec![all]);
+        };
+        segments.push(Segment {
+            part,
+            row_groups: at..=at,
+            rows,
+            units,
+        });
+    }
+    Ok(segments)
+}
+
+fn unit_statistics(group: &RowGroupMetaData) -> Option<(u64, u64)> {
+    let statistics = group.columns().first()?.statistics()?;
+    match statistics {
+        Statistics::Int64(s) if !statistics.is_min_max_deprecated() => {
+            Some((s.min_opt()?.cast_unsigned(), s.max_opt()?.cast_unsigned()))
+        }
+        _ => None,
+    }
+}
+
+/// Runs of neighbouring segments with about the same number of rows.
+fn share(segments: Vec<Segment>, partitions: usize) -> Vec<Vec<Segment>> {
+    let total: u64 = segments.iter().map(|s| s.rows).sum();
+    let each = total.div_ceil(partitions as u64).max(1);
+    let mut runs: Vec<Vec<Segment>> = vec![vec![]];
+    let mut rows = 0;
+    for segment in segments {
+        if rows >= each * runs.len() as u64 && runs.len() < partitions {
+            runs.push(vec![]);
+        }
+        rows += segment.rows;
+        if let Some(run) = runs.last_mut() {
+            run.push(segment);
+        }
+    }
+    runs
+}
+
+impl DisplayAs for UnitScanExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "UnitScanExec: partitions={}", self.partitions.len())
+    }
+}
+
+impl ExecutionPlan for UnitScanExec {
+    fn name(&self) -> &'static str {
+        "UnitScanExec"
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![]
+    }
+
+    fn apply_expressions(
+        &self,
+        _: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> PlanResult<TreeNodeRecursion>,
+    ) -> PlanResult<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn replace_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+        _: ReplaceChildrenOptions,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> PlanResult<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(&self, partition: usize, _: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
+        let segments = self.partitions.get(partition).cloned().unwrap_or_default();
+        let reader = SegmentReader {
+            columns: Arc::clone(&self.columns),
+            zone: Arc::clone(&self.zone),
+            parts: self.parts.clone(),
+            schema: Arc::clone(&self.schema),
+            segments: segments.into_iter(),
+            open: None,
+            failed: false,
+        };
+        let batches = reader.map(|batch| batch.map_err(|e| DataFusionError::External(Box::new(e))));
+        let stream = futures::stream::iter(batches);
+        Ok(Box::pin(RecordBatchStreamAdapter::new(
+            Arc::clone(&self.schema),
+            stream,
+        )))
+    }
+}
+
+type Reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+
+struct SegmentReader {
+    columns: Arc<[ScanColumn]>,
+    zone: Arc<str>,
+    parts: Vec<Arc<OpenPart>>,
+    schema: SchemaRef,
+    segments: std::vec::IntoIter<Segment>,
+    open: Option<(Reader, Segment)>,
+    failed: bool,
+}
+
+impl Iterator for SegmentReader {
+    type Item = Result<RecordBatch, ExecutionError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let batch = self.advance().transpose();
+        self.failed = matches!(batch, Some(Err(_)));
+        batch
+    }
+}
+
+impl SegmentReader {
+    fn advance(&mut self) -> Result<Option<RecordBatch>, ExecutionError> {
+        loop {
+            if let Some((reader, segment)) = &mut self.open {
+                match reader.next() {
+                    Some(Ok(batch)) => {
+                        let units = segment.units;
+                        let part = Arc::clone(&self.parts[segment.part]);
+                        return self.prepare(&batch, &part, units).map(Some);
+                    }
+                    Some(Err(_)) => return Err(Incident::Unreadable.into()),
+                    None => self.open = None,
+                }
+            }
+            let Some(segment) = self.segments.next() else {
+                return Ok(None);
+            };
+            let part = &self.parts[segment.part];
+            let file = File::open(&part.path).map_err(ExecutionError::io)?;
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, part.metadata.clone());
+            let mask = ProjectionMask::roots(builder.parquet_schema(), part.projection.iter().copied());
+            let reader = builder
+                .with_row_groups(segment.row_groups.clone().collect())
+                .with_projection(mask)
+                .with_batch_size(BATCH_ROWS)
+                .build()
+                .map_err(|_| Incident::Unreadable)?;
+            self.open = Some((reader, segment));
+        }
+    }
+
+    /// Brings a batch into the scan's schema: checked units, clamped numbers, civil times.
+    fn prepare(
+        &self,
+        batch: &RecordBatch,
+        part: &OpenPart,
+        (first, last): (u64, u64),
+    ) -> Result<RecordBatch, ExecutionError> {
+        let units = batch
+            .column(0)
+            .as_primitive_opt::<UInt64Type>()
+            .ok_or(Incident::Schema)?;
+        if units.null_count() > 0 || units.values().iter().any(|unit| *unit < first || *unit > last) {
+            return Err(Incident::UnitOutsideRange.into());
+        }
+        // The reader gives columns in the file's order.
+        let mut in_file: Vec<usize> = part.projection.clone();
+        in_file.sort_unstable();
+        in_file.dedup();
+        let mut arrays: Vec<ArrayRef> = vec![Arc::clone(batch.column(0))];
+        for (column, stored) in self.columns.iter().zip(&part.projection[1..]) {
+            let at = in_file.binary_search(stored).map_err(|_| Incident::Schema)?;
+            arrays.push(normalise(batch.column(at), column, &self.zone)?);
+        }
+        RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(|_| ExecutionError::Internal)
+    }
+}
+
+fn normalise(array: &ArrayRef, column: &ScanColumn, zone: &str) -> Result<ArrayRef, ExecutionError> {
+    let wanted = scan_type(column);
+    let convert = |array: &ArrayRef, to: &DataType| -> Result<ArrayRef, ExecutionError> {
+        if array.data_type() == to {
+            return Ok(Arc::clone(array));
+        }
+        cast(array, to).map_err(|_| Incident::Schema.into())
+    };
+    match column.field_type {
+        FieldType::Text | FieldType::Boolean | FieldType::Date => convert(array, &wanted),
+        FieldType::Integer => {
+            let array = convert(array, &wanted)?;
+            let Some((lo, hi)) = column.bounds else {
+                return Ok(array);
+            };
+            let (lo, hi) = integer_bounds(lo, hi);
+            let values = array.as_primitive::<Int64Type>();
+            if values.values().iter().all(|v| (lo..=hi).contains(v)) {
+                return Ok(array);
+            }
+            Ok(Arc::new(values.unary::<_, Int64Type>(|v| v.clamp(lo, hi))))
+        }
+        FieldType::Number => {
+            let array = convert(array, &wanted)?;
+            let (lo, hi) = match column.bounds {
+                Some((lo, hi)) => (lo.get(), hi.get()),
+                None => (f64::MIN, f64::MAX),
+            };
+            let values = array
+                .as_any()
+                .downcast_ref::<Float64Array>()
+                .ok_or(Incident::Schema)?;
+            let negative_zero = (-0.0f64).to_bits();
+            if values
+                .values()
+                .iter()
+                .all(|v| *v >= lo && *v <= hi && v.to_bits() != negative_zero)
+            {
+                return Ok(array);
+            }
+            // NaN and infinities are missing; the rest is clamped.
+            let tidy = |v: Option<f64>| v.and_then(Real::new).map(|v| v.get().clamp(lo, hi));
+            Ok(Arc::new(values.iter().map(tidy).collect::<Float64Array>()))
+        }
+        FieldType::Timestamp => {
+            let micros = match array.data_type() {
+                DataType::Timestamp(_, zone) => DataType::Timestamp(TimeUnit::Microsecond, zone.clone()),
+                _ => return Err(Incident::Schema.into()),
+            };
+            let array = convert(array, &micros)?;
+            if micros == wanted {
+                Ok(array)
+            } else {
+                civil(&array, zone)
+            }
+        }
+    }
+}
+
+/// Instants become civil times of the dataset's zone; offsets are looked up once per stretch between transitions.
+fn civil(array: &ArrayRef, zone: &str) -> Result<ArrayRef, ExecutionError> {
+    let instants = array
+        .as_primitive_opt::<arrow::datatypes::TimestampMicrosecondType>()
+        .ok_or(Incident::Schema)?;
+    let zone = jiff::tz::TimeZone::get(zone).map_err(|_| ExecutionError::Internal)?;
+    let micros = |t: jiff::Timestamp| t.as_microsecond();
+    let mut stretch = 0..0;
+    let mut shift = 0;
+    let shifted = instants.iter().map(|instant| {
+        let instant = instant?;
+        if !stretch.contains(&instant) {
+            let moment = jiff::Timestamp::from_microsecond(instant).ok()?;
+            shift = i64::from(zone.to_offset(moment).seconds()) * 1_000_000;
+            let start = zone
+                .preceding(moment)
+                .next()
+                .map_or(i64::MIN, |t| micros(t.timestamp()));
+            let end = zone
+                .following(moment)
+                .next()
+                .map_or(i64::MAX, |t| micros(t.timestamp()));
+            stretch = start.max(instant)..end;
+        }
+        instant.checked_add(shift)
+    });
+    Ok(Arc::new(shifted.collect::<TimestampMicrosecondArray>()))
+}
+
+/// Whether a plan node is this scan.
+pub(crate) fn is_unit_scan(plan: &dyn ExecutionPlan) -> bool {
+    (plan as &dyn Any).is::<UnitScanExec>()
+}

@@ -1,0 +1,203 @@
+//! White box, noise off: on neighbouring datasets the exact totals differ by no more than is declared.
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::fixture::{DISTRICTS, Trip, relation_with, run, trip, write_city};
+use crate::Totals;
+
+fn any_trip() -> impl Strategy<Value = Trip> {
+    let district = prop_oneof![
+        Just(None),
+        Just(Some("火星")),
+        (0..3usize).prop_map(|d| Some(DISTRICTS[d]))
+    ];
+    let distance = prop_oneof![
+        Just(None),
+        Just(Some(f64::NAN)),
+        Just(Some(f64::INFINITY)),
+        Just(Some(-1e300)),
+        Just(Some(-0.0)),
+        (-10.0..30_000.0f64).prop_map(Some)
+    ];
+    let fare = prop_oneof![
+        Just(None),
+        Just(Some(i64::MIN)),
+        Just(Some(i64::MAX)),
+        (-10..3_000i64).prop_map(Some)
+    ];
+    let start = prop_oneof![
+        Just(None),
+        Just(Some(i64::MIN)),
+        (0..2_000_000_000_000_000i64).prop_map(Some)
+    ];
+    let electric = prop_oneof![Just(None), any::<bool>().prop_map(Some)];
+    (0..12u64, district, distance, fare, start, electric).prop_map(
+        |(unit, district, distance, fare, start, electric)| Trip {
+            unit,
+            district,
+            distance,
+            fare,
+            start,
+            electric,
+            ..trip(unit, "东城")
+        },
+    )
+}
+
+fn any_query() -> impl Strategy<Value = String> {
+    let sums = prop_oneof![
+        Just("COUNT(*)"),
+        Just("COUNT(distance)"),
+        Just("COUNT(DISTINCT person_id)"),
+        Just("SUM(fare)"),
+        Just("SUM(distance)"),
+        Just("SUM(distance - 10000)"),
+        Just("SUM(fare * 3 - 1000)"),
+        Just("SUM(distance * fare / 1000.0)"),
+        Just("SUM(CASE WHEN electric THEN -fare ELSE distance END)"),
+        Just("SUM(fare % 7)"),
+        Just("SUM(fare / 3)"),
+        Just("SUM(round(distance, 1))"),
+        Just("SUM(least(greatest(free, -5), 500))"),
+        Just("SUM(sqrt(distance))"),
+        Just("SUM(length(note))"),
+    ];
+    let keys = prop_oneof![
+        Just(""),
+        Just("district"),
+        Just("home"),
+        Just("home, district"),
+        Just("district, date_part('hour', start)"),
+        Just("electric, district"),
+        Just("fare % 5"),
+        Just("CASE WHEN fare > 1000 THEN 'a' WHEN fare > 10 THEN 'b' END, district"),
+    ];
+    let filters = prop_oneof![
+        Just(""),
+        Just("WHERE distance > 100"),
+        Just("WHERE fare / (fare - 5) > 1 OR electric"),
+        Just("WHERE district IN ('东城', '火星') AND NOT start IS NULL"),
+    ];
+    (prop::collection::vec(sums, 1..4), keys, filters).prop_map(|(sums, keys, filter)| {
+        let group = if keys.is_empty() {
+            String::new()
+        } else {
+            format!("GROUP BY {keys}")
+        };
+        let sums: Vec<_> = sums
+            .iter()
+            .enumerate()
+            .map(|(n, sum)| format!("{sum} AS a{n}"))
+            .collect();
+        format!("SELECT {} FROM bike_trips {filter} {group}", sums.join(", "))
+    })
+}
+
+fn norms(before: &Totals, after: &Totals) -> Vec<u128> {
+    (0..before.aggregates)
+        .map(|at| {
+            let pairs = before
+                .values
+                .iter()
+                .zip(&after.values)
+                .skip(at)
+                .step_by(before.aggregates);
+            pairs.map(|(a, b)| (a - b).unsigned_abs().pow(2)).sum()
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn removing_a_unit_changes_no_more_than_declared(
+        sql in any_query(),
+        trips in prop::collection::vec(any_trip(), 0..80),
+        rows_per_unit in prop_oneof![Just(1u32), Just(2), Just(6), Just(100)],
+        gone in 0..12u64,
+        units_per_group in 1..6usize,
+        threads in 1..4usize,
+    ) {
+        let relation = relation_with(rows_per_unit);
+        let plan = crate::plan(&sql, &relation).map_err(|e| TestCaseError::fail(format!("{sql}: {e}")))?;
+        let folder = TempDir::new().unwrap();
+        let all = run(&plan, &write_city(&folder, &trips, units_per_group), threads).unwrap();
+        let without: Vec<Trip> = trips.iter().filter(|t| t.unit != gone).cloned().collect();
+        let folder = TempDir::new().unwrap();
+        let less = run(&plan, &write_city(&folder, &without, units_per_group + 1), 1).unwrap();
+        for (norm, aggregate) in norms(&all, &less).into_iter().zip(&plan.core.aggregates) {
+            prop_assert!(
+                norm <= aggregate.sensitivity_squared(),
+                "{sql}: {norm} > {}", aggregate.sensitivity_squared()
+            );
+        }
+        let touched = (0..plan.core.cells).filter(|cell| {
+            (0..all.aggregates).any(|at| all.get(*cell, at) != less.get(*cell, at))
+        });
+        prop_assert!(touched.count() <= plan.core.groups_per_unit as usize);
+        for (at, aggregate) in plan.core.aggregates.iter().enumerate() {
+            for cell in 0..plan.core.cells {
+                let total = all.get(cell, at).unwrap();
+                prop_assert_eq!(plan.core.clamp_total(aggregate, total), total);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_bound_is_reached() {
+    // A check that cannot fail would prove nothing: the worst unit attains the declared sensitivity.
+    let relation = relation_with(6);
+    let cases = [
+        ("SELECT SUM(fare), COUNT(*) FROM bike_trips", vec![6, 6]),
+        (
+            "SELECT district, COUNT(DISTINCT person_id) FROM bike_trips GROUP BY 1",
+            vec![3],
+        ),
+    ];
+    for (sql, _) in cases {
+        let plan = crate::plan(sql, &relation).unwrap();
+        let mut trips = vec![trip(9, "东城")];
+        for n in 0..6usize {
+            let district = [Some("东城"), Some("西城"), Some("南城"), Some("火星"), None, None][n];
+            trips.push(Trip {
+                district,
+                fare: Some(2_000),
+                ..trip(1, "东城")
+            });
+        }
+        let folder = TempDir::new().unwrap();
+        let all = run(&plan, &write_city(&folder, &trips, 2), 1).unwrap();
+        let folder = TempDir::new().unwrap();
+        let less = run(&plan, &write_city(&folder, &trips[..1], 2), 1).unwrap();
+        for (norm, aggregate) in norms(&all, &less).into_iter().zip(&plan.core.aggregates) {
+            assert_eq!(norm, aggregate.sensitivity_squared(), "{sql}");
+        }
+    }
+}
+
+#[test]
+fn the_groups_of_a_unit_are_chosen_by_its_key_alone() {
+    let relation = relation_with(100);
+    let sql = "SELECT date_part('hour', start), COUNT(*) FROM bike_trips GROUP BY 1";
+    let plan = crate::plan(sql, &relation).unwrap();
+    let hours = |order: &[i64]| -> Vec<Trip> {
+        order
+            .iter()
+            .map(|h| Trip {
+                start: Some(h * 3_600_000_000),
+                ..trip(1, "东城")
+            })
+            .collect()
+    };
+    let forward: Vec<i64> = (0..24).chain(0..24).collect();
+    let backward: Vec<i64> = forward.iter().rev().copied().collect();
+    let folder = TempDir::new().unwrap();
+    let one = run(&plan, &write_city(&folder, &hours(&forward), 1), 1).unwrap();
+    let two = run(&plan, &write_city(&folder, &hours(&backward), 1), 1).unwrap();
+    assert_eq!(one, two, "the order of rows within a unit does not show");
+    assert_eq!(one.values.iter().filter(|v| **v != 0).count(), 5);
+    assert_eq!(one.values.iter().sum::<i128>(), 10);
+}

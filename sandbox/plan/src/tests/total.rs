@@ -1,0 +1,376 @@
+//! Accepted queries: exact totals against sums written out by hand.
+
+use super::fixture::{Trip, plan, relation, relation_with, run, totals, trip, write_city};
+use crate::plan::{KeyValue, OutputSource};
+
+const HOUR: i64 = 3_600_000_000;
+
+fn city() -> Vec<Trip> {
+    let base = 1_700_006_400_000_000; // 2023-11-15T00:00
+    vec![
+        Trip {
+            distance: Some(500.0),
+            fare: Some(100),
+            start: Some(base + 8 * HOUR),
+            ..trip(1, "东城")
+        },
+        Trip {
+            distance: Some(6_000.5),
+            fare: Some(300),
+            start: Some(base + 9 * HOUR),
+            ..trip(1, "西城")
+        },
+        Trip {
+            distance: None,
+            fare: None,
+            note: None,
+            start: None,
+            ..trip(1, "东城")
+        },
+        Trip {
+            distance: Some(90_000.0),
+            fare: Some(9_999),
+            ..trip(2, "南城")
+        },
+        Trip {
+            district: None,
+            distance: Some(f64::NAN),
+            electric: Some(true),
+            ..trip(2, "南城")
+        },
+        Trip {
+            district: Some("火星"),
+            distance: Some(-5.0),
+            note: Some("No"),
+            ..trip(3, "南城")
+        },
+        Trip {
+            start: Some(base + 8 * HOUR + 1),
+            electric: None,
+            day: None,
+            ..trip(4, "东城")
+        },
+    ]
+}
+
+/// Answers as "key,key|total,total" lines, cells with nothing left out.
+fn lines(sql: &str) -> Vec<String> {
+    let plan = plan(sql);
+    let totals = totals(&plan, &city());
+    let mut lines = vec![];
+    for cell in plan.rows() {
+        let keys = plan.core.cell(cell);
+        let mut values = vec![];
+        let mut empty = true;
+        for column in &plan.output {
+            values.push(match column.source {
+                OutputSource::Key(key) => match &keys[key] {
+                    KeyValue::Text(text) => text.clone(),
+                    KeyValue::Other => "(other)".to_owned(),
+                    KeyValue::Integer(x) => x.to_string(),
+                    KeyValue::Boolean(x) => x.to_string(),
+                    KeyValue::Null => "(null)".to_owned(),
+                },
+                OutputSource::Aggregate(at) => {
+                    let total = totals.get(cell, at).unwrap();
+                    empty &= total == 0;
+                    plan.core.aggregates[at].value(total).to_string()
+                }
+            });
+        }
+        if !empty {
+            lines.push(values.join(" "));
+        }
+    }
+    lines
+}
+
+#[test]
+fn answers_are_exact() {
+    let cases: &[(&str, &[&str])] = &[
+        ("SELECT COUNT(*) FROM bike_trips", &["7"]),
+        ("select count ( * ) as n from bike_trips as t", &["7"]),
+        ("SELECT COUNT(DISTINCT person_id) FROM bike_trips", &["4"]),
+        ("SELECT COUNT(distance) FROM bike_trips", &["5"]),
+        // 500 + 6000.5 + 20000 (clamped) + 0 (clamped) + 1000
+        ("SELECT SUM(distance) FROM bike_trips", &["27500.5"]),
+        // 100 + 300 + 2000 (clamped) + 100 + 100 + 100
+        ("SELECT SUM(fare) FROM bike_trips", &["2700"]),
+        ("SELECT COUNT(*) FROM bike_trips WHERE distance > 5000", &["2"]),
+        (
+            "SELECT COUNT(*) FROM bike_trips WHERE NOT distance > 5000",
+            &["3"],
+        ),
+        (
+            "SELECT district, COUNT(*) FROM bike_trips GROUP BY district",
+            &["东城 3", "西城 1", "南城 1", "(other) 1", "(null) 1"],
+        ),
+        (
+            "SELECT COUNT(DISTINCT person_id), district AS d, SUM(fare) FROM bike_trips GROUP BY d",
+            &[
+                "2 东城 200",
+                "1 西城 300",
+                "1 南城 2000",
+                "1 (other) 100",
+                "1 (null) 100",
+            ],
+        ),
+        (
+            "SELECT date_part('hour', start) AS h, COUNT(*) FROM bike_trips WHERE start IS NOT NULL GROUP BY 1",
+            &["8 2", "9 1", "22 3"],
+        ),
+        (
+            "SELECT EXTRACT(hour FROM start), COUNT(*) FROM bike_trips WHERE start < '2023-11-15' GROUP BY 1",
+            &["22 3"],
+        ),
+        (
+            "SELECT electric, COUNT(*) FROM bike_trips GROUP BY electric",
+            &["false 5", "true 1", "(null) 1"],
+        ),
+        (
+            "SELECT CASE WHEN distance > 5000 THEN 'long' WHEN distance > 0 THEN 'short' END AS c, COUNT(*) \
+             FROM bike_trips GROUP BY 1",
+            &["long 2", "short 2", "(null) 3"],
+        ),
+        (
+            "SELECT CAST(floor(distance / 10000) AS INT) AS bin, COUNT(*) FROM bike_trips GROUP BY 1",
+            &["0 4", "2 1", "(null) 2"],
+        ),
+        (
+            "SELECT home, district, COUNT(*) FROM bike_trips WHERE district = '西城' GROUP BY 1, 2",
+            &["西城 西城 1"],
+        ),
+        ("SELECT COUNT(*) FROM bike_trips WHERE note LIKE '%o%'", &["6"]),
+        ("SELECT COUNT(*) FROM bike_trips WHERE note ILIKE 'N_'", &["1"]),
+        (
+            "SELECT COUNT(*) FROM bike_trips WHERE upper(note) IN ('NO', 'X')",
+            &["1"],
+        ),
+        (
+            "SELECT COUNT(*) FROM bike_trips WHERE district IN ('东城', '火星')",
+            &["4"],
+        ),
+        (
+            "SELECT COUNT(*) FROM bike_trips WHERE coalesce(district, '?') = '?'",
+            &["1"],
+        ),
+        (
+            "SELECT COUNT(*) FROM bike_trips WHERE fare BETWEEN 200 AND 2000",
+            &["2"],
+        ),
+        (
+            "SELECT SUM(distance / (fare - 100)) FROM bike_trips WHERE false",
+            &[],
+        ),
+        (
+            "SELECT SUM(least(greatest(free, 0), 1000)) FROM bike_trips",
+            &["3500"],
+        ),
+        (
+            "SELECT SUM(CASE WHEN electric THEN 1 ELSE 0 END) FROM bike_trips",
+            &["1"],
+        ),
+        (
+            "SELECT SUM(-fare) FROM bike_trips WHERE district = '西城'",
+            &["-300"],
+        ),
+        (
+            "SELECT COUNT(*) FROM bike_trips WHERE day >= DATE '2023-11-14' AND day IS NOT NULL",
+            &["6"],
+        ),
+        ("SELECT COUNT(*) FROM bike_trips WHERE 1 / 0 IS NULL", &["7"]),
+        (
+            "SELECT COUNT(*) FROM bike_trips WHERE CAST(note AS INT) IS NULL",
+            &["7"],
+        ),
+    ];
+    for (sql, want) in cases {
+        if sql.contains("/ (fare") {
+            // A quotient by something that can be zero has no bounds.
+            assert_eq!(
+                crate::plan(sql, &relation()).unwrap_err().rule.id(),
+                "missing-bounds"
+            );
+            continue;
+        }
+        assert_eq!(&lines(sql), want, "{sql}");
+    }
+}
+
+#[test]
+fn words_do_not_change_the_hash_and_meaning_does() {
+    let base =
+        plan("SELECT district, COUNT(*) FROM bike_trips WHERE fare > 3 AND distance < 9 GROUP BY district");
+    let same = [
+        "select  district d , count(*) as n\nfrom BIKE_TRIPS where (distance<9) and 3 < fare group by 1 -- c",
+        "SELECT COUNT(1), t.district FROM bike_trips t WHERE fare > 2 + 1 AND distance < 9 GROUP BY t.district",
+        "SELECT district, COUNT(*), COUNT(*) AS again FROM bike_trips WHERE fare > 3 AND distance < 9 AND fare > 3 \
+         GROUP BY district",
+    ];
+    for sql in same {
+        let again = plan(sql);
+        assert_eq!(again.hash(), base.hash(), "{sql}");
+    }
+    let other = [
+        "SELECT district, COUNT(*) FROM bike_trips WHERE fare > 4 AND distance < 9 GROUP BY district",
+        "SELECT district, COUNT(*) FROM bike_trips WHERE fare > 3 OR distance < 9 GROUP BY district",
+        "SELECT home, COUNT(*) FROM bike_trips WHERE fare > 3 AND distance < 9 GROUP BY home",
+        "SELECT district, COUNT(fare) FROM bike_trips WHERE fare > 3 AND distance < 9 GROUP BY district",
+    ];
+    for sql in other {
+        assert_ne!(plan(sql).hash(), base.hash(), "{sql}");
+    }
+    let mut next = relation();
+    next.version = model::VersionId::from_uuid(uuid::Uuid::from_u128(9));
+    let sql = "SELECT district, COUNT(*) FROM bike_trips WHERE fare > 3 AND distance < 9 GROUP BY district";
+    assert_ne!(
+        crate::plan(sql, &next).unwrap().hash(),
+        base.hash(),
+        "another version, another answer"
+    );
+}
+
+#[test]
+fn plans_survive_their_serialisation() {
+    let sql = "SELECT home, district, SUM(distance * 0.1), COUNT(*) FROM bike_trips \
+               WHERE note LIKE 'a%' AND distance IN (1.5, 2.25) AND start > '2024-01-01T00:00:00' GROUP BY 1, 2";
+    let plan = plan(sql);
+    let again: crate::PrivatePlan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    assert_eq!(plan, again);
+    assert_eq!(plan.hash(), again.hash());
+    assert_eq!(plan.core.check(), Ok(()));
+}
+
+#[test]
+fn groups_and_sensitivities_follow_the_declaration() {
+    let cases = [
+        ("SELECT COUNT(*) FROM bike_trips", 1, 100),
+        ("SELECT home, COUNT(*) FROM bike_trips GROUP BY home", 1, 100),
+        (
+            "SELECT upper(home) = 'X', COUNT(*) FROM bike_trips GROUP BY 1",
+            3,
+            100,
+        ),
+        (
+            "SELECT district, COUNT(*) FROM bike_trips GROUP BY district",
+            5,
+            100,
+        ),
+        (
+            "SELECT district, COUNT(DISTINCT person_id) FROM bike_trips GROUP BY district",
+            5,
+            5,
+        ),
+        (
+            "SELECT home, COUNT(DISTINCT person_id) FROM bike_trips GROUP BY home",
+            1,
+            1,
+        ),
+        ("SELECT SUM(fare) FROM bike_trips", 1, 400_000_000),
+    ];
+    for (sql, groups, squared) in cases {
+        let plan = plan(sql);
+        assert_eq!(plan.core.groups_per_unit, groups, "{sql}");
+        assert_eq!(plan.core.aggregates[0].sensitivity_squared(), squared, "{sql}");
+    }
+    let one_row = crate::plan(
+        "SELECT district, COUNT(*) FROM bike_trips GROUP BY 1",
+        &relation_with(1),
+    )
+    .unwrap();
+    assert_eq!(one_row.core.groups_per_unit, 1);
+    let plan = plan("SELECT SUM(distance) FROM bike_trips");
+    let sum = &plan.core.aggregates[0];
+    assert!(
+        sum.step() < 1e-4,
+        "the grid is far below the noise: {}",
+        sum.step()
+    );
+    let rho = 0.004;
+    let sigma = plan.expected_error(0, rho).unwrap();
+    assert!(
+        (sigma - 200_000.0 / (2.0 * rho).sqrt()).abs() < 1.0,
+        "σ = Δ/√(2ρ); got {sigma}"
+    );
+    let back = plan.rho_for(0, 1.959_963_984_540_054 * sigma).unwrap();
+    assert!((back - rho).abs() < 1e-9);
+}
+
+#[test]
+fn threads_parts_and_row_groups_do_not_show() {
+    let trips: Vec<Trip> = (0..3_000u64)
+        .flat_map(|unit| {
+            (0..unit % 7).map(move |n| Trip {
+                distance: Some(0.1 * (unit * 7 + n) as f64),
+                ..trip(unit * 977 % 3_001, super::fixture::DISTRICTS[(n % 3) as usize])
+            })
+        })
+        .collect();
+    let plan = plan(
+        "SELECT district, COUNT(*), SUM(distance), COUNT(DISTINCT person_id) FROM bike_trips GROUP BY 1",
+    );
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut answers = vec![];
+    for (units_per_group, threads) in [(5_000, 1), (17, 2), (400, 4), (1_000, 3)] {
+        let parts = write_city(&folder, &trips, units_per_group);
+        answers.push(run(&plan, &parts, threads).unwrap());
+    }
+    assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
+    let rows: i128 = (0..plan.core.cells)
+        .map(|cell| {
+            let at = plan
+                .core
+                .aggregates
+                .iter()
+                .position(|a| a.function == crate::AggregateFunction::CountRows);
+            answers[0].get(cell, at.unwrap()).unwrap()
+        })
+        .sum();
+    assert_eq!(rows, trips.len() as i128);
+}
+
+#[test]
+fn a_unit_longer_than_a_batch_stays_one_unit() {
+    let relation = relation_with(10_000);
+    let plan = crate::plan(
+        "SELECT COUNT(DISTINCT person_id), COUNT(*) FROM bike_trips",
+        &relation,
+    )
+    .unwrap();
+    let mut trips = vec![trip(5, "东城"); 20_000];
+    trips.push(trip(6, "东城"));
+    let totals = totals(&plan, &trips);
+    let mut got = totals.values.clone();
+    got.sort_unstable();
+    // Rows beyond the declared maximum are dropped.
+    assert_eq!(got, [2, 10_001]);
+}
+
+#[test]
+fn deadlines_come_from_the_declaration() {
+    let sqls = [
+        "SELECT COUNT(*) FROM bike_trips",
+        "SELECT home, electric, SUM(fare) FROM bike_trips GROUP BY 1, 2",
+        "SELECT date_part('hour', start), COUNT(*) FROM bike_trips GROUP BY 1",
+        "SELECT district, SUM(distance), COUNT(*) FROM bike_trips WHERE distance > 5000 GROUP BY 1",
+    ];
+    for sql in sqls {
+        // 200,000 units of at most 60 rows: 12 million rows.
+        let plan = crate::plan(sql, &relation_with(60)).unwrap();
+        assert_eq!(plan.core.max_rows(), 12_000_000);
+        let due = plan.core.due_in(2);
+        assert!(due.as_secs_f64() <= 3.0, "{sql}: {due:?}");
+        assert!(plan.core.due_in(1) > due);
+    }
+}
+
+#[test]
+fn a_worker_is_not_believed_beyond_the_plan() {
+    let plan = plan("SELECT SUM(fare), COUNT(*) FROM bike_trips");
+    for aggregate in &plan.core.aggregates {
+        let most = 200_000 * i128::from(aggregate.unit_most);
+        assert_eq!(plan.core.clamp_total(aggregate, i128::MAX), most);
+        assert_eq!(plan.core.clamp_total(aggregate, -1), 0);
+        assert_eq!(plan.core.clamp_total(aggregate, 17), 17);
+    }
+}
