@@ -191,6 +191,7 @@ CREATE TABLE opinion (
     created_at {bigint} NOT NULL,
     CONSTRAINT opinion_request_id_organization_id_key UNIQUE (request_id, organization_id)
 ) {strict};
+CREATE INDEX opinion_organization_id_request_id ON opinion (organization_id, request_id);
 
 CREATE TABLE decision (
     id {uuid} NOT NULL PRIMARY KEY,

@@ -43,9 +43,13 @@ impl MigrationName for Step {
     }
 }
 
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "the trait is declared so, and async_trait tells them apart"
+)]
 #[async_trait::async_trait]
 impl MigrationTrait for Step {
-    async fn up(&self, manager: &SchemaManager<'_>) -> Result<(), DbErr> {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let sql = translate(self.sql, manager.get_database_backend());
         manager.get_connection().execute_unprepared(&sql).await?;
         Ok(())

@@ -63,6 +63,26 @@ pub async fn block(tx: &Tx, subject: &[u8; 32], until: Timestamp) -> Result<(), 
     Ok(())
 }
 
+/// Takes one failure back; the wait that it may have caused ends if fewer than `free` are left.
+///
+/// # Errors
+/// If the database fails.
+pub async fn forgive(tx: &Tx, subject: &[u8; 32], free: i64) -> Result<(), Error> {
+    let subject = || subject.to_vec().into();
+    tx.execute(
+        "DELETE FROM sign_in_throttle WHERE subject = $1 AND failures <= 1",
+        [subject()],
+    )
+    .await?;
+    tx.execute(
+        "UPDATE sign_in_throttle SET failures = failures - 1, \
+         blocked_until = CASE WHEN failures - 1 < $2 THEN 0 ELSE blocked_until END WHERE subject = $1",
+        [subject(), free.into()],
+    )
+    .await?;
+    Ok(())
+}
+
 /// Forgets the subject's failures.
 ///
 /// # Errors

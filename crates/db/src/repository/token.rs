@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use model::{Scope, Timestamp, TokenId, UserId};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 
 use crate::connection::{Connection, Tx};
 use crate::entity::token::{ActiveModel, Column, Entity, Model};
@@ -96,6 +96,18 @@ pub async fn list_of_user(
         .into_iter()
         .map(read)
         .collect()
+}
+
+/// How many tokens of a user stand: neither withdrawn nor ended.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count_standing(connection: &Connection, user: UserId, now: Timestamp) -> Result<u64, Error> {
+    let standing = Entity::find()
+        .filter(Column::UserId.eq(user.as_uuid()))
+        .filter(Column::RevokedAt.is_null())
+        .filter(Column::ExpiresAt.gt(now.as_micros()));
+    Ok(standing.count(&connection.executor()).await?)
 }
 
 /// Withdraws a token; `false` if it was withdrawn already or does not exist.

@@ -148,6 +148,18 @@ pub async fn disable(tx: &Tx, id: UserId, now: Timestamp) -> Result<bool, Error>
     Ok(updated.rows_affected == 1)
 }
 
+/// Makes other transactions that lock the same account wait until this one ends.
+///
+/// # Errors
+/// [`Error::NotFound`] without such an account.
+pub async fn lock(tx: &Tx, id: UserId) -> Result<(), Error> {
+    let row = Entity::find_by_id(id.as_uuid())
+        .lock_exclusive()
+        .one(&tx.executor())
+        .await?;
+    row.map(|_| ()).ok_or(Error::NotFound("user"))
+}
+
 /// Gives a role; `false` if the account has it already.
 ///
 /// # Errors
