@@ -24,6 +24,7 @@ mod analysis;
 mod collect;
 mod document;
 mod error;
+mod generation;
 mod highlight;
 mod index;
 mod matching;

@@ -12,7 +12,7 @@ use tantivy::query::{
 use tantivy::schema::{Field, IndexRecordOption};
 use tantivy::{Searcher, Term};
 
-use crate::analysis::{English, Kind, bigrams, compound, form, words};
+use crate::analysis::{English, Kind, Word, bigrams, compound, form, words};
 use crate::phonetic;
 use crate::schema::Fields;
 use crate::text::{Folded, Run, is_joiner, runs};
@@ -167,24 +167,25 @@ impl Asked {
 
     fn read_chinese(&mut self, run: &str) {
         // Search mode gives the words inside a word just before it: seen from the end, the long word first.
-        let mut found: Vec<(usize, &str, Vec<(usize, &str)>)> = Vec::new();
+        let mut found: Vec<(Word<'_>, Vec<Word<'_>>)> = Vec::new();
         for word in words(run).into_iter().rev() {
             match found.last_mut() {
-                Some((start, _, inner)) if word.start >= *start => inner.push((word.start, word.text)),
-                _ => found.push((word.start, word.text, Vec::new())),
+                Some((whole, inner)) if word.start >= whole.start => inner.push(word),
+                _ => found.push((word, Vec::new())),
             }
         }
         let mut optional_spans = Vec::new();
-        for (start, word, inner) in found.into_iter().rev() {
-            let optional = OPTIONAL_CHINESE.contains(&word);
+        for (word, inner) in found.into_iter().rev() {
+            let span = word.start..word.start + word.text.len();
+            let inner = tiling(&span, &inner);
+            let optional = OPTIONAL_CHINESE.contains(&word.text);
             if optional {
-                optional_spans.push(start..start + word.len());
+                optional_spans.push(span);
             }
-            let inner = tiling(start..start + word.len(), &inner);
             self.words.push(Unit {
                 optional,
                 matcher: Matcher::Word {
-                    whole: word.to_owned(),
+                    whole: word.text.to_owned(),
                     inner,
                 },
             });
@@ -238,12 +239,14 @@ impl Asked {
 
 /// The fewest of the words `inner` that together make up `whole`: 空气 质量, and not 气质, for 空气质量.
 /// `inner` is in reverse order. None if they leave gaps.
-fn tiling(whole: Range<usize>, inner: &[(usize, &str)]) -> Vec<String> {
+fn tiling(whole: &Range<usize>, inner: &[Word<'_>]) -> Vec<String> {
     let mut up_to: HashMap<usize, Vec<&str>> = HashMap::from([(whole.start, Vec::new())]);
-    for &(start, word) in inner.iter().rev() {
-        let Some(before) = up_to.get(&start) else { continue };
-        let with = [before.as_slice(), &[word]].concat();
-        let end = start + word.len();
+    for word in inner.iter().rev() {
+        let Some(before) = up_to.get(&word.start) else {
+            continue;
+        };
+        let with = [before.as_slice(), &[word.text]].concat();
+        let end = word.start + word.text.len();
         if up_to.get(&end).is_none_or(|other| other.len() > with.len()) {
             up_to.insert(end, with);
         }

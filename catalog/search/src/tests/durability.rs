@@ -130,7 +130,8 @@ fn kill_nine_loses_nothing_that_was_applied() {
 
 #[test]
 fn damage_is_told_and_answered_by_a_rebuild() {
-    let damages: [(&str, fn(&Path)); 9] = [
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 9] = [
         ("pointer emptied", |root| {
             fs::write(root.join("current"), "").unwrap()
         }),
