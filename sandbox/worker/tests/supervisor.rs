@@ -1,0 +1,278 @@
+//! End to end over real Parquet parts, and against workers that crash, hang or lie.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema};
+use model::{Clock, DatasetId, Level, Slug, SystemClock, Timestamp, VersionId};
+use parquet::arrow::ArrowWriter;
+use sandbox_plan::bounding::GroupKeySecret;
+use sandbox_plan::execute::Incident;
+use sandbox_plan::{Part, Relation};
+use sandbox_worker::{
+    Fault, Grant, Supervisor, WorkRequest, WorkerCommand, WorkerError, WorkerLimits, frame,
+};
+use tempfile::TempDir;
+
+const LIMITS: WorkerLimits = WorkerLimits {
+    slots: 2,
+    threads: 2,
+    memory_bytes: 4 << 30,
+};
+
+/// The example program, which cargo builds beside the tests.
+fn program() -> PathBuf {
+    let mut folder = std::env::current_exe().unwrap();
+    folder.pop();
+    folder.pop();
+    folder.join("examples/worker")
+}
+
+fn supervisor(mode: &str, path: &Path) -> Supervisor {
+    Supervisor::new(WorkerCommand::new(program(), [mode.into(), path.into()]), LIMITS)
+}
+
+fn part(path: &Path, units: &[u64]) -> Part {
+    let schema = Arc::new(Schema::new(vec![
+        Field::new("__unit", DataType::UInt64, false),
+        Field::new("fare", DataType::Int64, true),
+    ]));
+    let fares: Int64Array = units
+        .iter()
+        .map(|unit| Some(i64::try_from(*unit).unwrap()))
+        .collect();
+    let columns: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from(units.to_vec())), Arc::new(fares)];
+    let mut writer =
+        ArrowWriter::try_new(std::fs::File::create(path).unwrap(), Arc::clone(&schema), None).unwrap();
+    writer
+        .write(&RecordBatch::try_new(schema, columns).unwrap())
+        .unwrap();
+    writer.close().unwrap();
+    Part {
+        path: path.to_owned(),
+        sha256: "0".repeat(64),
+        bytes: std::fs::metadata(path).unwrap().len(),
+        rows: units.len() as u64,
+        unit_range: (*units.iter().min().unwrap(), *units.iter().max().unwrap()),
+    }
+}
+
+fn request(parts: Vec<Part>) -> WorkRequest {
+    let metadata = serde_json::from_value(serde_json::json!({
+        "unit": {"type": "person", "max_units": 1000, "max_rows": 1000, "max_rows_per_unit": 2},
+        "fields": [
+            {"name": "id", "type": "text", "level": "L3", "role": "unit_key"},
+            {"name": "fare", "type": "integer", "level": "L3", "bounds": {"lo": 0.0, "hi": 100.0}}
+        ]
+    }))
+    .unwrap();
+    let relation = Relation {
+        slug: Slug::parse("trips").unwrap(),
+        dataset: DatasetId::at(Timestamp::from_micros(1)),
+        version: VersionId::at(Timestamp::from_micros(1)),
+        level: Level::L3,
+        special: false,
+        metadata,
+    };
+    let plan = sandbox_plan::plan("SELECT SUM(fare) FROM trips WHERE fare > 1", &relation)
+        .unwrap()
+        .core;
+    let grant = Grant {
+        version: plan.version,
+        parts,
+        columns: vec!["fare".into()],
+        expires_at: SystemClock.now().plus_seconds(60),
+    };
+    let secret = GroupKeySecret([1; 16]);
+    WorkRequest {
+        plan,
+        grant,
+        secret,
+        threads: 1,
+        memory_bytes: 0,
+        cpu_seconds: 0,
+    }
+}
+
+const LONG: Duration = Duration::from_secs(60);
+
+#[tokio::test]
+async fn a_job_is_answered_from_another_process() {
+    let folder = TempDir::new().unwrap();
+    let parts = vec![
+        part(&folder.path().join("a"), &[1, 2, 3]),
+        part(&folder.path().join("b"), &[4, 5, 500]),
+    ];
+    let names = folder.path().join("names");
+    let reply = supervisor("environment", &names)
+        .run(request(parts), LONG)
+        .await
+        .unwrap();
+    assert_eq!(reply.totals.values, [2 + 3 + 4 + 5 + 100]);
+    assert!(reply.calls_filtered, "seccomp holds on every kernel we support");
+    assert_eq!(
+        std::fs::read_to_string(names).unwrap(),
+        "",
+        "no environment is inherited"
+    );
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_is_started_again() {
+    let folder = TempDir::new().unwrap();
+    let parts = vec![part(&folder.path().join("a"), &[7])];
+    let mark = folder.path().join("mark");
+    let reply = supervisor("crash-once", &mark)
+        .run(request(parts.clone()), LONG)
+        .await
+        .unwrap();
+    assert_eq!(reply.totals.values, [7]);
+    assert!(mark.exists());
+    let count = folder.path().join("count");
+    let error = supervisor("crash", &count)
+        .run(request(parts), Duration::from_millis(900))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, WorkerError::Deadline | WorkerError::Broken));
+    assert!(
+        std::fs::read(count).unwrap().len() > 1,
+        "tried until the deadline"
+    );
+}
+
+#[tokio::test]
+async fn a_deadline_kills_the_worker_and_its_children() {
+    let folder = TempDir::new().unwrap();
+    let ids = folder.path().join("ids");
+    let started = Instant::now();
+    let error = supervisor("hang", &ids)
+        .run(request(vec![]), Duration::from_secs(1))
+        .await
+        .unwrap_err();
+    assert_eq!(error, WorkerError::Deadline);
+    assert!(started.elapsed() < Duration::from_secs(10));
+    let text = std::fs::read_to_string(ids).unwrap();
+    for id in text.split(' ') {
+        let stat = PathBuf::from(format!("/proc/{id}/stat"));
+        let gone = || std::fs::read_to_string(&stat).map_or(true, |s| s.contains(") Z "));
+        for _ in 0..100 {
+            if gone() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(gone(), "process {id} is still there");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_answer_is_not_taken() {
+    let folder = TempDir::new().unwrap();
+    let good = |payload: &[u8]| {
+        let mut bytes = vec![];
+        frame::write(&mut bytes, payload, 1 << 20).unwrap();
+        bytes
+    };
+    let value = 7i128.to_le_bytes();
+    let ok = [&[0u8, 0][..], &value].concat();
+    let lies: Vec<Vec<u8>> = vec![
+        vec![],
+        b"hello, here are some rows: 1,2,3".to_vec(),
+        good(&[]),
+        good(&[0, 0]),
+        good(&[1, 99]),
+        good(&[9, 0]),
+        good(&[0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+        good(&[&ok[..], &value].concat()),
+        [good(&ok), b"and more".to_vec()].concat(),
+        [&b"SHW1"[..], &u32::MAX.to_le_bytes()].concat(),
+        [&b"SHW2"[..], &good(&ok)[4..]].concat(),
+        good(&ok)[..20].to_vec(),
+    ];
+    for (at, lie) in lies.into_iter().enumerate() {
+        let path = folder.path().join(at.to_string());
+        std::fs::write(&path, lie).unwrap();
+        let answer = supervisor("answer", &path)
+            .run(request(vec![]), Duration::from_millis(700))
+            .await;
+        assert!(
+            matches!(answer, Err(WorkerError::Broken | WorkerError::Deadline)),
+            "lie {at}: {answer:?}"
+        );
+    }
+    let path = folder.path().join("ok");
+    std::fs::write(&path, good(&ok)).unwrap();
+    assert_eq!(
+        supervisor("answer", &path)
+            .run(request(vec![]), LONG)
+            .await
+            .unwrap()
+            .totals
+            .values,
+        [7]
+    );
+    // A well-formed answer beyond what the plan allows is clamped: 1000 units × 2 rows × 100.
+    std::fs::write(&path, good(&[&[0u8, 0][..], &i128::MAX.to_le_bytes()].concat())).unwrap();
+    assert_eq!(
+        supervisor("answer", &path)
+            .run(request(vec![]), LONG)
+            .await
+            .unwrap()
+            .totals
+            .values,
+        [200_000]
+    );
+    let flood = supervisor("flood", &path)
+        .run(request(vec![]), Duration::from_secs(1))
+        .await;
+    assert!(matches!(flood, Err(WorkerError::Broken | WorkerError::Deadline)));
+}
+
+#[tokio::test]
+async fn incidents_and_void_grants_are_told_by_class() {
+    let folder = TempDir::new().unwrap();
+    let nowhere = folder.path().join("nowhere");
+    let worker = supervisor("sandbox-worker", &nowhere);
+    let unsorted = part(&folder.path().join("a"), &[3, 1, 2]);
+    let error = worker.run(request(vec![unsorted]), LONG).await.unwrap_err();
+    assert_eq!(error, WorkerError::Fault(Fault::Incident(Incident::OutOfOrder)));
+    let mut late = request(vec![]);
+    late.grant.expires_at = SystemClock.now().plus_seconds(-1);
+    assert_eq!(
+        worker.run(late, LONG).await.unwrap_err(),
+        WorkerError::Fault(Fault::Expired)
+    );
+    let mut wider = request(vec![]);
+    wider.grant.columns.clear();
+    assert_eq!(worker.run(wider, LONG).await.unwrap_err(), WorkerError::Request);
+    let mut other = request(vec![]);
+    other.grant.version = VersionId::at(Timestamp::from_micros(9));
+    assert_eq!(worker.run(other, LONG).await.unwrap_err(), WorkerError::Request);
+}
+
+#[tokio::test]
+async fn memory_and_slots_are_limited() {
+    let folder = TempDir::new().unwrap();
+    let parts = vec![part(&folder.path().join("a"), &[1, 2, 3])];
+    let tiny = WorkerLimits {
+        memory_bytes: 1 << 20,
+        ..LIMITS
+    };
+    let command = WorkerCommand::new(program(), ["sandbox-worker".into()]);
+    let answer = Supervisor::new(command, tiny)
+        .run(request(parts), Duration::from_secs(2))
+        .await;
+    assert!(answer.is_err(), "one megabyte is not enough");
+    let ids = folder.path().join("ids");
+    let one = WorkerLimits { slots: 1, ..LIMITS };
+    let hanging = Supervisor::new(WorkerCommand::new(program(), ["hang".into(), ids.into()]), one);
+    let (first, second) = tokio::join!(
+        hanging.run(request(vec![]), Duration::from_secs(3)),
+        hanging.run(request(vec![]), Duration::from_secs(1))
+    );
+    assert_eq!(first.unwrap_err(), WorkerError::Deadline);
+    assert_eq!(second.unwrap_err(), WorkerError::NoSlot);
+}
