@@ -32,8 +32,6 @@ const MOST_BUCKETS: u64 = 256;
 /// From this size on there are at least [`LEAST_BUCKETS`], so that a job can read parts in parallel.
 const PARALLEL_BYTES: u64 = 2 << 20;
 const LEAST_BUCKETS: u64 = 4;
-/// How many bytes of a bucket are sorted at a time.
-const SORT_BYTES: u64 = 48 << 20;
 
 fn ipc(error: ArrowError) -> IngestError {
     match error {
@@ -163,6 +161,8 @@ pub(crate) struct Clustering<'a> {
     /// The columns of the parts after [`UNIT_COLUMN`].
     pub(crate) columns: &'a [Column],
     pub(crate) row_group_rows: usize,
+    /// About how many bytes of a bucket are sorted at a time.
+    pub(crate) sort_bytes: u64,
     pub(crate) watch: &'a Watch<'a>,
 }
 
@@ -219,7 +219,7 @@ impl Clustering<'_> {
             let bytes = scratch.open(&name)?.metadata().map_or(0, |m| m.len());
             let kept = u128::from(bytes) * u128::from(census.kept) / u128::from(census.rows.max(1));
             let slices = (kept as u64)
-                .div_ceil(SORT_BYTES)
+                .div_ceil(self.sort_bytes.max(1))
                 .max(1)
                 .next_power_of_two()
                 .min(1 << 16);

@@ -438,6 +438,7 @@ fn ingest_protected(
         hasher: &hasher,
         columns: &kept_columns,
         row_group_rows: plan.row_group_rows,
+        sort_bytes: plan.limits.sort_bytes,
         watch,
     };
     let clustered = clustering.sort(spill, &mut profilers)?;

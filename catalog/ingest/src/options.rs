@@ -79,18 +79,21 @@ pub struct DetectLimits {
     pub columns: usize,
     /// The largest uncompressed column of a Parquet row group in bytes.
     pub column_chunk_bytes: u64,
+    /// About how many bytes of protected rows are sorted at a time.
+    pub sort_bytes: u64,
     /// Threads that parse and encode.
     pub threads: usize,
 }
 
 impl Default for DetectLimits {
-    /// 16 MiB a record, 1 MiB a field, 1,000 columns, 256 MiB a column chunk, two threads.
+    /// 16 MiB a record, 1 MiB a field, 1,000 columns, 256 MiB a column chunk, 48 MiB sorted at a time, two threads.
     fn default() -> Self {
         Self {
             record_bytes: 16 << 20,
             field_bytes: 1 << 20,
             columns: model::metadata::MAX_FIELDS,
             column_chunk_bytes: 256 << 20,
+            sort_bytes: 48 << 20,
             threads: 2,
         }
     }

@@ -299,10 +299,13 @@ pub(crate) fn record_ends(buffer: &[u8], dialect: Dialect, step: usize) -> Vec<u
     };
     let mut at = 0;
     let mut open = 0;
-    while dialect.quoted {
-        let Some(offset) = memchr(b'"', &buffer[at..]) else {
-            break;
+    loop {
+        let found = if dialect.quoted {
+            memchr(b'"', &buffer[at..])
+        } else {
+            None
         };
+        let Some(offset) = found else { break };
         let quote = at + offset;
         let mut before = quote;
         while dialect.trim

@@ -183,7 +183,10 @@ impl ColumnScan {
     }
 
     fn is_mark(&mut self, text: &str) -> bool {
-        if text.len() > LONGEST_MARK {
+        // Most texts are told from marks by their length or first byte.
+        if text.len() > LONGEST_MARK
+            || !matches!(text.as_bytes()[0], b'N' | b'n' | b'?' | b'-' | b'\\' | 0xE6)
+        {
             return false;
         }
         match MARKS.iter().position(|mark| *mark == text) {
@@ -279,4 +282,35 @@ fn is_code_name(name: &str) -> bool {
         || ["代码", "编码", "邮编", "区划"]
             .iter()
             .any(|word| lower.ends_with(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mark_is_found() {
+        let mut scan = ColumnScan::new();
+        assert!(
+            MARKS
+                .iter()
+                .all(|mark| mark.len() <= LONGEST_MARK && scan.is_mark(mark))
+        );
+        assert!(
+            !["N", "NAN", "东", "-1", "nil"]
+                .iter()
+                .any(|text| scan.is_mark(text))
+        );
+        assert!(STRONG.iter().all(|mark| MARKS.contains(mark)));
+    }
+
+    #[test]
+    fn names_that_say_code_keep_digits_as_text() {
+        assert!(
+            ["code", "cityCode", "行政区划代码", "邮编"]
+                .into_iter()
+                .all(is_code_name)
+        );
+        assert!(!["decoded", "n", "编号数"].into_iter().any(is_code_name));
+    }
 }

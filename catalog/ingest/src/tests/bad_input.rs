@@ -28,7 +28,8 @@ fn each_fault_has_its_code_and_line() {
     let xlsx = b"PK\x03\x04\x14\x00\x06\x00[Content_Types].xml";
     let none = json!(null);
     let typed = json!({"fields": [field("a", "integer"), field("b", "date")]});
-    let cases: Vec<(&str, Vec<u8>, &serde_json::Value, &str, Option<u64>)> = vec![
+    type Case<'a> = (&'a str, Vec<u8>, &'a serde_json::Value, &'a str, Option<u64>);
+    let cases: Vec<Case<'_>> = vec![
         ("empty", vec![], &none, "ingest-empty", None),
         ("blank lines", b"\n\r\n\n".to_vec(), &none, "ingest-empty", None),
         ("zip", zip.to_vec(), &none, "ingest-not-tabular", None),

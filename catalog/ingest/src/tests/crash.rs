@@ -83,9 +83,8 @@ fn a_killed_ingest_leaves_nothing_visible_and_can_be_cleaned_up() {
             "{phase}"
         );
         let later = Timestamp::from_micros(i64::MAX / 2);
-        for orphans in [house.open.list_orphans(&[], Duration::ZERO, later)] {
-            house.open.remove_orphans(&orphans.unwrap()).unwrap();
-        }
+        let orphans = house.open.list_orphans(&[], Duration::ZERO, later).unwrap();
+        house.open.remove_orphans(&orphans).unwrap();
         let orphans = house.sandbox.list_orphans(&[], Duration::ZERO, later).unwrap();
         house.sandbox.remove_orphans(&orphans).unwrap();
         let orphans = house.quarantine.list_orphans(&[], Duration::ZERO, later).unwrap();

@@ -1,5 +1,5 @@
 //! Files good and bad through the whole of ingest, on a throw-away disk.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod bad_input;
 mod crash;

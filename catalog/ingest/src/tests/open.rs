@@ -21,7 +21,8 @@ fn files_as_bureaus_export_them() {
     };
     let areas = "区县代码,名称,人口\r\n110101,\"东城区\",708000\r\n110102,\"西城区\",1106000\r\n";
     let areas_types = vec![("区县代码", "text"), ("名称", "text"), ("人口", "integer")];
-    let cases: Vec<(&str, Vec<u8>, Vec<(&str, &str)>, Vec<Vec<&str>>)> = vec![
+    type Case<'a> = (&'a str, Vec<u8>, Vec<(&'a str, &'a str)>, Vec<Vec<&'a str>>);
+    let cases: Vec<Case<'_>> = vec![
         (
             "GB18030 with CRLF",
             gb(areas),

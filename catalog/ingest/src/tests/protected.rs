@@ -126,6 +126,13 @@ fn parts_and_row_groups_are_clustered_and_never_split_a_unit() {
         house.run(&house.file(&text), &plan).unwrap().manifest,
         outcome.manifest
     );
+    // Sorting less at a time gives the same rows in the same parts.
+    let parts = house.parts(&outcome);
+    let mut thrifty = plan;
+    thrifty.limits.sort_bytes = 20_000;
+    let sliced = house.run(&house.file(&text), &thrifty).unwrap();
+    assert_eq!(house.parts(&sliced), parts);
+    assert_eq!(sliced.units, outcome.units);
     let leftovers = house
         .files()
         .into_iter()
