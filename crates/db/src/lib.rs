@@ -20,6 +20,8 @@ mod entity;
 mod error;
 mod migration;
 pub mod repository;
+#[cfg(test)]
+mod suite;
 #[doc(hidden)]
 pub mod testing;
 

@@ -1,0 +1,344 @@
+//! Budgets are never overspent, whatever races.
+
+use model::{AllocationId, JobId, LineageId, ProjectId, Timestamp, UnitType};
+use uuid::Uuid;
+
+use super::{START, a_job, a_project, somebody};
+use crate::allocation::{self, Allocation, Charge, Cost, Lineage};
+use crate::connection::Database;
+use crate::testing::TestDatabase;
+use crate::user::User;
+use crate::{Error, allocation::charge};
+
+crate::on_both_databases!(
+    parallel_charges_never_overspend,
+    reservations_never_sum_past_the_cap,
+    windows_slide,
+    joins_in_both_orders_do_not_deadlock,
+    repeats_spare_the_lineage,
+    a_refused_charge_leaves_no_trace,
+    nothing_changes_a_charge,
+);
+
+struct World {
+    user: User,
+    project: Uuid,
+    lineage: LineageId,
+    allocation: AllocationId,
+}
+
+fn lineage(cap: i64) -> Lineage {
+    Lineage {
+        id: LineageId::at(START),
+        unit_type: Some(UnitType::Person),
+        lifetime_cap: Cost {
+            rho_nano: 4 * cap,
+            delta_atto: 1_000,
+        },
+        lifetime_spent: Cost::default(),
+        rho_window_cap_nano: cap,
+        rho_remaining_nano: cap,
+        rho_reserved_nano: 0,
+        window_days: 365,
+        created_at: START,
+    }
+}
+
+fn allocated(project: Uuid, lineage: LineageId, rho_nano: i64) -> Allocation {
+    let cap = Cost {
+        rho_nano,
+        delta_atto: 1_000,
+    };
+    Allocation {
+        id: AllocationId::at(START),
+        project_id: ProjectId::from_uuid(project),
+        lineage_id: lineage,
+        cap,
+        remaining: cap,
+        window_days: 90,
+        created_at: START,
+        closed_at: None,
+    }
+}
+
+async fn world(db: &Database, lineage_cap: i64, allocation_cap: i64) -> World {
+    let (organization, user) = somebody(db).await;
+    let tx = db.begin_write().await.unwrap();
+    let project = a_project(&tx, &organization, &user).await;
+    let lineage = lineage(lineage_cap);
+    allocation::insert_lineage(&tx, &lineage).await.unwrap();
+    let allocation = allocated(project, lineage.id, allocation_cap);
+    allocation::insert(&tx, &allocation).await.unwrap();
+    tx.commit().await.unwrap();
+    World {
+        user,
+        project,
+        lineage: lineage.id,
+        allocation: allocation.id,
+    }
+}
+
+impl World {
+    fn charge(&self, job: Uuid, rho_nano: i64, at: Timestamp) -> Charge {
+        Charge {
+            id: Uuid::now_v7(),
+            job_id: JobId::from_uuid(job),
+            project_id: ProjectId::from_uuid(self.project),
+            allocation_id: self.allocation,
+            lineage_id: self.lineage,
+            cost: Cost {
+                rho_nano,
+                delta_atto: 1,
+            },
+            lineage_charged: true,
+            created_at: at,
+        }
+    }
+
+    async fn pay(&self, db: &Database, rho_nano: i64, at: Timestamp) -> Result<(), Error> {
+        let tx = db.begin_write().await?;
+        let job = a_job(&tx, self.project, &self.user).await;
+        charge(&tx, &[self.charge(job, rho_nano, at)]).await?;
+        tx.commit().await
+    }
+}
+
+async fn parallel_charges_never_overspend(test: TestDatabase) {
+    let db = &test.database;
+    let world = std::sync::Arc::new(world(db, 1_000, 300).await);
+    let mut jobs = tokio::task::JoinSet::new();
+    for _ in 0..100 {
+        let (db, world) = (db.clone(), world.clone());
+        jobs.spawn(async move { world.pay(&db, 7, START).await });
+    }
+    let (mut paid, mut refused) = (0, 0);
+    while let Some(outcome) = jobs.join_next().await {
+        match outcome.unwrap() {
+            Ok(()) => paid += 1,
+            Err(Error::BudgetExhausted(_)) => refused += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((paid, refused), (42, 58), "42 × 7 = 294 of 300");
+    let project = ProjectId::from_uuid(world.project);
+    let left = allocation::list_of_project(db.read(), project, START)
+        .await
+        .unwrap();
+    assert_eq!(
+        left[0].remaining,
+        Cost {
+            rho_nano: 6,
+            delta_atto: 1_000 - 42
+        }
+    );
+    let charges = allocation::list_charges(db.read(), project).await.unwrap();
+    assert_eq!(charges.iter().map(|c| c.cost.rho_nano).sum::<i64>(), 294);
+    let lineage = allocation::load_lineage(db.read(), world.lineage, START)
+        .await
+        .unwrap();
+    assert_eq!(
+        lineage.lifetime_spent,
+        Cost {
+            rho_nano: 294,
+            delta_atto: 42
+        }
+    );
+    assert_eq!(
+        (lineage.rho_remaining_nano, lineage.rho_reserved_nano),
+        (706, 300)
+    );
+}
+
+async fn reservations_never_sum_past_the_cap(test: TestDatabase) {
+    let db = &test.database;
+    let world = world(db, 1_000, 300).await;
+    let (organization, _) = (
+        crate::organization::list(db.read(), None, None, 1)
+            .await
+            .unwrap()
+            .remove(0),
+        (),
+    );
+    let mut approvals = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (db, organization, user, lineage) = (
+            db.clone(),
+            organization.clone(),
+            world.user.clone(),
+            world.lineage,
+        );
+        approvals.spawn(async move {
+            let tx = db.begin_write().await?;
+            let project = a_project(&tx, &organization, &user).await;
+            allocation::insert(&tx, &allocated(project, lineage, 100)).await?;
+            tx.commit().await
+        });
+    }
+    let mut approved = 0;
+    while let Some(outcome) = approvals.join_next().await {
+        approved += usize::from(outcome.unwrap().is_ok());
+    }
+    assert_eq!(approved, 7, "300 + 7 × 100 = 1000");
+    let tx = db.begin_write().await.unwrap();
+    assert!(allocation::close(&tx, world.allocation, START).await.unwrap());
+    assert!(!allocation::close(&tx, world.allocation, START).await.unwrap());
+    tx.commit().await.unwrap();
+    let lineage = allocation::load_lineage(db.read(), world.lineage, START)
+        .await
+        .unwrap();
+    assert_eq!(lineage.rho_reserved_nano, 700);
+    let error = world.pay(db, 1, START).await.unwrap_err();
+    assert!(
+        matches!(error, Error::BudgetExhausted(_)),
+        "a closed allocation pays nothing: {error:?}"
+    );
+}
+
+async fn windows_slide(test: TestDatabase) {
+    let db = &test.database;
+    let world = world(db, 1_000, 100).await;
+    let exhausted = |outcome: Result<(), Error>| matches!(outcome, Err(Error::BudgetExhausted(_)));
+    world.pay(db, 60, START).await.unwrap();
+    world.pay(db, 40, START.plus_days(30)).await.unwrap();
+    assert!(exhausted(world.pay(db, 1, START.plus_days(89)).await));
+    // The first charge has slid out, the second has not.
+    let project = ProjectId::from_uuid(world.project);
+    let left = allocation::list_of_project(db.read(), project, START.plus_days(90))
+        .await
+        .unwrap();
+    assert_eq!(left[0].remaining.rho_nano, 60);
+    assert!(exhausted(world.pay(db, 61, START.plus_days(90)).await));
+    world.pay(db, 60, START.plus_days(90)).await.unwrap();
+    assert!(exhausted(world.pay(db, 1, START.plus_days(119)).await));
+    world.pay(db, 40, START.plus_days(120)).await.unwrap();
+    // A clock that went back gives nothing back.
+    assert!(exhausted(world.pay(db, 1, START).await));
+    // What is spent in a lifetime never comes back: 200 so far of 4000.
+    for day in 1..=38 {
+        let _ = world.pay(db, 100, START.plus_days(120 + 400 * day)).await;
+    }
+    let later = START.plus_days(20_000);
+    assert!(exhausted(world.pay(db, 1, later).await), "the lifetime cap");
+    let lineage = allocation::load_lineage(db.read(), world.lineage, later)
+        .await
+        .unwrap();
+    assert_eq!(
+        (lineage.lifetime_spent.rho_nano, lineage.rho_remaining_nano),
+        (4_000, 1_000)
+    );
+}
+
+async fn joins_in_both_orders_do_not_deadlock(test: TestDatabase) {
+    let db = &test.database;
+    let world = world(db, 100_000, 50_000).await;
+    let tx = db.begin_write().await.unwrap();
+    let other = lineage(100_000);
+    allocation::insert_lineage(&tx, &other).await.unwrap();
+    let second = allocated(world.project, other.id, 50_000);
+    allocation::insert(&tx, &second).await.unwrap();
+    tx.commit().await.unwrap();
+    let world = std::sync::Arc::new(world);
+    let mut jobs = tokio::task::JoinSet::new();
+    for number in 0..60 {
+        let (db, world, other, second) = (db.clone(), world.clone(), other.id, second.id);
+        jobs.spawn(async move {
+            let tx = db.begin_write().await?;
+            let job = a_job(&tx, world.project, &world.user).await;
+            let one = world.charge(job, 3, START);
+            let two = Charge {
+                id: Uuid::now_v7(),
+                allocation_id: second,
+                lineage_id: other,
+                ..one
+            };
+            let both = if number % 2 == 0 { [one, two] } else { [two, one] };
+            charge(&tx, &both).await?;
+            tx.commit().await
+        });
+    }
+    while let Some(outcome) = jobs.join_next().await {
+        outcome.unwrap().unwrap();
+    }
+    let left = allocation::list_of_project(db.read(), ProjectId::from_uuid(world.project), START)
+        .await
+        .unwrap();
+    assert!(
+        left.iter().all(|a| a.remaining.rho_nano == 50_000 - 180),
+        "{left:?}"
+    );
+}
+
+async fn repeats_spare_the_lineage(test: TestDatabase) {
+    let db = &test.database;
+    let world = world(db, 1_000, 300).await;
+    let tx = db.begin_write().await.unwrap();
+    let job = a_job(&tx, world.project, &world.user).await;
+    let repeat = Charge {
+        lineage_charged: false,
+        ..world.charge(job, 10, START)
+    };
+    charge(&tx, &[repeat]).await.unwrap();
+    tx.commit().await.unwrap();
+    let lineage = allocation::load_lineage(db.read(), world.lineage, START)
+        .await
+        .unwrap();
+    assert_eq!(lineage.rho_remaining_nano, 1_000);
+    // Nor does a repeat that slides out of the window give the lineage what it never took.
+    world.pay(db, 1, START.plus_days(400)).await.unwrap();
+    let lineage = allocation::load_lineage(db.read(), world.lineage, START.plus_days(400))
+        .await
+        .unwrap();
+    assert_eq!(lineage.rho_remaining_nano, 999);
+}
+
+async fn a_refused_charge_leaves_no_trace(test: TestDatabase) {
+    let db = &test.database;
+    let world = world(db, 1_000, 300).await;
+    assert!(world.pay(db, 301, START).await.is_err());
+    assert!(matches!(
+        world.pay(db, -5, START).await,
+        Err(Error::CheckViolation(_))
+    ));
+    let tx = db.begin_write().await.unwrap();
+    let job = a_job(&tx, world.project, &world.user).await;
+    let elsewhere = Charge {
+        lineage_id: LineageId::at(START),
+        ..world.charge(job, 1, START)
+    };
+    assert!(
+        matches!(charge(&tx, &[elsewhere]).await, Err(Error::BudgetExhausted(_))),
+        "another's lineage"
+    );
+    drop(tx);
+    let project = ProjectId::from_uuid(world.project);
+    assert!(
+        allocation::list_charges(db.read(), project)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+    let left = allocation::list_of_project(db.read(), project, START)
+        .await
+        .unwrap();
+    assert_eq!(left[0].remaining.rho_nano, 300);
+    let jobs = db.read().query("SELECT id FROM job", []).await.unwrap();
+    assert!(jobs.is_empty(), "the job went with its charge");
+}
+
+async fn nothing_changes_a_charge(_: TestDatabase) {
+    // The rows are what a restored budget is compared with; no statement of this crate touches them.
+    let sources = [
+        include_str!("../repository/allocation.rs"),
+        include_str!("../repository/job.rs"),
+    ];
+    for source in sources {
+        for word in [
+            "UPDATE charge",
+            "DELETE FROM charge",
+            "charge::Entity::update",
+            "charge::Entity::delete",
+        ] {
+            assert!(!source.contains(word), "{word}");
+        }
+    }
+}
