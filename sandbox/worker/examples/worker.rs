@@ -47,6 +47,28 @@ fn main() -> std::io::Result<()> {
             std::fs::write(path, names.join("\n"))?;
             run_worker(stdin, stdout, &model::SystemClock)
         }
+        // After an honest answer the walls still stand.
+        "escape-network" => {
+            run_worker(stdin, stdout, &model::SystemClock)?;
+            std::net::UdpSocket::bind("127.0.0.1:0").map(drop)
+        }
+        "escape-program" => {
+            run_worker(stdin, stdout, &model::SystemClock)?;
+            Command::new("/bin/true").status().map(drop)
+        }
+        "escape-files" => {
+            run_worker(stdin, stdout, &model::SystemClock)?;
+            std::process::exit(if std::fs::read("/etc/passwd").is_ok() {
+                3
+            } else {
+                4
+            })
+        }
+        "escape-write" => {
+            run_worker(stdin, stdout, &model::SystemClock)?;
+            // Beyond the file size limit of zero the kernel sends SIGXFSZ; Rust's runtime leaves that signal deadly.
+            std::fs::write(path, b"rows")
+        }
         _ => Err(std::io::Error::other("which worker?")),
     }
 }

@@ -1,5 +1,5 @@
 //! End to end over real Parquet parts, and against workers that crash, hang or lie.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -275,4 +275,58 @@ async fn memory_and_slots_are_limited() {
     );
     assert_eq!(first.unwrap_err(), WorkerError::Deadline);
     assert_eq!(second.unwrap_err(), WorkerError::NoSlot);
+}
+
+/// Starts a worker directly and gives its exit status and answer.
+fn start(mode: &str, path: &Path, request: &WorkRequest) -> (std::process::ExitStatus, Vec<u8>) {
+    use std::process::{Command, Stdio};
+    let mut command = Command::new(program());
+    command
+        .arg(mode)
+        .arg(path)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let payload = serde_json::to_vec(request).unwrap();
+    frame::write(&mut child.stdin.take().unwrap(), &payload, frame::MAX_REQUEST).unwrap();
+    let answer = frame::read(&mut child.stdout.take().unwrap(), 1 << 20).unwrap();
+    (child.wait().unwrap(), answer)
+}
+
+#[test]
+fn the_walls_hold() {
+    use std::os::unix::process::ExitStatusExt;
+    let folder = TempDir::new().unwrap();
+    let mut job = request(vec![part(&folder.path().join("a"), &[1, 2, 3])]);
+    (job.memory_bytes, job.cpu_seconds) = (4 << 30, 10);
+    let target = folder.path().join("target");
+    for mode in ["escape-network", "escape-program"] {
+        let (status, answer) = start(mode, &target, &job);
+        assert_eq!(answer.first(), Some(&0), "{mode}: the job itself works");
+        // A started program is a child: its kill shows as a failure to start or as the signal.
+        assert!(!status.success(), "{mode}: {status:?}");
+        if mode == "escape-network" {
+            assert_eq!(status.signal(), Some(31), "killed by SIGSYS");
+        }
+    }
+    let (status, answer) = start("escape-files", &target, &job);
+    let confined = answer[1] & 1 != 0;
+    assert_eq!(
+        status.code(),
+        Some(if confined { 4 } else { 3 }),
+        "the answer tells whether files are confined"
+    );
+    let (status, _) = start("escape-write", &target, &job);
+    assert!(!status.success());
+    assert_eq!(
+        std::fs::read(&target).unwrap_or_default(),
+        b"",
+        "nothing can be written"
+    );
+    job.cpu_seconds = 0;
+    let mut bad = job.clone();
+    bad.plan.cells += 1;
+    let (_, answer) = start("sandbox-worker", &target, &bad);
+    assert_eq!(answer, [1, Fault::Request.code()], "a damaged plan is not run");
 }

@@ -303,14 +303,14 @@ const EXPRESSIONS: &[&str] = &[
     "CASE WHEN district IS NULL THEN 'n' ELSE district END",
 ];
 
-fn values() -> impl Strategy<
-    Value = (
-        Vec<Option<String>>,
-        Vec<Option<f64>>,
-        Vec<Option<i64>>,
-        Vec<Option<i32>>,
-    ),
-> {
+type Values = (
+    Vec<Option<String>>,
+    Vec<Option<f64>>,
+    Vec<Option<i64>>,
+    Vec<Option<i32>>,
+);
+
+fn values() -> impl Strategy<Value = Values> {
     let text = prop_oneof![
         Just(None),
         Just(Some(String::new())),

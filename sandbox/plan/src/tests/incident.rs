@@ -54,7 +54,7 @@ fn order_and_ranges_are_checked() {
         rows: 1,
         unit_range: (0, 1),
     };
-    check(&[garbage.clone()], Incident::Unreadable);
+    check(std::slice::from_ref(&garbage), Incident::Unreadable);
     let missing = crate::Part {
         path: path("nowhere"),
         ..garbage
