@@ -1,0 +1,37 @@
+//! What the ledger says of each act: who, in which role, on which request, with what outcome. Texts are sealed.
+
+use db::Tx;
+use db::dataset::Dataset;
+use db::request::Request;
+use identity::Actor;
+use ledger::{Act, Leaf, LeafBuilder};
+use model::Timestamp;
+
+use crate::ReviewError;
+use crate::payload::Payload;
+
+/// Begins the leaf of an act on a request.
+pub(crate) fn leaf(act: Act, actor: &Actor, request: &Request, now: Timestamp) -> LeafBuilder {
+    Leaf::builder(act, now.as_micros(), actor.ledger_actor()).subject("request", request.id.to_string())
+}
+
+/// Adds the datasets' names.
+pub(crate) fn with_datasets(leaf: LeafBuilder, datasets: &[Dataset]) -> LeafBuilder {
+    let slugs: Vec<String> = datasets.iter().map(|dataset| dataset.slug.to_string()).collect();
+    leaf.fact("datasets", slugs)
+}
+
+/// Adds a commitment to each text.
+pub(crate) fn with_texts(mut leaf: LeafBuilder, payload: &Payload) -> Result<LeafBuilder, ReviewError> {
+    for (name, commitment) in payload.commitments()? {
+        leaf = leaf.commitment(name, commitment);
+    }
+    Ok(leaf)
+}
+
+/// Writes the leaf in the act's own transaction.
+pub(crate) async fn append(tx: &Tx, leaf: LeafBuilder, now: Timestamp) -> Result<(), ReviewError> {
+    let leaf = leaf.build().map_err(|_| ReviewError::Internal("ledger leaf"))?;
+    db::ledger::append(tx, &leaf, now).await?;
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! Release requests: an officer asks that their department's dataset be released.
+
+use db::Connection;
+use db::dataset::Dataset;
+use db::request::Request;
+use db::version::Version;
+use identity::{Action, Actor, Resource};
+use ledger::Act;
+use model::{DatasetState, Level, RequestId, RequestKind, Slug, VersionState};
+
+use crate::payload::Payload;
+use crate::text::Length;
+use crate::{Review, ReviewError, authorization, record, state};
+
+impl Review {
+    /// Asks for the release of a dataset with its newest version, or for L4 of its bare entry.
+    ///
+    /// The `note` is for the reviewers and may be empty ([`Length::NOTE`]). Routing and deadline follow the review
+    /// policy in force.
+    ///
+    /// # Errors
+    /// [`ReviewError::Denied`] unless the actor is an officer of the dataset's department,
+    /// [`ReviewError::NotReleasable`] if something is missing, [`ReviewError::ReleaseOpen`] if a request is open.
+    pub async fn submit_release(
+        &self,
+        actor: &Actor,
+        slug: &Slug,
+        note: &str,
+    ) -> Result<Request, ReviewError> {
+        let (user, organization) = actor.person()?;
+        let dataset = self.find_dataset(actor, slug).await?;
+        // Who may is one question, what is missing another, with its own answer.
+        let whose = Resource::dataset(
+            dataset.organization_id,
+            Some(Level::L1),
+            DatasetState::Draft,
+            false,
+        );
+        self.allow(actor, Action::SubmitRelease, &whose)?;
+        let note = Length::NOTE.check(note)?;
+        let level = releasable(&dataset)?;
+        self.allow(actor, Action::SubmitRelease, &authorization::of_dataset(&dataset))?;
+        let now = self.parts.clock.now();
+        let policy = self.review_policy(now).await?;
+        let payload = Payload::seal([("note", note.as_str())], None)?;
+
+        let tx = self.parts.db.begin_write().await?;
+        // Holds the row until the end, so that of two submissions the second sees the first one's request; and
+        // what was read above is what is submitted.
+        let locked = db::dataset::update(&tx, &dataset).await;
+        if db::request::find_open_release(&tx, dataset.id).await?.is_some() {
+            return Err(ReviewError::ReleaseOpen);
+        }
+        locked.map_err(|error| match error {
+            db::Error::Stale(_) => not_releasable("its entry was changed this moment; look at it again"),
+            other => other.into(),
+        })?;
+        let version = match level {
+            Level::L4 => None,
+            _ => Some(version_to_release(&tx, &dataset).await?),
+        };
+        let request = Request {
+            id: RequestId::at(now),
+            kind: RequestKind::Release,
+            state: state::first(RequestKind::Release, level, &policy.rules),
+            organization_id: organization,
+            submitted_by: user,
+            level,
+            special: dataset.metadata.special,
+            deadline: policy.rules.deadline(now),
+            payload: payload.to_value()?,
+            policy_id: policy.id,
+            revision: 1,
+            created_at: now,
+            decided_at: None,
+        };
+        let asked = [(dataset.id, version.as_ref().map(|version| version.id))];
+        db::request::insert(&tx, &request, &asked).await?;
+        let mut leaf = record::leaf(Act::ReleaseRequested, actor, &request, now)
+            .subject("dataset", dataset.id.to_string())
+            .fact("level", level.to_string());
+        if let Some(version) = &version {
+            leaf = leaf
+                .subject("version", version.id.to_string())
+                .fact("version_number", version.number);
+        }
+        leaf = record::with_texts(record::with_datasets(leaf, &[dataset]), &payload)?;
+        record::append(&tx, leaf, now).await?;
+        tx.commit().await?;
+        Ok(request)
+    }
+}
+
+fn not_releasable(why: impl Into<String>) -> ReviewError {
+    ReviewError::NotReleasable(why.into())
+}
+
+/// The level of a dataset whose entry has all that a release of that level needs.
+pub(crate) fn releasable(dataset: &Dataset) -> Result<Level, ReviewError> {
+    if dataset.state == DatasetState::Retired {
+        return Err(not_releasable("it is retired"));
+    }
+    let level = dataset
+        .level
+        .ok_or_else(|| not_releasable("it has no level yet; classify it and its fields first"))?;
+    match level {
+        Level::L1 => {}
+        Level::L2 | Level::L3 => {
+            if dataset
+                .declared
+                .as_ref()
+                .and_then(model::DeclaredMetadata::unit)
+                .is_none()
+            {
+                let why = "its privacy unit (person, enterprise, household, vehicle or row) is not declared";
+                return Err(not_releasable(why));
+            }
+            if dataset.metadata.recipe.is_none() {
+                let why = "its recipe (脱敏规则: how the data was de-identified) is not described; the assessor \
+                           needs it";
+                return Err(not_releasable(why));
+            }
+        }
+        Level::L4 => {
+            if dataset.state == DatasetState::Released {
+                return Err(not_releasable(
+                    "it is L4 and listed already; its data is never released",
+                ));
+            }
+            if dataset.metadata.conditions.is_none() {
+                let why = "an L4 entry says in its conditions (开放条件) why the data is not opened";
+                return Err(not_releasable(why));
+            }
+        }
+    }
+    Ok(level)
+}
+
+/// The newest version, which must be ready: failed ones are passed over, one still being read is waited for.
+async fn version_to_release(connection: &Connection, dataset: &Dataset) -> Result<Version, ReviewError> {
+    let mut before = None;
+    loop {
+        let versions = db::version::list(connection, dataset.id, before, 20).await?;
+        let Some(last) = versions.last() else {
+            return Err(not_releasable(
+                "it has no version that was read; upload its file first",
+            ));
+        };
+        before = Some(last.number);
+        let Some(version) = versions
+            .into_iter()
+            .find(|version| version.state != VersionState::Failed)
+        else {
+            continue;
+        };
+        return match version.state {
+            VersionState::Ready => {
+                let conditional = dataset.level.is_some_and(Level::is_conditional);
+                if conditional && version.declared != dataset.declared {
+                    let why = format!(
+                        "version {} was read under an earlier declaration; upload it again",
+                        version.number
+                    );
+                    return Err(not_releasable(why));
+                }
+                Ok(version)
+            }
+            VersionState::Ingesting => Err(not_releasable(format!(
+                "version {} is still being read; wait for it",
+                version.number
+            ))),
+            VersionState::Released | VersionState::Retired | VersionState::Failed => Err(not_releasable(
+                format!("it has no version newer than {}", version.number),
+            )),
+        };
+    }
+}
