@@ -35,6 +35,9 @@ pub struct Project {
 
 /// Adds a project with its datasets, each with the allocation that its use is charged to.
 ///
+/// An allocation belongs to a project that exists: where there are allocations, insert the project without
+/// datasets, then the allocations, then [`insert_datasets`].
+///
 /// # Errors
 /// [`Error::UniqueViolation`] if the request has opened a project already.
 pub async fn insert(tx: &Tx, project: &Project, datasets: &[(DatasetId, Option<Uuid>)]) -> Result<(), Error> {
@@ -50,9 +53,21 @@ pub async fn insert(tx: &Tx, project: &Project, datasets: &[(DatasetId, Option<U
         revision: Set(project.revision),
     };
     Entity::insert(row).exec_without_returning(&tx.executor()).await?;
+    insert_datasets(tx, project.id, datasets).await
+}
+
+/// Adds datasets to a project, each with the allocation that its use is charged to.
+///
+/// # Errors
+/// [`Error::UniqueViolation`] if the project has one of them already.
+pub async fn insert_datasets(
+    tx: &Tx,
+    project: ProjectId,
+    datasets: &[(DatasetId, Option<Uuid>)],
+) -> Result<(), Error> {
     for (dataset, allocation) in datasets {
         let row = project_dataset::ActiveModel {
-            project_id: Set(project.id.as_uuid()),
+            project_id: Set(project.as_uuid()),
             dataset_id: Set(dataset.as_uuid()),
             allocation_id: Set(*allocation),
         };

@@ -5,14 +5,14 @@ use model::{
     UserId, VersionId,
 };
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::{Expr, Query};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::connection::{Connection, Tx};
 use crate::entity::request::{ActiveModel, Column, Entity, Model};
-use crate::entity::{decision, opinion, request_dataset};
+use crate::entity::{dataset, decision, opinion, request_dataset};
 use crate::error::Error;
 
 /// Violated when an organisation gives a second opinion on a request.
@@ -98,6 +98,10 @@ pub struct RequestFilter {
     pub kind: Option<RequestKind>,
     /// Asked by this organisation only.
     pub organization_id: Option<OrganizationId>,
+    /// Only those asked by this organisation or about its datasets.
+    pub party_id: Option<OrganizationId>,
+    /// Only those that wait for an opinion or have one of this assessing organisation.
+    pub assessor_id: Option<OrganizationId>,
 }
 
 /// Adds a request for these datasets, each with the version it is about.
@@ -320,6 +324,29 @@ pub async fn list(
     }
     if let Some(organization) = filter.organization_id {
         query = query.filter(Column::OrganizationId.eq(organization.as_uuid()));
+    }
+    if let Some(party) = filter.party_id {
+        let about = Query::select()
+            .column((request_dataset::Entity, request_dataset::Column::RequestId))
+            .from(request_dataset::Entity)
+            .inner_join(
+                dataset::Entity,
+                Expr::col((dataset::Entity, dataset::Column::Id))
+                    .equals((request_dataset::Entity, request_dataset::Column::DatasetId)),
+            )
+            .and_where(Expr::col((dataset::Entity, dataset::Column::OrganizationId)).eq(party.as_uuid()))
+            .to_owned();
+        let asked = Column::OrganizationId.eq(party.as_uuid());
+        query = query.filter(Condition::any().add(asked).add(Column::Id.in_subquery(about)));
+    }
+    if let Some(assessor) = filter.assessor_id {
+        let given = Query::select()
+            .column(opinion::Column::RequestId)
+            .from(opinion::Entity)
+            .and_where(opinion::Column::OrganizationId.eq(assessor.as_uuid()))
+            .to_owned();
+        let waits = Column::State.eq(RequestState::AwaitingOpinion.as_str());
+        query = query.filter(Condition::any().add(waits).add(Column::Id.in_subquery(given)));
     }
     if let Some(before) = before {
         query = query.filter(Column::Id.lt(before.as_uuid()));
