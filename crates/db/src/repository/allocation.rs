@@ -136,7 +136,11 @@ pub async fn set_lineage_terms(tx: &Tx, lineage: &Lineage) -> Result<(), Error> 
             ],
         )
         .await?;
-    if changed == 1 { Ok(()) } else { Err(Error::Stale("lineage")) }
+    if changed == 1 {
+        Ok(())
+    } else {
+        Err(Error::Stale("lineage"))
+    }
 }
 
 /// Adds an allocation with everything left, and reserves its cap within the lineage's.

@@ -1,13 +1,12 @@
 //! Datasets: catalogue entries with the pointer to their current version, which is the commit point of publishing.
 
 use model::{
-    DatasetId, DatasetState, DeclaredMetadata, EntryMetadata, Level, OrganizationId, Slug, Timestamp, UserId,
-    VersionId,
+    DatasetId, DatasetState, DeclaredMetadata, EntryMetadata, Level, LineageId, OrganizationId, Slug,
+    Timestamp, UserId, VersionId,
 };
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
-use uuid::Uuid;
 
 use crate::connection::{Connection, Tx};
 use crate::entity::dataset::{ActiveModel, Column, Entity, Model};
@@ -31,7 +30,7 @@ pub struct Dataset {
     /// Who made the entry.
     pub created_by: UserId,
     /// What its releases are accounted under, with all versions, derivatives and re-imports.
-    pub lineage_id: Uuid,
+    pub lineage_id: LineageId,
     /// Its level; none keeps it in quarantine.
     pub level: Option<Level>,
     /// Where it stands.
@@ -70,7 +69,7 @@ pub async fn insert(tx: &Tx, dataset: &Dataset) -> Result<(), Error> {
         origin: Set(dataset.origin.clone()),
         organization_id: Set(dataset.organization_id.as_uuid()),
         created_by: Set(dataset.created_by.as_uuid()),
-        lineage_id: Set(dataset.lineage_id),
+        lineage_id: Set(dataset.lineage_id.as_uuid()),
         level: Set(dataset.level.map(|level| i64::from(level.number()))),
         special: Set(dataset.metadata.special),
         state: Set(dataset.state.as_str().to_owned()),
@@ -261,7 +260,7 @@ fn read(row: Model) -> Result<Dataset, Error> {
         origin: row.origin,
         organization_id: OrganizationId::from_uuid(row.organization_id),
         created_by: UserId::from_uuid(row.created_by),
-        lineage_id: row.lineage_id,
+        lineage_id: LineageId::from_uuid(row.lineage_id),
         level: level.transpose()?,
         state: DatasetState::from_word(&row.state)
             .ok_or_else(|| Error::corrupt("dataset.state", "unknown word"))?,

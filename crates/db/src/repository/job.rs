@@ -3,7 +3,7 @@
 use model::{JobId, JobKind, JobState, ProjectId, Timestamp, UserId};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -226,6 +226,15 @@ pub async fn next_due(connection: &Connection) -> Result<Option<Timestamp>, Erro
         .one(&connection.executor())
         .await?;
     Ok(row.map(|row| Timestamp::from_micros(row.due_at)))
+}
+
+/// How many jobs are in this state.
+///
+/// # Errors
+/// If the database fails.
+pub async fn count_in_state(connection: &Connection, state: JobState) -> Result<u64, Error> {
+    let found = Entity::find().filter(Column::State.eq(state.as_str()));
+    Ok(found.count(&connection.executor()).await?)
 }
 
 fn read(row: Model) -> Result<Job, Error> {

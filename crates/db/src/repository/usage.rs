@@ -124,3 +124,17 @@ pub async fn total(connection: &Connection, kind: UsageKind, subject: &str) -> R
         .await?;
     Ok(counts.into_iter().sum())
 }
+
+/// The sum of one kind over all days and subjects.
+///
+/// # Errors
+/// If the database fails.
+pub async fn total_of_kind(connection: &Connection, kind: UsageKind) -> Result<i64, Error> {
+    // PostgreSQL sums integers as NUMERIC.
+    let sql = "SELECT CAST(COALESCE(SUM(count), 0) AS BIGINT) AS total FROM usage_count WHERE kind = $1";
+    let rows = connection.query(sql, [kind.as_str().into()]).await?;
+    match rows.first() {
+        Some(row) => Ok(row.try_get("", "total")?),
+        None => Ok(0),
+    }
+}

@@ -128,11 +128,7 @@ pub async fn set_ready(tx: &Tx, id: VersionId, ready: &Ready, now: Timestamp) ->
 ///
 /// # Errors
 /// [`Error::Stale`] if it is not ready.
-pub async fn set_ingesting(
-    tx: &Tx,
-    id: VersionId,
-    declared: Option<&DeclaredMetadata>,
-) -> Result<(), Error> {
+pub async fn set_ingesting(tx: &Tx, id: VersionId, declared: Option<&DeclaredMetadata>) -> Result<(), Error> {
     let declared = declared.map(serde_json::to_value).transpose();
     let declared = declared.map_err(|e| Error::corrupt("version.declared", e))?;
     let updated = Entity::update_many()
@@ -142,7 +138,11 @@ pub async fn set_ingesting(
         .filter(Column::State.eq(VersionState::Ready.as_str()))
         .exec(&tx.executor())
         .await?;
-    if updated.rows_affected == 1 { Ok(()) } else { Err(Error::Stale("version")) }
+    if updated.rows_affected == 1 {
+        Ok(())
+    } else {
+        Err(Error::Stale("version"))
+    }
 }
 
 /// Says why an ingesting version could not be read.

@@ -1,0 +1,182 @@
+//! Taking in files.
+
+use db::Tx;
+use db::dataset::Dataset;
+use db::task::NewTask;
+use db::version::{NUMBER_KEY, Version};
+use identity::{Action, Actor};
+use catalog_ingest::IngestOptions;
+use model::{DatasetState, Level, Slug, TaskId, Timestamp, VersionId, VersionState};
+use serde_json::json;
+use storage::Spool;
+
+use crate::ingestion::TASK_KIND;
+use crate::{Catalog, EntryError};
+
+/// How often a file is read again after an infrastructure fault.
+const ATTEMPTS: i64 = 3;
+
+impl Catalog {
+    /// Checks that the actor may upload to this dataset, and opens a spool for the bytes, before any is taken.
+    ///
+    /// # Errors
+    /// If the actor is no officer of its department, the dataset takes no files, or the disk has no room.
+    pub async fn begin_upload(&self, actor: &Actor, slug: &Slug) -> Result<(Dataset, Spool), EntryError> {
+        let dataset = self.load_for(actor, slug, Action::UploadVersion).await?;
+        let refuse = |why: &str| Err(EntryError::State(why.to_owned()));
+        if dataset.state == DatasetState::Retired {
+            return refuse("the dataset is retired and takes no more versions");
+        }
+        if dataset.level == Some(Level::L4) {
+            return refuse("an L4 dataset is a catalogue entry with a reason; its data is not uploaded");
+        }
+        let unit = dataset.declared.as_ref().and_then(model::DeclaredMetadata::unit);
+        if dataset.level.is_some_and(Level::is_conditional) && unit.is_none() {
+            return refuse(
+                "an L2 or L3 dataset declares its privacy unit and fields before its file: edit the entry first",
+            );
+        }
+        let spool = self.parts.quarantine.spool(self.parts.upload_bytes)?;
+        Ok((dataset, spool))
+    }
+
+    /// The largest file that is taken, in bytes.
+    pub fn upload_bytes(&self) -> u64 {
+        self.parts.upload_bytes
+    }
+
+    /// The size of a version's original, in bytes, as long as it is kept.
+    pub async fn original_bytes(&self, version: VersionId) -> Option<u64> {
+        let path = self.parts.quarantine.find_upload(version)?;
+        tokio::fs::metadata(path).await.ok().map(|metadata| metadata.len())
+    }
+
+    /// Keeps a received file as the dataset's next version and queues the task that reads it.
+    ///
+    /// # Errors
+    /// If the file's name is none, or the disk or database fails; nothing is kept then.
+    pub async fn finish_upload(
+        &self,
+        actor: &Actor,
+        dataset: &Dataset,
+        spool: Spool,
+        source_name: &str,
+        options: &IngestOptions,
+    ) -> Result<(Version, TaskId), EntryError> {
+        let parts = &self.parts;
+        let (user, organization) = actor.person()?;
+        let source_name = file_name(source_name)?;
+        let now = parts.clock.now();
+        let id = VersionId::at(now);
+        tokio::task::spawn_blocking(move || spool.keep(id))
+            .await
+            .map_err(|_| EntryError::Internal("keeping an upload"))??;
+        let task = TaskId::at(now);
+        let stored = async {
+            let options = serde_json::to_value(options).map_err(|_| EntryError::Internal("options"))?;
+            // Two uploads at once may take the same number: the constraint tells, and the second takes the next.
+            for _ in 0..8 {
+                let tx = parts.db.begin_write().await?;
+                let version = Version {
+                    id,
+                    dataset_id: dataset.id,
+                    number: db::version::next_number(&tx, dataset.id).await?,
+                    state: VersionState::Ingesting,
+                    created_by: user,
+                    source_name: source_name.clone(),
+                    options: options.clone(),
+                    declared: dataset.declared.clone(),
+                    manifest: None,
+                    profile: None,
+                    failure: None,
+                    checksum: None,
+                    created_at: now,
+                    ready_at: None,
+                    published_at: None,
+                };
+                match db::version::insert(&tx, &version).await {
+                    Err(error) if error.violates(NUMBER_KEY) => continue,
+                    other => other?,
+                }
+                let new = NewTask {
+                    id: task,
+                    kind: TASK_KIND.to_owned(),
+                    payload: json!({"version": id}),
+                    organization_id: Some(organization),
+                    max_attempts: ATTEMPTS,
+                    run_at: now,
+                };
+                db::task::enqueue(&tx, &new, now).await?;
+                tx.commit().await?;
+                return Ok(version);
+            }
+            Err(EntryError::State("too many uploads to this dataset at once; try again".to_owned()))
+        };
+        match stored.await {
+            Ok(version) => Ok((version, task)),
+            Err(error) => {
+                parts.quarantine.remove_upload(id)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Reads again the files that came in while the entry had no level or another declaration.
+    pub(crate) async fn requeue_quarantined(
+        &self,
+        tx: &Tx,
+        dataset: &Dataset,
+        now: Timestamp,
+    ) -> Result<(), EntryError> {
+        if dataset.level.is_none_or(|level| level == Level::L4) {
+            return Ok(());
+        }
+        for version in db::version::list(tx, dataset.id, None, 100).await? {
+            if version.state != VersionState::Ready || self.parts.quarantine.find_upload(version.id).is_none() {
+                continue;
+            }
+            db::version::set_ingesting(tx, version.id, dataset.declared.as_ref()).await?;
+            let new = NewTask {
+                id: TaskId::at(now),
+                kind: TASK_KIND.to_owned(),
+                payload: json!({"version": version.id}),
+                organization_id: Some(dataset.organization_id),
+                max_attempts: ATTEMPTS,
+                run_at: now,
+            };
+            db::task::enqueue(tx, &new, now).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The name of an upload is a label, never a path.
+fn file_name(given: &str) -> Result<String, EntryError> {
+    let name = given.trim();
+    let bad = name.is_empty()
+        || name.chars().count() > 200
+        || name.contains(['/', '\\', ':'])
+        || name == "."
+        || name == ".."
+        || name.chars().any(char::is_control);
+    if bad {
+        let shown: String = name.chars().take(60).collect();
+        return Err(EntryError::Invalid(format!(
+            "the file name {shown:?} is not a plain name of 1 to 200 characters without / \\ : and control characters"
+        )));
+    }
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_is_never_a_path() {
+        for bad in ["", "..", "../../etc/passwd", "C:\\x.csv", "a/b.csv", "a\0.csv", &"长".repeat(201)] {
+            assert!(file_name(bad).is_err(), "{bad}");
+        }
+        assert_eq!(file_name(" 空气质量 2024.csv ").ok().as_deref(), Some("空气质量 2024.csv"));
+    }
+}

@@ -1,0 +1,117 @@
+//! Computing: exact integers from the worker, noise once, stored until the job is due.
+
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit, Mac};
+use model::{JobId, JobState, VersionId};
+use sandbox_plan::bounding::GroupKeySecret;
+use sandbox_plan::{Part, PrivatePlan};
+use sandbox_worker::{Grant, WorkRequest};
+use sha2::Sha256;
+use storage::Manifest;
+
+use crate::{JobCost, JobError, Sandbox, answer};
+
+/// The kind of these tasks; their payload is `{"job": id}`.
+pub const TASK_KIND: &str = "private-job";
+
+impl Sandbox {
+    /// Computes a charged job and stores its noised answer. Run again after any fault: the worker's integers are the
+    /// same each time, and noise is stored by the first that gets so far.
+    ///
+    /// # Errors
+    /// For what another attempt may mend. The message holds no value of the data.
+    pub async fn compute(&self, id: JobId) -> Result<(), JobError> {
+        let db = &self.parts.db;
+        let job = db::job::load(db.read(), id).await?;
+        if job.result.is_some() {
+            return Ok(());
+        }
+        if job.state == JobState::Queued {
+            let tx = db.begin_write().await?;
+            db::job::change_state(&tx, id, &[JobState::Queued], JobState::Running).await?;
+            tx.commit().await?;
+        }
+        let plan: PrivatePlan =
+            serde_json::from_value(job.plan.clone()).map_err(|_| JobError::Internal("stored plan"))?;
+        let cost: JobCost =
+            serde_json::from_value(job.cost.clone()).map_err(|_| JobError::Internal("stored cost"))?;
+        let request = self.request(&plan).await?;
+        // A late attempt gets as long as an early one: the deadline is for what is released, not for giving up.
+        let left = job.due_at.micros_since(self.parts.clock.now()).max(0);
+        let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
+        let patience = left.max(plan.core.due_in(self.parts.cores));
+        let reply = self.parts.supervisor.run(request, patience).await.map_err(|error| {
+            // The class of the fault only: engine messages quote values.
+            tracing::error!(job = %id, class = ?error, "a worker did not finish");
+            JobError::Internal("worker")
+        })?;
+        let noised = {
+            let mut noise = self.parts.noise.lock().unwrap_or_else(PoisonError::into_inner);
+            answer::noised(&plan, &reply.totals, cost.exact_rho(), noise.as_mut())?
+        };
+        let value = serde_json::to_value(noised).map_err(|_| JobError::Internal("answer"))?;
+        let now = self.parts.clock.now();
+        let tx = db.begin_write().await?;
+        match db::job::set_result(&tx, id, value, now).await {
+            // Another attempt drew noise first: its answer stands.
+            Err(db::Error::Stale(_)) => Ok(()),
+            other => {
+                other?;
+                Ok(tx.commit().await?)
+            }
+        }
+    }
+
+    /// What a worker is asked: the columns of the plan in the parts of its version, for an hour.
+    async fn request(&self, plan: &PrivatePlan) -> Result<WorkRequest, JobError> {
+        let version = db::version::load(self.parts.db.read(), plan.core.version).await?;
+        let manifest = version.manifest.ok_or(JobError::Internal("a version without parts"))?;
+        let manifest: Manifest =
+            serde_json::from_value(manifest).map_err(|_| JobError::Internal("manifest"))?;
+        let mut parts = Vec::with_capacity(manifest.parts.len());
+        for part in &manifest.parts {
+            let path = self
+                .parts
+                .store
+                .local_path(version.id, &part.name)
+                .map_err(|_| JobError::Internal("part path"))?;
+            let unit_range = part.unit_range.ok_or(JobError::Internal("a part without its units"))?;
+            parts.push(Part {
+                path,
+                sha256: part.sha256.clone(),
+                bytes: part.bytes,
+                rows: part.rows,
+                unit_range,
+            });
+        }
+        Ok(WorkRequest {
+            plan: plan.core.clone(),
+            grant: Grant {
+                version: version.id,
+                parts,
+                columns: plan.core.columns.iter().map(|column| column.name.to_string()).collect(),
+                expires_at: self.parts.clock.now().plus_seconds(3_600),
+            },
+            secret: self.group_secret(version.id),
+            // The supervisor puts its own limits here.
+            threads: 1,
+            memory_bytes: 0,
+            cpu_seconds: 0,
+        })
+    }
+
+    /// The version's secret for choosing groups: HMAC-SHA256 of its id under the portal's key, cut to 128 bits.
+    fn group_secret(&self, version: VersionId) -> GroupKeySecret {
+        // HMAC pads a key to its block with zeros (RFC 2104 section 2): a block never has the wrong length.
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&self.parts.group_key);
+        let mut mac = <Hmac<Sha256> as KeyInit>::new(&block.into());
+        mac.update(version.as_uuid().as_bytes());
+        let tag: [u8; 32] = mac.finalize().into_bytes().into();
+        let mut secret = [0; 16];
+        secret.copy_from_slice(&tag[..16]);
+        GroupKeySecret(secret)
+    }
+}

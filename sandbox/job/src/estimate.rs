@@ -1,0 +1,156 @@
+//! Estimates: what a job would cost and how exact it would be, without looking at data.
+
+use std::time::Duration;
+
+use identity::{Action, Actor};
+use model::{ProjectId, VersionId};
+use sandbox_plan::{OutputSource, PrivatePlan, Relation};
+use serde::Serialize;
+
+use crate::project::Budget;
+use crate::{JobCost, JobError, Sandbox};
+
+/// The expected error of one column.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AggregateError {
+    /// The column's name.
+    pub column: String,
+    /// The noise's standard deviation per cell, in units of the column.
+    pub standard_deviation: f64,
+    /// Half the width of the 95 % interval per cell.
+    pub half_width95: f64,
+}
+
+/// What a job would cost, how exact and how soon it would be.
+#[derive(Debug, Clone)]
+pub struct Estimate {
+    /// The price.
+    pub cost: JobCost,
+    /// How many cells the answer has.
+    pub cells: u32,
+    /// The most groups in which one unit counts: C.
+    pub groups_per_unit: u32,
+    /// The expected error of each noised column.
+    pub expected_error: Vec<AggregateError>,
+    /// The budget that would be left; none if it does not suffice.
+    pub budget_after: Option<Budget>,
+    /// How long after its charge the job would be released.
+    pub due_in: Duration,
+    /// Whether the same question was paid for in this project: the stored answer is free.
+    pub already_paid: bool,
+}
+
+/// A job that was planned, with all that its charge needs.
+pub(crate) struct Planned {
+    pub(crate) plan: PrivatePlan,
+    pub(crate) cost: JobCost,
+    pub(crate) budget: Budget,
+    pub(crate) version: VersionId,
+    pub(crate) due_in: Duration,
+    pub(crate) policy: Option<model::PolicyId>,
+}
+
+impl Sandbox {
+    /// Decides whether a job would be accepted, and what it would cost.
+    ///
+    /// # Errors
+    /// [`JobError::Refused`] with the rule it breaks; [`JobError::NotFound`] for projects of others.
+    pub async fn estimate(
+        &self,
+        actor: &Actor,
+        project: ProjectId,
+        sql: &str,
+        epsilon: f64,
+    ) -> Result<Estimate, JobError> {
+        let planned = self.plan(actor, project, sql, epsilon, Action::Estimate).await?;
+        let paid = self.paid(project, &planned).await?.is_some();
+        let expected_error = planned
+            .plan
+            .output
+            .iter()
+            .filter_map(|column| match column.source {
+                OutputSource::Key(_) => None,
+                OutputSource::Aggregate(aggregate) => {
+                    let sigma = planned.plan.expected_error(aggregate, planned.cost.rho())?;
+                    Some(AggregateError {
+                        column: column.name.clone(),
+                        standard_deviation: sigma,
+                        half_width95: 1.959_963_984_540_054 * sigma,
+                    })
+                }
+            })
+            .collect();
+        let charge = if paid { 0 } else { planned.cost.rho_nano };
+        Ok(Estimate {
+            cost: planned.cost,
+            cells: planned.plan.core.cells,
+            groups_per_unit: planned.plan.core.groups_per_unit,
+            expected_error,
+            budget_after: planned.budget.after(charge),
+            due_in: planned.due_in,
+            already_paid: paid,
+        })
+    }
+
+    /// Plans a query over one of the project's datasets, from declarations alone.
+    pub(crate) async fn plan(
+        &self,
+        actor: &Actor,
+        id: ProjectId,
+        sql: &str,
+        epsilon: f64,
+        action: Action,
+    ) -> Result<Planned, JobError> {
+        let view = self.project(actor, id).await?;
+        let now = self.parts.clock.now();
+        if !view.project.active || view.project.expires_at <= now {
+            return Err(JobError::State("the project has ended; apply again to go on".to_owned()));
+        }
+        self.parts.authority.decide(actor, action, &crate::project::of_project(&view.project, now))?;
+        let (policy, policy_id) = self.budget_policy().await?;
+        let mut relations = Vec::new();
+        for budget in &view.budgets {
+            let dataset = &budget.dataset;
+            let (Some(version), Some(level), Some(declared)) =
+                (dataset.current_version_id, dataset.level, dataset.declared.clone())
+            else {
+                continue;
+            };
+            let relation = Relation {
+                slug: dataset.slug.clone(),
+                dataset: dataset.id,
+                version,
+                level,
+                special: dataset.metadata.special,
+                metadata: declared,
+            };
+            relations.push((relation, budget.clone()));
+        }
+        let text = sql.to_owned();
+        let (plan, budget) = tokio::task::spawn_blocking(move || choose(&text, relations))
+            .await
+            .map_err(|_| JobError::Internal("planning"))??;
+        let cost = JobCost::of(epsilon, &plan.core.unit, &policy)?;
+        let due_in = plan.core.due_in(self.parts.cores);
+        let version = plan.core.version;
+        Ok(Planned { plan, cost, budget, version, due_in, policy: policy_id })
+    }
+}
+
+/// Plans against the dataset that the query names: the one whose table is known.
+fn choose(sql: &str, relations: Vec<(Relation, Budget)>) -> Result<(PrivatePlan, Budget), JobError> {
+    let mut refusal = None;
+    for (relation, budget) in relations {
+        match sandbox_plan::plan(sql, &relation) {
+            Ok(plan) => return Ok((plan, budget)),
+            Err(error) if error.rule == sandbox_plan::Rule::UnknownTable => {
+                refusal.get_or_insert(error);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    match refusal {
+        Some(refusal) => Err(refusal.into()),
+        None => Err(JobError::State("none of the project's datasets can be queried now".to_owned())),
+    }
+}

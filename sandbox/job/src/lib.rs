@@ -1,0 +1,85 @@
+//! Private jobs, from the question to the released answer.
+//!
+//! [`Sandbox::estimate`] looks at declarations only. [`Sandbox::submit`] charges, records and queues a job in one
+//! transaction, before any data is touched. From then on nothing that anyone can observe depends on the data: the
+//! worker computes exact integers in a process of its own ([`Sandbox::compute`]), noise is drawn once and stored, and
+//! the job is released at the moment that was fixed when it was charged ([`release`]).
+
+mod answer;
+mod compute;
+mod cost;
+mod error;
+mod estimate;
+mod project;
+mod receipt;
+pub mod release;
+mod submit;
+
+use std::sync::{Arc, Mutex};
+
+use db::Database;
+use identity::Authority;
+use model::{BudgetPolicy, Clock, PolicyId};
+use privacy::NoiseSource;
+use sandbox_worker::Supervisor;
+use storage::SandboxStore;
+
+pub use answer::{Answer, AnswerColumn, AnswerRow, Noise};
+pub use compute::TASK_KIND;
+pub use cost::JobCost;
+pub use error::JobError;
+pub use estimate::{AggregateError, Estimate};
+pub use project::{Budget, ProjectView};
+pub use submit::JobView;
+
+/// The use-cases of the sandbox. Cheap to clone.
+#[derive(Clone)]
+pub struct Sandbox {
+    parts: Arc<Parts>,
+}
+
+/// What the sandbox works with.
+pub struct Parts {
+    /// Projects, jobs, charges.
+    pub db: Database,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Who may do what.
+    pub authority: Authority,
+    /// Where protected versions lie; handed on to workers, never read here.
+    pub store: SandboxStore,
+    /// Runs workers.
+    pub supervisor: Supervisor,
+    /// Draws noise, in this process and nowhere else.
+    pub noise: Mutex<Box<dyn NoiseSource>>,
+    /// From which the versions' secrets for choosing groups derive.
+    pub group_key: [u8; 32],
+    /// Cores reserved for one job.
+    pub cores: u32,
+}
+
+impl std::fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sandbox").field("cores", &self.parts.cores).finish_non_exhaustive()
+    }
+}
+
+impl Sandbox {
+    /// The use-cases over these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// The budget rules in force now, with the row they stand in.
+    pub(crate) async fn budget_policy(&self) -> Result<(BudgetPolicy, Option<PolicyId>), JobError> {
+        let now = self.parts.clock.now();
+        match db::policy::find_effective(self.parts.db.read(), BudgetPolicy::KIND, now).await? {
+            Some(row) => {
+                let policy =
+                    serde_json::from_value(row.body).map_err(|_| JobError::Internal("budget policy"))?;
+                Ok((policy, Some(row.id)))
+            }
+            None => Ok((BudgetPolicy::default(), None)),
+        }
+    }
+}

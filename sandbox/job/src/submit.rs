@@ -1,0 +1,226 @@
+//! Charging and queueing, and what a job shows afterwards.
+
+use db::allocation::Charge;
+use db::job::{Job, PLAN_KEY};
+use db::task::NewTask;
+use identity::{Action, Actor};
+use ledger::{Act, Leaf, Opening, Receipt};
+use model::{JobId, JobKind, JobState, ProjectId, TaskId, Timestamp};
+use serde_json::json;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::compute::TASK_KIND;
+use crate::estimate::Planned;
+use crate::{Answer, JobCost, JobError, Sandbox};
+
+/// How often a job is tried again after an infrastructure fault.
+const ATTEMPTS: i64 = 20;
+
+/// A job as its project sees it. Nothing in it depends on data.
+#[derive(Debug, Clone)]
+pub struct JobView {
+    /// The job, without answer and receipt.
+    pub job: Job,
+    /// What it was charged; nothing if the answer had been paid for.
+    pub cost: JobCost,
+}
+
+impl Sandbox {
+    /// Charges a job and queues it, in one transaction; or, if the same question was paid for in this project, shows
+    /// the stored answer for free, after the same delay.
+    ///
+    /// # Errors
+    /// [`JobError::Refused`], [`JobError::BudgetExhausted`] and the like: nothing was charged.
+    pub async fn submit(
+        &self,
+        actor: &Actor,
+        project: ProjectId,
+        sql: &str,
+        epsilon: f64,
+    ) -> Result<JobView, JobError> {
+        let (user, _) = actor.person()?;
+        let planned = self.plan(actor, project, sql, epsilon, Action::RunJob).await?;
+        let hash = question(&planned);
+        // Two submissions of one question may race: the constraint lets one pay, and the other finds its job.
+        for _ in 0..3 {
+            let paid = db::job::find_paid(self.parts.db.read(), project, &hash).await?;
+            let now = self.parts.clock.now();
+            let micros = i64::try_from(planned.due_in.as_micros()).map_err(|_| JobError::Internal("deadline"))?;
+            let job = Job {
+                id: JobId::at(now),
+                project_id: project,
+                submitted_by: user,
+                kind: JobKind::Sql,
+                plan_hash: hash,
+                state: JobState::Queued,
+                sql: Some(sql.to_owned()),
+                plan: serde_json::to_value(&planned.plan).map_err(|_| JobError::Internal("plan"))?,
+                cost: serde_json::to_value(planned.cost).map_err(|_| JobError::Internal("cost"))?,
+                policy_id: planned.policy.map(|id| id.as_uuid()),
+                reuse_of: paid.as_ref().map(|job| job.id),
+                created_at: now,
+                due_at: Timestamp::from_micros(now.as_micros().saturating_add(micros)),
+                result: None,
+                receipt: None,
+                revision: 1,
+            };
+            if paid.is_some() {
+                let tx = self.parts.db.begin_write().await?;
+                db::job::insert(&tx, &job).await?;
+                tx.commit().await?;
+                return self.view(job);
+            }
+            match self.charge(actor, job, &planned, now).await {
+                Err(JobError::Database(error)) if error.violates(PLAN_KEY) => continue,
+                other => return self.view(other?),
+            }
+        }
+        Err(JobError::Internal("a question that is always being paid for"))
+    }
+
+    /// Charge, job, task and ledger leaf: all or nothing.
+    async fn charge(
+        &self,
+        actor: &Actor,
+        mut job: Job,
+        planned: &Planned,
+        now: Timestamp,
+    ) -> Result<Job, JobError> {
+        let dataset = &planned.budget.dataset;
+        let allocation = planned.budget.allocation.as_ref().ok_or_else(|| {
+            JobError::BudgetExhausted("the project has no budget for this dataset".to_owned())
+        })?;
+        let sealed = |value| Opening::seal(value).map_err(|_| JobError::Internal("commitment"));
+        let plan = sealed(json!(planned.plan.hash().to_string()))?;
+        let sql = sealed(json!(job.sql))?;
+        let leaf = Leaf::builder(Act::JobCharged, now.as_micros(), actor.ledger_actor())
+            .subject("job", job.id.to_string())
+            .subject("project", job.project_id.to_string())
+            .subject("dataset", dataset.id.to_string())
+            .subject("version", planned.version.to_string())
+            .fact("rho_nano", planned.cost.rho_nano)
+            .fact("delta_atto", planned.cost.delta_atto)
+            .fact("due_at", job.due_at.to_string())
+            .commitment("plan", plan.commitment().map_err(|_| JobError::Internal("commitment"))?)
+            .commitment("sql", sql.commitment().map_err(|_| JobError::Internal("commitment"))?)
+            .build()
+            .map_err(|_| JobError::Internal("ledger leaf"))?;
+        let openings = [("plan".to_owned(), plan), ("sql".to_owned(), sql)];
+        let receipt = Receipt::new(leaf.clone(), openings.into())
+            .map_err(|_| JobError::Internal("receipt"))?;
+        job.receipt = Some(serde_json::to_value(&receipt).map_err(|_| JobError::Internal("receipt"))?);
+
+        let tx = self.parts.db.begin_write().await?;
+        db::job::insert(&tx, &job).await?;
+        let charge = Charge {
+            id: Uuid::new_v4(),
+            job_id: job.id,
+            project_id: job.project_id,
+            allocation_id: allocation.id,
+            lineage_id: dataset.lineage_id,
+            cost: planned.cost.charged(),
+            lineage_charged: true,
+            created_at: now,
+        };
+        db::allocation::charge(&tx, &[charge]).await.map_err(|error| match error {
+            db::Error::BudgetExhausted(which) => JobError::BudgetExhausted(exhausted(which, planned)),
+            other => other.into(),
+        })?;
+        db::ledger::append(&tx, &leaf, now).await?;
+        let task = NewTask {
+            id: TaskId::at(now),
+            kind: TASK_KIND.to_owned(),
+            payload: json!({"job": job.id}),
+            organization_id: None,
+            max_attempts: ATTEMPTS,
+            run_at: now,
+        };
+        db::task::enqueue(&tx, &task, now).await?;
+        tx.commit().await?;
+        Ok(job)
+    }
+
+    /// The job that paid for this question, if there is one.
+    pub(crate) async fn paid(&self, project: ProjectId, planned: &Planned) -> Result<Option<Job>, JobError> {
+        Ok(db::job::find_paid(self.parts.db.read(), project, &question(planned)).await?)
+    }
+
+    /// A job of a project that the actor may see.
+    ///
+    /// # Errors
+    /// [`JobError::NotFound`] if there is none or the actor may not know of it: the two look alike.
+    pub async fn job(&self, actor: &Actor, id: JobId) -> Result<JobView, JobError> {
+        let none = || JobError::NotFound("job");
+        let job = db::job::find(self.parts.db.read(), id).await?.ok_or_else(none)?;
+        self.project(actor, job.project_id).await.map_err(|error| match error {
+            JobError::NotFound(_) => none(),
+            other => other,
+        })?;
+        self.view(job)
+    }
+
+    /// The jobs of a project, newest first.
+    ///
+    /// # Errors
+    /// As [`Sandbox::project`].
+    pub async fn list_jobs(
+        &self,
+        actor: &Actor,
+        project: ProjectId,
+        before: Option<JobId>,
+        limit: u64,
+    ) -> Result<Vec<JobView>, JobError> {
+        self.project(actor, project).await?;
+        let jobs = db::job::list(self.parts.db.read(), project, before, limit).await?;
+        jobs.into_iter().map(|job| self.view(job)).collect()
+    }
+
+    /// The released answer of a job, with the receipt of the charge that paid for it.
+    ///
+    /// # Errors
+    /// [`JobError::NotDue`] before its time; [`JobError::NotFound`] for jobs of others.
+    pub async fn result(&self, actor: &Actor, id: JobId) -> Result<(Answer, Option<Receipt>), JobError> {
+        let view = self.job(actor, id).await?;
+        let project = self.project(actor, view.job.project_id).await?.project;
+        let resource = crate::project::of_project(&project, self.parts.clock.now());
+        self.parts.authority.decide(actor, Action::ReadResult, &resource)?;
+        if view.job.state != JobState::Released {
+            return Err(JobError::NotDue(view.job.due_at));
+        }
+        let paid = view.job.reuse_of.unwrap_or(view.job.id);
+        let job = db::job::load(self.parts.db.read(), paid).await?;
+        let answer = job.result.ok_or(JobError::Internal("a released job without an answer"))?;
+        let answer = serde_json::from_value(answer).map_err(|_| JobError::Internal("answer"))?;
+        Ok((answer, self.receipt(paid, job.receipt).await?))
+    }
+
+    fn view(&self, mut job: Job) -> Result<JobView, JobError> {
+        let mut cost: JobCost =
+            serde_json::from_value(job.cost.clone()).map_err(|_| JobError::Internal("cost"))?;
+        if job.reuse_of.is_some() {
+            (cost.rho_nano, cost.delta_atto) = (0, 0);
+        }
+        job.result = None;
+        job.receipt = None;
+        Ok(JobView { job, cost })
+    }
+}
+
+/// What makes two questions the same: canonical plan (with version and bounds), cost and policy.
+fn question(planned: &Planned) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"shapan question 1\0");
+    hash.update(planned.plan.hash().as_bytes());
+    hash.update(planned.cost.rho_nano.to_be_bytes());
+    hash.update(planned.policy.map_or([0; 16], |id| id.as_uuid().into_bytes()));
+    hash.finalize().into()
+}
+
+fn exhausted(which: &str, planned: &Planned) -> String {
+    let left = planned.budget.questions(planned.cost.rho_nano);
+    format!(
+        "the budget does not suffice ({which}); at this ε it pays for {left} more questions: ask with a smaller ε, \
+         or wait until earlier charges leave the window"
+    )
+}
