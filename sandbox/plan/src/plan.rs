@@ -321,6 +321,17 @@ impl PlanCore {
         i128::from(self.unit.max_units) * i128::from(aggregate.unit_most)
     }
 
+    /// What the noise of one aggregate is calibrated to when the job's whole ρ is shared equally: A·Δ², in squared grid
+    /// steps, for a discrete Gaussian of variance A·Δ²/(2ρ). `None` if there is no such aggregate; a checked plan never
+    /// overflows.
+    pub fn noise_sensitivity_squared(&self, aggregate: usize) -> Option<u128> {
+        let count = u128::try_from(self.aggregates.len()).ok()?;
+        self.aggregates
+            .get(aggregate)?
+            .sensitivity_squared()
+            .checked_mul(count)
+    }
+
     /// Brings a total into the range the plan allows: what a worker reports beyond it is not believed.
     pub fn clamp_total(&self, aggregate: &Aggregate, total: i128) -> i128 {
         let (lo, hi) = aggregate.unit_range();
@@ -375,7 +386,7 @@ impl PlanCore {
                 return Err(PlanError("key"));
             }
         }
-        for aggregate in &self.aggregates {
+        for (at, aggregate) in self.aggregates.iter().enumerate() {
             let fits = match &aggregate.function {
                 AggregateFunction::CountRows | AggregateFunction::CountUnits => true,
                 AggregateFunction::CountValues(x) => well_typed(x).is_some(),
@@ -394,6 +405,7 @@ impl PlanCore {
                 most.max(1)
             };
             if !fits
+                || self.noise_sensitivity_squared(at).is_none()
                 || aggregate.row_lo > aggregate.row_hi
                 || aggregate.spread == 0
                 || i128::from(aggregate.unit_most) != most

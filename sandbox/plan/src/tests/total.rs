@@ -279,6 +279,9 @@ fn groups_and_sensitivities_follow_the_declaration() {
     )
     .unwrap();
     assert_eq!(one_row.core.groups_per_unit, 1);
+    let two = plan("SELECT COUNT(*), COUNT(DISTINCT person_id) FROM bike_trips");
+    let shared: Vec<_> = (0..3).map(|at| two.core.noise_sensitivity_squared(at)).collect();
+    assert!(shared.contains(&Some(200)) && shared.contains(&Some(2)) && shared[2].is_none());
     let plan = plan("SELECT SUM(distance) FROM bike_trips");
     let sum = &plan.core.aggregates[0];
     assert!(
