@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use db::Tx;
 use db::allocation::{Allocation, Cost};
 use db::dataset::Dataset;
+use identity::{Action, Actor};
 use model::metadata::MAX_DECLARED;
-use model::{AllocationId, BudgetPolicy, DatasetId, Level, LineageId, ProjectId, ReviewPolicy, Timestamp};
+use model::{
+    AllocationId, BudgetPolicy, DatasetId, Level, LineageId, ProjectId, RequestId, RequestState,
+    ReviewPolicy, Timestamp,
+};
 use privacy::{Delta, Epsilon, Rho};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::ReviewError;
+use crate::{DatasetName, Review, ReviewError};
 
 /// What a reviewer grants with an approved access request.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -122,9 +126,11 @@ pub(crate) fn shares(
 /// The cap in the database's units: ρ in 10⁻⁹, δ in 10⁻¹⁸, both rounded down.
 fn cap_of(epsilon: Epsilon, delta: Delta) -> Result<Cost, ReviewError> {
     let number = |units: u64| i64::try_from(units).map_err(|_| ReviewError::Internal("budget cap"));
+    // The promised δ pays for the conversion and for the charges' own δ: `cap` splits it.
+    let cap = privacy::conversion::cap(epsilon, delta);
     Ok(Cost {
-        rho_nano: number(privacy::conversion::rho(epsilon, delta).nano())?,
-        delta_atto: number(delta.units() / 1_000)?,
+        rho_nano: number(cap.rho.nano())?,
+        delta_atto: number(cap.delta.units() / 1_000)?,
     })
 }
 
@@ -170,9 +176,55 @@ pub(crate) async fn reserve(
 
 /// The ε of what is left, to two decimals, rounded down so that granting it fits.
 fn epsilon_down(rho_nano: i64, delta: Delta) -> String {
+    format!("{:.2}", epsilon_left(rho_nano, delta))
+}
+
+fn epsilon_left(rho_nano: i64, delta: Delta) -> f64 {
     let rho = Rho::from_nano(u64::try_from(rho_nano).unwrap_or(0));
-    let epsilon = privacy::conversion::epsilon(rho, delta).map_or(0.0, Epsilon::value);
-    format!("{:.2}", (epsilon * 100.0).floor() / 100.0)
+    // The inverse of `cap`: half of δ serves the conversion.
+    let half = Delta::from_units(delta.units() / 2);
+    let epsilon = privacy::conversion::epsilon(rho, half).map_or(0.0, Epsilon::value);
+    (epsilon * 100.0).floor() / 100.0
+}
+
+impl Review {
+    /// The ε that could still be granted on each personal (L3) dataset of an access request: what its lineage has
+    /// neither promised to other projects nor spent for good, rounded down. For those who decide on it.
+    ///
+    /// # Errors
+    /// [`ReviewError::NotFound`] for a request that the actor may not know of, [`ReviewError::Denied`] for others
+    /// than its reviewers.
+    pub async fn grantable(
+        &self,
+        actor: &Actor,
+        id: RequestId,
+    ) -> Result<Vec<(DatasetName, f64)>, ReviewError> {
+        let seen = self.find_visible(actor, id).await?;
+        let open = seen.in_state(RequestState::AwaitingDecision);
+        self.allow(actor, Action::DecideRequest, &open)?;
+        let connection = self.parts.db.read();
+        let now = self.parts.clock.now();
+        let mut grantable = Vec::new();
+        for dataset in seen
+            .datasets
+            .iter()
+            .filter(|dataset| dataset.level == Some(Level::L3))
+        {
+            let lineage = db::allocation::load_lineage(connection, dataset.lineage_id, now).await?;
+            let lifetime = lineage.lifetime_cap.rho_nano - lineage.lifetime_spent.rho_nano;
+            let left = (lineage.rho_window_cap_nano - lineage.rho_reserved_nano)
+                .min(lifetime)
+                .max(0);
+            let unit = dataset.declared.as_ref().and_then(model::DeclaredMetadata::unit);
+            let delta = Delta::promise(unit.map_or(MAX_DECLARED, |unit| unit.max_units));
+            let name = DatasetName {
+                slug: dataset.slug.clone(),
+                title: dataset.metadata.title.clone(),
+            };
+            grantable.push((name, epsilon_left(left, delta)));
+        }
+        Ok(grantable)
+    }
 }
 
 #[cfg(test)]
@@ -212,14 +264,15 @@ mod tests {
     #[test]
     fn caps_are_rounded_down() {
         let cap = cap_of(Epsilon::new(2.0).unwrap(), Delta::promise(200_000)).unwrap();
-        assert!((56_000_000..56_300_000).contains(&cap.rho_nano), "{cap:?}");
-        assert_eq!(cap.delta_atto, 1_000_000_000);
-        // 1 / (10 · 2·10⁹) = 5·10⁻¹¹.
+        // ρ(2, 5·10⁻¹⁰) = 0.05413, computed apart by a scan of 10,000 orders; the other half of δ is for charges.
+        assert!((54104586..54158718).contains(&cap.rho_nano), "{cap:?}");
+        assert_eq!(cap.delta_atto, 500_000_000);
+        // Half of 1 / (10 · 2·10⁹) = 5·10⁻¹¹.
         assert_eq!(
             cap_of(Epsilon::new(2.0).unwrap(), Delta::promise(2_000_000_000))
                 .unwrap()
                 .delta_atto,
-            50_000_000
+            25_000_000
         );
     }
 

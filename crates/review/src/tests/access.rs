@@ -39,7 +39,12 @@ async fn allocations(world: &World, project: ProjectId) -> Vec<Allocation> {
 
 fn rho(epsilon: f64) -> i64 {
     let epsilon = Epsilon::new(epsilon).unwrap();
-    i64::try_from(privacy::conversion::rho(epsilon, Delta::promise(200_000)).nano()).unwrap()
+    i64::try_from(
+        privacy::conversion::cap(epsilon, Delta::promise(200_000))
+            .rho
+            .nano(),
+    )
+    .unwrap()
 }
 
 /// Puts an entry into the catalogue beside another one's lineage.
@@ -192,7 +197,7 @@ async fn approval_opens_a_project_with_one_allocation_for_each_personal_lineage(
     let allocation = &allocations[0];
     let cap = Cost {
         rho_nano: rho(1.5),
-        delta_atto: 1_000_000_000,
+        delta_atto: 500_000_000,
     };
     assert_eq!(
         (allocation.lineage_id, allocation.cap, allocation.remaining),
@@ -327,6 +332,26 @@ async fn what_the_lineage_cannot_bear_is_refused_and_leaves_nothing() {
         .await
         .unwrap();
     assert_eq!(lineage.rho_reserved_nano, 0);
+    // The reviewers were told the same before they tried, and nobody else is.
+    let told = world
+        .review
+        .grantable(world.actor("reviewer"), request.id)
+        .await
+        .unwrap();
+    let told: Vec<(&str, String)> = told
+        .iter()
+        .map(|(name, epsilon)| (name.slug.as_str(), format!("{epsilon:.2}")))
+        .collect();
+    assert_eq!(told.len(), 2);
+    assert!(told.contains(&(scarce.slug.as_str(), left.clone())), "{told:?}");
+    for (other, expected) in [
+        ("analyst", "forbidden"),
+        ("officer", "forbidden"),
+        ("assessor", "not-found"),
+    ] {
+        let asked = world.review.grantable(world.actor(other), request.id).await;
+        assert_eq!(outcome(&asked), expected, "{other}");
+    }
     // What was said to be left can be granted.
     let left: f64 = left.parse().unwrap();
     assert!(left > 0.5 && left < 2.0, "{left}");

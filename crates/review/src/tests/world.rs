@@ -224,7 +224,12 @@ impl World {
         let now = self.clock.now();
         let cap = |epsilon: f64| {
             let epsilon = privacy::Epsilon::new(epsilon).unwrap();
-            i64::try_from(privacy::conversion::rho(epsilon, privacy::Delta::BILLIONTH).nano()).unwrap()
+            i64::try_from(
+                privacy::conversion::cap(epsilon, privacy::Delta::BILLIONTH)
+                    .rho
+                    .nano(),
+            )
+            .unwrap()
         };
         let lineage = Lineage {
             id: dataset.lineage_id,
