@@ -22,6 +22,7 @@ db::on_both_databases!(
     unknown_users_look_like_known_ones,
     tokens_are_narrow_and_die_at_once,
     revoked_roles_are_gone_at_once,
+    a_new_password_ends_old_sessions,
     a_closed_account_is_closed_everywhere,
     only_admins_manage_accounts,
     roles_stay_separate_under_races,
@@ -382,6 +383,33 @@ async fn revoked_roles_are_gone_at_once(test: TestDatabase) {
     tx.commit().await.unwrap();
     let session = world.identity.find_session(&secret).await.unwrap().unwrap();
     assert!(!session.actor.has_role(Role::Admin));
+}
+
+async fn a_new_password_ends_old_sessions(test: TestDatabase) {
+    let world = World::new(test);
+    world.officer().await;
+    let secret = world.sign_in(PASSWORD).await.unwrap();
+    let session = world.identity.find_session(&secret).await.unwrap().unwrap();
+    let change = async |old, new| world.identity.change_password(&session.actor, old, new).await;
+    let wrong = change("not the old one", "an even better password")
+        .await
+        .unwrap_err();
+    assert!(matches!(wrong, Error::WrongCredentials));
+    assert_eq!(
+        change(PASSWORD, "short").await.unwrap_err().category(),
+        Category::Invalid
+    );
+    assert!(
+        world.identity.find_session(&secret).await.unwrap().is_some(),
+        "nothing changed yet"
+    );
+    change(PASSWORD, "an even better password").await.unwrap();
+    assert!(world.identity.find_session(&secret).await.unwrap().is_none());
+    assert!(matches!(
+        world.sign_in(PASSWORD).await,
+        Err(Error::WrongCredentials)
+    ));
+    world.sign_in("an even better password").await.unwrap();
 }
 
 async fn a_closed_account_is_closed_everywhere(test: TestDatabase) {

@@ -1,5 +1,5 @@
 //! One suite for both databases: whatever is promised on one is tested on the other.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod account;
 mod allocation;
