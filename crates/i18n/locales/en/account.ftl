@@ -1,0 +1,30 @@
+### Signing in and accounts.
+
+sign-in-lead = You need no account to download or query open data.
+sign-in-failed = User name or password is wrong
+sign-in-failed-hint = Check them and try again.
+sign-in-username = User name
+sign-in-password = Password
+account-title = Your account
+account-who = Who you are
+account-name = Name
+account-organization = Organisation
+account-roles = Roles
+account-tokens = API tokens
+account-tokens-lead = Programs act for you with a token; it can never do more than you may.
+account-tokens-none = You have no tokens.
+token-new = Your new token
+token-new-once = Copy it now: it is shown this once only.
+token-name = Name
+token-name-hint = Say where it is used, such as “report server”.
+token-scopes = Scopes
+token-created = Created
+token-used = Last used
+token-expires = Expires
+token-act = Action
+token-never = never
+token-dead = ended
+token-revoke = Revoke
+token-revoke-name = Revoke the token { $name }
+token-make = Make a token
+token-days = Valid for days

@@ -1,0 +1,115 @@
+### The sandbox.
+
+sandbox-title = Data sandbox
+sandbox-lead = Data stay where they are; computation comes to them. You send SQL, the sandbox runs it on protected data and returns statistics with their margin of error.
+sandbox-projects = Your projects
+sandbox-projects-none = No projects yet. An approved request becomes one.
+sandbox-requests = Your requests
+sandbox-requests-caption = Access requests, newest first
+sandbox-how = Four steps
+sandbox-step-apply = Apply
+sandbox-step-apply-text = Name datasets, purpose and safeguards. Once the bureau approves, your project has a privacy budget.
+sandbox-step-write = Write
+sandbox-step-write-text = Write SQL against the public schema: count rows or units, sum bounded columns, group by columns with declared values.
+sandbox-step-estimate = Estimate
+sandbox-step-estimate-text = Learn, without touching data, whether it can run, what it costs and how exact the result will be.
+sandbox-step-result = Read the result
+sandbox-step-result-text = At a fixed time the answer is there, every value with its 95 % interval, and a receipt that can be verified.
+sandbox-datasets = Datasets to apply for
+sandbox-datasets-none = There are none at present.
+sandbox-special = Special: results are checked
+sandbox-promise = What is promised
+sandbox-promise-text = Every privacy unit is protected by differential privacy: however one asks and whatever one knows already, results hardly depend on whether any one person's or firm's data are in.
+sandbox-promise-limits = What all users together can learn of a dataset is capped, in a sliding window and over its lifetime.
+sandbox-who = Enterprise analysts can apply after signing in.
+access-title = Apply for conditional data
+access-lead = The bureau answers within { $days } working days.
+access-datasets = Datasets
+access-datasets-hint = You may choose several.
+access-purpose = Purpose
+access-purpose-hint = Which question you want to answer, and where and for whom the results are used.
+access-safeguards = Safeguards
+access-safeguards-hint = Who uses the account, how results are kept, and how re-identification is prevented.
+access-promise = We promise not to try to identify anyone and to use results for this purpose only.
+access-send = Send the request
+access-status-title = Access request
+access-approved = Your request was approved; the project is ready.
+access-open-project = Open the project
+access-reason = Answer
+access-asked = What was asked
+access-number = Request number
+access-withdraw = Withdraw the request
+project-title = Sandbox project
+project-expires = valid until { $date }
+project-ended = ended on { $date }
+project-jobs = Jobs
+project-jobs-none = No jobs yet.
+project-jobs-caption = Jobs, newest first
+budget-title = Privacy budget
+budget-bar = { $share } % spent
+budget-left = ε = { $left } left of { $granted }
+budget-jobs =
+    { $count ->
+        [one] About one more question of ε = { $epsilon }
+       *[other] About { $count } more questions of ε = { $epsilon }
+    }
+budget-window = ε = { $spent } spent in the window of { $days } days
+budget-explain = ε does not add up: accounts are kept in ρ, and many small questions together cost far less ε than their sum. Budget is never refunded; it returns when earlier charges leave the window.
+job-new = New job
+job-new-lead = Estimate first, then run. An estimate touches no data and costs nothing.
+job-sql-hint = Aggregates: COUNT(*), COUNT(DISTINCT unit key), SUM.
+job-epsilon = ε for this job
+job-epsilon-hint = More is more exact, less is cheaper; at most { $most } a job.
+job-estimate = Estimate
+job-run = Run and charge
+job-run-note = Running charges the budget at once and for good; the same question asked again is free.
+job-side = Budget and schema
+job-rules = What can be asked
+job-rule-aggregates = COUNT(*), COUNT(DISTINCT unit key), and SUM of columns with bounds.
+job-rule-group = GROUP BY only columns with declared values; empty groups appear too.
+job-rule-bounds = Values beyond the declared bounds count as the bound.
+job-rule-refused = Maximum, minimum, single rows and window functions are refused.
+job-title = Sandbox job
+job-asked = What was asked
+job-submitted = Sent
+job-due = Due
+job-due-at = The answer is there at { $moment }
+job-seconds-left = seconds left
+job-fixed-time = The time was fixed when the job was sent and does not depend on the data.
+job-number = Job number
+job-free = Free (the same as an earlier job)
+estimate-accepted = This can run
+estimate-refused = The sandbox cannot run this
+estimate-exhausted = Not enough privacy budget
+estimate-repeat = This was answered before: asking again returns the same answer and costs nothing.
+estimate-cost = Cost
+estimate-after = Left afterwards
+estimate-jobs = Questions of this kind
+estimate-jobs-left =
+    { $count ->
+        [one] about one more afterwards
+       *[other] about { $count } more afterwards
+    }
+estimate-due = Answer
+estimate-due-in = { $duration } after sending
+estimate-errors = Expected error per cell
+estimate-interval = 95 % interval
+estimate-cells = Cells
+estimate-untouched = These figures come from public declarations alone; no data were touched.
+result-title = Result
+result-lead = Random noise was added to every value; ± is half the width of the 95 % interval.
+result-caption = Values with 95 % intervals
+result-interval = 95 % interval
+result-csv = Download CSV
+result-chart = { $column } with 95 % intervals
+result-chart-note = Lines are 95 % intervals; the first 40 rows at most are drawn.
+result-noise = Noise
+result-mechanism = Mechanism
+result-scale = Noise scale
+receipt-title = Receipt
+receipt-lead = Proves that this use is on the public ledger. It holds your nonce, which opens the ledger's commitment.
+receipt-state = Proof
+receipt-pending = Pending
+receipt-proven = Proven
+receipt-place = record { $index } of { $size }
+receipt-download = Download the receipt

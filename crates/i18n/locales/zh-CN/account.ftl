@@ -1,0 +1,30 @@
+### 登录与账号。
+
+sign-in-lead = 下载和查询开放数据不需要登录。
+sign-in-failed = 用户名或密码不正确
+sign-in-failed-hint = 请检查后重新输入。
+sign-in-username = 用户名
+sign-in-password = 密码
+account-title = 我的账号
+account-who = 身份
+account-name = 姓名
+account-organization = 单位
+account-roles = 角色
+account-tokens = 接口令牌
+account-tokens-lead = 程序用令牌代表您调用接口；令牌能做的不会超过您本人。
+account-tokens-none = 还没有令牌。
+token-new = 新令牌已生成
+token-new-once = 请立即复制保存：离开此页后无法再次查看。
+token-name = 名称
+token-name-hint = 写明用在哪里，例如“报表服务器”。
+token-scopes = 权限范围
+token-created = 创建
+token-used = 最近使用
+token-expires = 到期
+token-act = 操作
+token-never = 从未
+token-dead = 已失效
+token-revoke = 吊销
+token-revoke-name = 吊销令牌 { $name }
+token-make = 生成令牌
+token-days = 有效天数

@@ -1,0 +1,264 @@
+//! Private jobs: writing one, and its answer.
+
+use askama::Template;
+use i18n::format;
+use model::{FieldDeclaration, JobState, Timestamp};
+
+use super::chart::{Estimate, EstimateChart};
+use super::open_sql::SqlFailure;
+use super::sandbox::BudgetRow;
+use super::shell::{FieldErrors, Shell};
+
+/// A dataset's schema, for those who write a job.
+#[derive(Debug, Clone)]
+pub struct JobTable {
+    /// Its SQL name.
+    pub name: String,
+    /// The dataset's title in the page's language.
+    pub title: String,
+    /// Declared fields; direct identifiers are not in the sandbox.
+    pub fields: Vec<FieldDeclaration>,
+}
+
+/// The expected error of one column of the answer.
+#[derive(Debug, Clone)]
+pub struct ExpectedError {
+    /// The column.
+    pub column: String,
+    /// The noise's scale (standard deviation).
+    pub scale: f64,
+    /// Half the width of the 95 % interval.
+    pub half_width: f64,
+    /// How many cells the column has, if that is public.
+    pub cells: Option<u64>,
+}
+
+/// What an estimate says; data untouched.
+#[derive(Debug, Clone)]
+pub enum EstimateOutcome {
+    /// Nothing was estimated yet.
+    None,
+    /// The job would be taken.
+    Accepted {
+        /// ε it would cost.
+        epsilon: f64,
+        /// ρ it would cost.
+        rho: f64,
+        /// ε left afterwards, per dataset title.
+        after: Vec<(String, f64)>,
+        /// How many more jobs of this kind fit afterwards.
+        jobs_left: u64,
+        /// The expected error of each noised column.
+        errors: Vec<ExpectedError>,
+        /// Seconds until its answer could be read.
+        due_in_s: u64,
+        /// Whether the same job was answered before: free.
+        repeat: bool,
+    },
+    /// The rules refuse it. Nothing is charged.
+    Refused(SqlFailure),
+    /// Too little budget is left.
+    Exhausted {
+        /// What is missing, in the page's language.
+        message: String,
+    },
+}
+
+/// `GET /sandbox/projects/{id}/jobs/new?sql=` and `POST` with `sql`, `epsilon`, `idempotency_key` and `action`
+/// (`estimate` or `run`).
+#[derive(Debug, Clone, Template)]
+#[template(path = "new_job.html")]
+pub struct NewJobPage {
+    /// What surrounds the page.
+    pub shell: Shell,
+    /// The project's id.
+    pub project: String,
+    /// What the project is for.
+    pub purpose: String,
+    /// Schemas of its datasets.
+    pub tables: Vec<JobTable>,
+    /// Budgets of its datasets.
+    pub budgets: Vec<BudgetRow>,
+    /// The SQL as typed.
+    pub sql: String,
+    /// ε as typed.
+    pub epsilon: String,
+    /// The most ε of one job, as configured.
+    pub max_epsilon: f64,
+    /// A fresh key, so that sending the form twice runs one job.
+    pub idempotency_key: String,
+    /// What the estimate says.
+    pub estimate: EstimateOutcome,
+    /// What is wrong: `sql`, `epsilon`.
+    pub errors: FieldErrors,
+}
+
+impl NewJobPage {
+    fn failure_excerpt(&self, failure: &SqlFailure) -> Option<(String, String)> {
+        failure.excerpt(&self.sql)
+    }
+}
+
+/// A column of an answer.
+#[derive(Debug, Clone)]
+pub struct ResultColumn {
+    /// Its name.
+    pub name: String,
+    /// The noise drawn for it; none for keys.
+    pub noise: Option<Noise>,
+}
+
+/// Noise as receipts and results name it.
+#[derive(Debug, Clone)]
+pub struct Noise {
+    /// `discrete_gaussian` or `discrete_laplace`.
+    pub mechanism: String,
+    /// Its scale, in the column's own measure.
+    pub scale: f64,
+}
+
+/// A cell of an answer.
+#[derive(Debug, Clone)]
+pub enum ResultCell {
+    /// A key: public, or NULL.
+    Key(Option<String>),
+    /// A noised value with its 95 % interval.
+    Noised {
+        /// The value.
+        value: f64,
+        /// Lower end.
+        low: f64,
+        /// Upper end.
+        high: f64,
+    },
+    /// A value that could not be made (0/0 of noised values).
+    Undefined,
+}
+
+/// The answer.
+#[derive(Debug, Clone)]
+pub struct JobResult {
+    /// Columns, keys first as asked.
+    pub columns: Vec<ResultColumn>,
+    /// Rows, each as long as `columns`.
+    pub rows: Vec<Vec<ResultCell>>,
+}
+
+/// How far a receipt is proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProofState {
+    /// The leaf waits for its place in the log.
+    Pending,
+    /// The leaf is in the log under a signed checkpoint.
+    Proven {
+        /// Its index.
+        index: u64,
+        /// The size of the tree of the checkpoint.
+        size: u64,
+    },
+}
+
+/// What the analyst keeps as proof: `GET /sandbox/jobs/{id}/receipt.json`.
+#[derive(Debug, Clone)]
+pub struct ReceiptView {
+    /// The leaf's hash, base64.
+    pub leaf: String,
+    /// How far it is proven.
+    pub proof: ProofState,
+}
+
+/// `GET /sandbox/jobs/{id}`: while it is open the page reloads itself at `due`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "job.html")]
+pub struct JobPage {
+    /// What surrounds the page.
+    pub shell: Shell,
+    /// The job's id.
+    pub id: String,
+    /// Its project's id.
+    pub project: String,
+    /// Where it stands.
+    pub state: JobState,
+    /// When it was sent.
+    pub submitted: Timestamp,
+    /// When its answer can be read: fixed when it was charged.
+    pub due: Timestamp,
+    /// Seconds from now until then; 0 when that has passed.
+    pub due_in_s: u64,
+    /// Its SQL.
+    pub sql: String,
+    /// ε charged; 0 for a stored repeat.
+    pub epsilon: f64,
+    /// ρ charged.
+    pub rho: f64,
+    /// Whether it repeats a stored answer, for free.
+    pub repeat: bool,
+    /// The answer, once released.
+    pub result: Option<JobResult>,
+    /// The receipt.
+    pub receipt: Option<ReceiptView>,
+}
+
+impl JobPage {
+    fn is_open(&self) -> bool {
+        !matches!(self.state, JobState::Released | JobState::Withheld)
+    }
+
+    /// After how many seconds to look again: at the due time, and then every five.
+    fn reload_s(&self) -> u64 {
+        self.due_in_s
+            .clamp(1, 3_600)
+            .max(if self.due_in_s == 0 { 5 } else { 1 })
+    }
+
+    /// The answer's noised columns as charts, one each.
+    fn charts(&self) -> Vec<EstimateChart> {
+        let Some(result) = &self.result else {
+            return Vec::new();
+        };
+        let charts = result
+            .columns
+            .iter()
+            .enumerate()
+            .filter(|(_, column)| column.noise.is_some());
+        charts
+            .map(|(position, column)| {
+                let estimates: Vec<Estimate> = result
+                    .rows
+                    .iter()
+                    .filter_map(|row| match row.get(position) {
+                        Some(ResultCell::Noised { value, low, high }) => Some(Estimate {
+                            label: keys(row, &column.name),
+                            value: *value,
+                            low: *low,
+                            high: *high,
+                        }),
+                        _ => None,
+                    })
+                    .collect();
+                EstimateChart::new(self.shell.t1("result-chart", "column", &column.name), &estimates)
+            })
+            .filter(|chart| !chart.is_empty())
+            .collect()
+    }
+
+    fn plus_minus(&self, low: &f64, high: &f64) -> String {
+        format::measured((high - low).abs() / 2.0)
+    }
+}
+
+/// What a row is about: its keys, or the column where it has none.
+fn keys(row: &[ResultCell], column: &str) -> String {
+    let keys: Vec<&str> = row
+        .iter()
+        .filter_map(|cell| match cell {
+            ResultCell::Key(key) => Some(key.as_deref().unwrap_or("NULL")),
+            _ => None,
+        })
+        .collect();
+    if keys.is_empty() {
+        column.to_owned()
+    } else {
+        keys.join(" · ")
+    }
+}

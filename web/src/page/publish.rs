@@ -1,0 +1,354 @@
+//! Pages of the department's data officer: datasets, upload, progress, versions, release requests.
+
+use askama::Template;
+use model::{FieldDeclaration, FieldType, Level, RequestState, Timestamp, VersionState};
+
+use super::chart::Histogram;
+use super::dataset::ColumnProfile;
+use super::shell::{FieldErrors, Shell};
+use super::table::DataTable;
+
+/// A dataset of the department.
+#[derive(Debug, Clone)]
+pub struct MyDataset {
+    /// Its slug.
+    pub slug: String,
+    /// Its title in the page's language.
+    pub title: String,
+    /// Its level; none = quarantine.
+    pub level: Option<Level>,
+    /// Number and state of the newest version.
+    pub version: Option<(u32, VersionState)>,
+    /// State and id of the newest release request.
+    pub request: Option<(RequestState, String)>,
+    /// Whether it is public.
+    pub public: bool,
+    /// When something last changed.
+    pub updated: Timestamp,
+}
+
+/// `GET /publish`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "my_datasets.html")]
+pub struct MyDatasetsPage {
+    /// What surrounds the page.
+    pub shell: Shell,
+    /// The department's name in the page's language.
+    pub department: String,
+    /// Its datasets, last changed first.
+    pub datasets: Vec<MyDataset>,
+}
+
+/// How a CSV file is read. Each text is the value of a form control; `auto` lets the portal detect it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// `encoding`: `auto`, `utf-8`, `gb18030`.
+    pub encoding: String,
+    /// `delimiter`: `auto`, `comma`, `tab`, `semicolon`, `pipe`.
+    pub delimiter: String,
+    /// `header`: `auto`, `yes`, `no`.
+    pub header: String,
+    /// `quote`: `auto`, `double`, `single`, `none`.
+    pub quote: String,
+    /// `null_marks`: marks of missing values, separated by spaces; empty = detect.
+    pub null_marks: String,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        let auto = || "auto".to_owned();
+        Self {
+            encoding: auto(),
+            delimiter: auto(),
+            header: auto(),
+            quote: auto(),
+            null_marks: String::new(),
+        }
+    }
+}
+
+struct Choice {
+    value: &'static str,
+    label: String,
+}
+
+impl ReadOptions {
+    fn choices(shell: &Shell, of: &str) -> Vec<Choice> {
+        let keys: &[(&'static str, &str)] = match of {
+            "encoding" => &[
+                ("auto", "upload-auto"),
+                ("utf-8", "upload-utf-8"),
+                ("gb18030", "upload-gb18030"),
+            ],
+            "delimiter" => &[
+                ("auto", "upload-auto"),
+                ("comma", "upload-comma"),
+                ("tab", "upload-tab"),
+                ("semicolon", "upload-semicolon"),
+                ("pipe", "upload-pipe"),
+            ],
+            "header" => &[
+                ("auto", "upload-auto"),
+                ("yes", "upload-header-yes"),
+                ("no", "upload-header-no"),
+            ],
+            _ => &[
+                ("auto", "upload-auto"),
+                ("double", "upload-quote-double"),
+                ("single", "upload-quote-single"),
+                ("none", "upload-quote-none"),
+            ],
+        };
+        keys.iter()
+            .map(|(value, key)| Choice {
+                value,
+                label: shell.t(key),
+            })
+            .collect()
+    }
+}
+
+/// A column as the reading found it.
+#[derive(Debug, Clone)]
+pub struct DetectedColumn {
+    /// Its name.
+    pub name: String,
+    /// The type inferred over all rows.
+    pub detected: FieldType,
+    /// The type declared in the entry, if the entry knows the column.
+    pub declared: Option<FieldType>,
+}
+
+/// What the portal found in a file that is spooled but not yet a version.
+#[derive(Debug, Clone)]
+pub struct Detection {
+    /// The id of the spooled upload; sent back as `upload`.
+    pub upload: String,
+    /// The file's name as the browser gave it.
+    pub file_name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Columns.
+    pub columns: Vec<DetectedColumn>,
+    /// The first rows, for open data only: forms never show protected data (privacy.md "Declared metadata").
+    pub preview: Option<DataTable>,
+}
+
+/// `GET /publish/{slug}/upload`; `POST` as `multipart/form-data` with `csrf_token`, the fields of [`ReadOptions`] and,
+/// last so that it can be streamed, `file`. With `detection` the same form sends `upload` in place of `file` and
+/// starts reading with the options as corrected.
+#[derive(Debug, Clone, Template)]
+#[template(path = "upload.html")]
+pub struct UploadPage {
+    /// What surrounds the page.
+    pub shell: Shell,
+    /// The dataset's slug.
+    pub slug: String,
+    /// Its title in the page's language.
+    pub title: String,
+    /// The most bytes that are taken, as configured.
+    pub max_bytes: u64,
+    /// How to read the file: as chosen, or as detected.
+    pub options: ReadOptions,
+    /// What was found in the file, before it is confirmed.
+    pub detection: Option<Detection>,
+    /// What is wrong: `file` and the fields of [`ReadOptions`].
+    pub errors: FieldErrors,
+}
+
+impl UploadPage {
+    fn choices(&self, of: &str) -> Vec<Choice> {
+        ReadOptions::choices(&self.shell, of)
+    }
+}
+
+/// Where a task stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskState {
+    /// Waits for a worker.
+    Queued,
+    /// At work.
+    Running,
+    /// Done.
+    Done,
+    /// Failed; see the problem.
+    Failed,
+}
+
+impl TaskState {
+    /// The stable word, as in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Running => "running",
+            Self::Done => "done",
+            Self::Failed => "failed",
+        }
+    }
+
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Queued => "task-queued",
+            Self::Running => "task-running",
+            Self::Done => "task-done",
+            Self::Failed => "task-failed",
+        }
+    }
+}
+
+/// Why a task failed.
+#[derive(Debug, Clone)]
+pub struct TaskFailure {
+    /// The stable code.
+    pub code: String,
+    /// What and where, in the page's language.
+    pub message: String,
+    /// What to do, in the page's language.
+    pub hint: String,
+}
+
+/// `GET /tasks/{id}`: reloads itself every two seconds while the task is open (without JavaScript by
+/// `<meta http-equiv="refresh">`, with it by polling `/api/v1/tasks/{id}` for `state`, `done`, `total`).
+#[derive(Debug, Clone, Template)]
+#[template(path = "task.html")]
+pub struct TaskPage {
+    /// What surrounds the page.
+    pub shell: Shell,
+    /// The task's id.
+    pub id: String,
+    /// What it works on, in the page's language: the dataset's title.
+    pub title: String,
+    /// Where it stands.
+    pub state: TaskState,
+    /// What it is doing, in the page's language.
+    pub phase: String,
+    /// Bytes done.
+    pub done: u64,
+    /// Bytes in all, if known.
+    pub total: Option<u64>,
+    /// Where to go when it is done.
+    pub next: String,
+    /// Where to go when it failed (the upload page).
+    pub back: String,
+    /// Why it failed.
+    pub failure: Option<TaskFailure>,
+}
+
+impl TaskPage {
+    fn is_open(&self) -> bool {
+        matches!(self.state, TaskState::Queued | TaskState::Running)
+    }
+
+    fn percent(&self) -> Option<u64> {
+        let total = self.total.filter(|total| *total > 0)?;
+        Some((u128::from(self.done.min(total)) * 100 / u128::from(total)) as u64)
+    }
+}
+
+/// Rows left out, with the reason.
+#[derive(Debug, Clone)]
+pub struct DroppedRows {
+    /// Why, in the page's language.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// `GET /publish/{slug}/versions/{number}`: for the dataset's own officers and the bureau's reviewers deciding on it.
+#[derive(Debug, Clone, Template)]
+#[template(path = "version.html")]
+pub struct VersionPage {
+    /// What surrounds the page.
+    pub shell: Shell,
+    /// The dataset's slug.
+    pub slug: String,
+    /// Its title in the page's language.
+    pub title: String,
+    /// The version's number.
+    pub number: u32,
+    /// Where it stands.
+    pub state: VersionState,
+    /// The dataset's level.
+    pub level: Option<Level>,
+    /// When it was made.
+    pub made: Timestamp,
+    /// Rows in the file.
+    pub rows_read: u64,
+    /// Rows in the version.
+    pub rows: u64,
+    /// Privacy units in the version.
+    pub units: Option<u64>,
+    /// Bytes of the file uploaded.
+    pub source_bytes: u64,
+    /// Bytes of the version's parts.
+    pub bytes: u64,
+    /// SHA-256 of the file uploaded, hexadecimal.
+    pub checksum: String,
+    /// How the file was read, as pairs of words in the page's language.
+    pub reading: Vec<(String, String)>,
+    /// Rows that did not enter.
+    pub dropped: Vec<DroppedRows>,
+    /// Profiles of its columns.
+    pub profiles: Vec<ColumnProfile>,
+    /// Why it failed, if it did.
+    pub failure: Option<TaskFailure>,
+    /// Whether the reader may submit it for release now.
+    pub may_submit: bool,
+}
+
+impl VersionPage {
+    /// Whether the figures come from data that are not open.
+    fn is_protected(&self) -> bool {
+        !self.level.is_some_and(Level::is_open)
+    }
+
+    fn histogram(&self, profile: &ColumnProfile) -> Histogram {
+        Histogram::new(
+            self.shell.t1("profile-histogram", "column", &profile.name),
+            &profile.bars,
+        )
+    }
+}
+
+/// Something that is looked at before a release request can be sent.
+#[derive(Debug, Clone)]
+pub struct Check {
+    /// Whether it holds.
+    pub passed: bool,
+    /// What it is, in the page's language.
+    pub text: String,
+}
+
+/// `GET /publish/{slug}/release`, `POST` with `note` and `confirm=yes`.
+#[derive(Debug, Clone, Template)]
+#[template(path = "release_form.html")]
+pub struct ReleaseFormPage {
+    /// What surrounds the page.
+    pub shell: Shell,
+    /// The dataset's slug.
+    pub slug: String,
+    /// Its title in the page's language.
+    pub title: String,
+    /// Its level.
+    pub level: Level,
+    /// The version to release.
+    pub number: u32,
+    /// What was looked at; all must hold.
+    pub checks: Vec<Check>,
+    /// Whether a third-party assessor's opinion is needed (L2, L3).
+    pub needs_opinion: bool,
+    /// Working days within which the bureau decides, as configured.
+    pub days: u32,
+    /// Declared fields: what reviewers and assessors will see.
+    pub fields: Vec<FieldDeclaration>,
+    /// `note`, as typed.
+    pub note: String,
+    /// What is wrong: `note`, `confirm`.
+    pub errors: FieldErrors,
+}
+
+impl ReleaseFormPage {
+    fn can_send(&self) -> bool {
+        self.checks.iter().all(|check| check.passed)
+    }
+}
