@@ -14,10 +14,11 @@ for (const box of document.querySelectorAll("[data-task]")) {
         location.reload();
         return;
       }
-      if (bar && task.total > 0) {
-        bar.value = task.done;
-        bar.max = task.total;
-        if (text) text.textContent = Math.floor((task.done * 100) / task.total) + "%";
+      const progress = task.progress;
+      if (bar && progress?.bytes_total > 0) {
+        bar.max = progress.bytes_total;
+        bar.value = progress.bytes_done;
+        if (text) text.textContent = Math.floor((progress.bytes_done * 100) / progress.bytes_total) + "%";
       }
     } catch {
       // The network is away: look again later.

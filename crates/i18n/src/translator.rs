@@ -21,7 +21,7 @@ macro_rules! resources {
 }
 
 resources![
-    "shell", "term", "catalog", "account", "publish", "review", "sandbox", "about", "problem"
+    "shell", "term", "catalog", "account", "publish", "review", "sandbox", "about", "problem", "site"
 ];
 
 /// A message's argument: a text, or a number that chooses the plural form and is shown with separators.

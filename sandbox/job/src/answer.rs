@@ -71,14 +71,10 @@ pub(crate) fn noised(
     if totals.aggregates != count || totals.values.len() != core.cells as usize * count {
         return Err(JobError::Internal("totals of another plan"));
     }
-    // One Gaussian over the joint vector of A aggregates, each with an equal share: σ² = A·Δ²/(2ρ) per aggregate.
-    let shares = count as u128;
-    let scales: Vec<Scale> = core
-        .aggregates
-        .iter()
+    // One Gaussian over the joint vector of the aggregates; the proof stands beside `noise_sensitivity_squared`.
+    let scales: Vec<Scale> = (0..count)
         .map(|aggregate| {
-            let squared = aggregate.sensitivity_squared().checked_mul(shares);
-            let squared = squared.ok_or(JobError::Internal("sensitivity"))?;
+            let squared = core.noise_sensitivity_squared(aggregate).ok_or(JobError::Internal("sensitivity"))?;
             Scale::calibrate(squared, rho).map_err(|_| JobError::Internal("noise scale"))
         })
         .collect::<Result<_, _>>()?;

@@ -208,7 +208,7 @@ pub struct TaskFailure {
 }
 
 /// `GET /tasks/{id}`: reloads itself every two seconds while the task is open (without JavaScript by
-/// `<meta http-equiv="refresh">`, with it by polling `/api/v1/tasks/{id}` for `state`, `done`, `total`).
+/// `<meta http-equiv="refresh">`, with it by polling `/api/v1/tasks/{id}` for `state` and `progress`).
 #[derive(Debug, Clone, Template)]
 #[template(path = "task.html")]
 pub struct TaskPage {
@@ -278,11 +278,11 @@ pub struct VersionPage {
     pub rows: u64,
     /// Privacy units in the version.
     pub units: Option<u64>,
-    /// Bytes of the file uploaded.
-    pub source_bytes: u64,
+    /// Bytes of the file uploaded, as long as it is kept.
+    pub source_bytes: Option<u64>,
     /// Bytes of the version's parts.
     pub bytes: u64,
-    /// SHA-256 of the file uploaded, hexadecimal.
+    /// SHA-256 of the manifest that names the objects of the version, hexadecimal.
     pub checksum: String,
     /// How the file was read, as pairs of words in the page's language.
     pub reading: Vec<(String, String)>,

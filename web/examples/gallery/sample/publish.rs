@@ -183,7 +183,7 @@ impl Maker {
             rows_read: 2_003_114,
             rows: 1_998_870,
             units: Some(119_204),
-            source_bytes: 271_004_118,
+            source_bytes: Some(271_004_118),
             bytes: 61_220_431,
             checksum: CHECKSUM.to_owned(),
             reading: vec![

@@ -1,0 +1,159 @@
+//! Jobs: estimates, submission, state, result.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use db::usage::UsageKind;
+use http::{HeaderMap, StatusCode, header};
+use model::{JobId, JobKind, ProjectId};
+use sandbox_job::{Estimate, JobError, JobView};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::extract::{ApiJson, ApiPath, ApiQuery};
+use crate::api::version::ListParameters;
+use crate::auth::ApiCaller;
+use crate::cursor;
+use crate::failure::{self, Failure};
+use crate::language::RequestLanguage;
+use crate::problem::Code;
+use crate::state::AppState;
+
+/// The body of a job or an estimate.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JobRequest {
+    /// sql; WASM jobs come as a form.
+    kind: JobKind,
+    /// One `SELECT` over a dataset of the project.
+    sql: String,
+    /// What it may cost.
+    epsilon: f64,
+}
+
+fn sql_only(body: &JobRequest) -> Result<(), Failure> {
+    match body.kind {
+        JobKind::Sql => Ok(()),
+        JobKind::Wasm => {
+            Err(Failure::new(Code::InvalidInput, "kind \"wasm\" is sent as multipart/form-data with its module"))
+        }
+    }
+}
+
+/// `POST /api/v1/projects/{id}/estimates`: data untouched, nothing charged.
+pub async fn estimate(
+    State(state): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    RequestLanguage(language): RequestLanguage,
+    ApiPath(project): ApiPath<ProjectId>,
+    ApiJson(body): ApiJson<JobRequest>,
+) -> Result<Json<Value>, Failure> {
+    sql_only(&body)?;
+    match state.sandbox.estimate(&caller.actor, project, &body.sql, body.epsilon).await {
+        Ok(estimate) => Ok(Json(describe_estimate(&estimate))),
+        Err(JobError::Refused(refused)) => {
+            let problem = failure::refusal(&refused, language);
+            Ok(Json(json!({
+                "verdict": "refused", "rule": problem.rule, "detail": problem.detail, "span": problem.span,
+                "hint": problem.hint, "cost": null, "expected_error": null, "budget_after": null,
+                "due_in_s": null,
+            })))
+        }
+        Err(error) => Err(failure::job(&error, language)),
+    }
+}
+
+fn describe_estimate(estimate: &Estimate) -> Value {
+    json!({
+        "verdict": "accepted", "rule": null,
+        "cost": {"epsilon": estimate.cost.epsilon, "rho": estimate.cost.rho()},
+        "cells": estimate.cells, "groups_per_unit": estimate.groups_per_unit,
+        "expected_error": estimate.expected_error,
+        "budget_after": estimate.budget_after.as_ref().map(super::project::budget),
+        "sufficient": estimate.budget_after.is_some(),
+        "already_paid": estimate.already_paid,
+        "due_in_s": estimate.due_in.as_secs_f64(),
+    })
+}
+
+/// `POST /api/v1/projects/{id}/jobs`.
+pub async fn submit(
+    State(state): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    RequestLanguage(language): RequestLanguage,
+    ApiPath(project): ApiPath<ProjectId>,
+    ApiJson(body): ApiJson<JobRequest>,
+) -> Result<Response, Failure> {
+    sql_only(&body)?;
+    let job = state.sandbox.submit(&caller.actor, project, &body.sql, body.epsilon).await;
+    let job = job.map_err(|error| failure::job(&error, language))?;
+    state.usage.count(UsageKind::Job, "sandbox");
+    let location = format!("/api/v1/jobs/{}", job.job.id);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(describe(&job))).into_response())
+}
+
+/// `GET /api/v1/projects/{id}/jobs`.
+pub async fn list(
+    State(state): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    RequestLanguage(language): RequestLanguage,
+    ApiPath(project): ApiPath<ProjectId>,
+    ApiQuery(parameters): ApiQuery<ListParameters>,
+) -> Result<Json<Value>, Failure> {
+    let limit = parameters.limit()?;
+    let name = format!("jobs/{project}");
+    let before = parameters.cursor.as_deref().map(|c| cursor::read(&state.cursor_key, &name, c)).transpose()?;
+    let found = state.sandbox.list_jobs(&caller.actor, project, before, limit + 1).await;
+    let found = found.map_err(|error| failure::job(&error, language))?;
+    let more = found.len() as u64 > limit;
+    let shown: Vec<_> = found.into_iter().take(usize::try_from(limit).unwrap_or(100)).collect();
+    let next = match shown.last() {
+        Some(last) if more => Some(cursor::write(&state.cursor_key, &name, &last.job.id)?),
+        _ => None,
+    };
+    let results: Vec<Value> = shown.iter().map(describe).collect();
+    Ok(Json(json!({"results": results, "next_cursor": next})))
+}
+
+/// `GET /api/v1/jobs/{id}`.
+pub async fn get(
+    State(state): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    RequestLanguage(language): RequestLanguage,
+    ApiPath(id): ApiPath<JobId>,
+) -> Result<Json<Value>, Failure> {
+    let job = state.sandbox.job(&caller.actor, id).await.map_err(|e| failure::job(&e, language))?;
+    Ok(Json(describe(&job)))
+}
+
+/// A job as JSON. Nothing in it depends on data.
+pub fn describe(view: &JobView) -> Value {
+    let job = &view.job;
+    json!({
+        "id": job.id, "project": job.project_id, "kind": job.kind, "state": job.state, "sql": job.sql,
+        "cost": {"epsilon": view.cost.epsilon, "rho": view.cost.rho()},
+        "repeat_of": job.reuse_of, "created_at": job.created_at, "due_at": job.due_at,
+    })
+}
+
+/// `GET /api/v1/jobs/{id}/result`, as JSON or CSV.
+pub async fn result(
+    State(state): State<AppState>,
+    ApiCaller(caller): ApiCaller,
+    RequestLanguage(language): RequestLanguage,
+    ApiPath(id): ApiPath<JobId>,
+    headers: HeaderMap,
+) -> Result<Response, Failure> {
+    let (answer, receipt) =
+        state.sandbox.result(&caller.actor, id).await.map_err(|e| failure::job(&e, language))?;
+    let csv = headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|accept| accept.trim_start().starts_with("text/csv"));
+    if csv {
+        let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
+        return Ok((kind, answer.to_csv()).into_response());
+    }
+    let body = json!({"columns": answer.columns, "rows": answer.rows, "receipt": receipt});
+    Ok(Json(body).into_response())
+}

@@ -1,0 +1,11 @@
+//! The native REST API, `/api/v1/…`: wire types and handlers, one file per resource.
+
+pub mod access;
+pub mod dataset;
+pub mod extract;
+pub mod job;
+pub mod project;
+pub mod review;
+pub mod row;
+pub mod token;
+pub mod version;

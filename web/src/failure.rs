@@ -1,0 +1,166 @@
+//! How the errors of the use-cases become problems. Each error names its category and a stable code of its own
+//! crate; here they meet the registry of [`crate::problem`].
+
+use axum::response::{IntoResponse, Response};
+use catalog_entry::EntryError;
+use model::{Category, Language};
+use query::QueryError;
+use review::ReviewError;
+use sandbox_job::JobError;
+
+use crate::problem::{Code, Problem, Span};
+
+/// A problem on its way out: the middleware gives it the reader's language and form.
+#[derive(Debug, Clone)]
+pub struct Failure(pub Box<Problem>);
+
+impl Failure {
+    /// A problem of this code.
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Problem::new(code).detail(detail).into()
+    }
+
+    /// There is no such thing, or the caller may not know of it.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(Code::NotFound, format!("there is no such {what}"))
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = self.0.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+fn of(category: Category, error: &impl std::fmt::Display) -> Problem {
+    if category == Category::Internal {
+        tracing::error!(%error, "request failed");
+    }
+    Problem::of(category, &error.to_string())
+}
+
+impl From<db::Error> for Failure {
+    fn from(error: db::Error) -> Self {
+        of(error.category(), &error).into()
+    }
+}
+
+impl From<identity::Error> for Failure {
+    fn from(error: identity::Error) -> Self {
+        let mut problem = of(error.category(), &error);
+        if let identity::Error::Throttled { seconds } = &error {
+            problem.retry_after_s = u32::try_from(*seconds).ok();
+        }
+        problem.into()
+    }
+}
+
+impl From<identity::Denied> for Failure {
+    fn from(error: identity::Denied) -> Self {
+        of(error.category(), &error).into()
+    }
+}
+
+impl From<EntryError> for Failure {
+    fn from(error: EntryError) -> Self {
+        let mut problem = of(error.category(), &error);
+        if let EntryError::Ingest(ingest) = &error {
+            problem.code = ingest_code(ingest.code());
+        }
+        problem.into()
+    }
+}
+
+/// The registry's code for one of ingestion's own, which stands in `rule`.
+pub fn ingest_code(code: &str) -> Code {
+    match code {
+        "ingest-encoding" => Code::UploadEncoding,
+        "ingest-ragged-row"
+        | "ingest-record-too-long"
+        | "ingest-field-too-long"
+        | "ingest-unterminated-quote"
+        | "ingest-stray-quote" => Code::UploadShape,
+        "ingest-column-name"
+        | "ingest-duplicate-column"
+        | "ingest-reserved-column"
+        | "ingest-too-many-columns"
+        | "ingest-missing-column"
+        | "ingest-undeclared-column" => Code::UploadHeader,
+        "ingest-empty"
+        | "ingest-header-only"
+        | "ingest-not-tabular"
+        | "ingest-nul"
+        | "ingest-unsupported-column"
+        | "ingest-broken-parquet"
+        | "ingest-row-group-too-large"
+        | "ingest-option" => Code::UploadFormat,
+        "ingest-truncated" => Code::UploadIncomplete,
+        "ingest-cancelled" => Code::Unavailable,
+        "ingest-internal" => Code::Internal,
+        _ => Code::UploadDeclaration,
+    }
+}
+
+impl From<ReviewError> for Failure {
+    fn from(error: ReviewError) -> Self {
+        let mut problem = of(error.category(), &error);
+        if error.code() == "budget-not-available" {
+            problem.code = Code::BudgetExhausted;
+        }
+        problem.into()
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        let mut problem = of(error.category(), &error);
+        match &error {
+            QueryError::Invalid(_) | QueryError::Value(_) | QueryError::Refused { .. } => {
+                problem.code = Code::InvalidSql;
+            }
+            QueryError::Timeout(_) | QueryError::Memory => problem.code = Code::QueryLimit,
+            QueryError::Busy => problem.retry_after_s = Some(2),
+            QueryError::TooLong { .. } | QueryError::UnknownTable(_) | QueryError::Internal => {}
+        }
+        problem.rule = Some(error.code().to_owned());
+        problem.into()
+    }
+}
+
+/// A refusal of the sandbox in a language: rule, place, hint.
+pub fn refusal(refusal: &sandbox_plan::Refusal, language: Language) -> Problem {
+    let mut detail = refusal.rule.message(language).to_owned();
+    if let Some(what) = &refusal.detail {
+        detail = format!("{detail} ({what})");
+    }
+    let problem = Problem::new(Code::SandboxRefused)
+        .detail(detail)
+        .rule(refusal.rule.id(), refusal.rule.hint(language));
+    let place = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
+    match refusal.span {
+        Some(span) => problem.span(Span {
+            line: place(span.line),
+            column: place(span.column),
+            end_line: place(span.end_line),
+            end_column: place(span.end_column),
+        }),
+        None => problem,
+    }
+}
+
+/// An error of the sandbox in a language.
+pub fn job(error: &JobError, language: Language) -> Failure {
+    match error {
+        JobError::Refused(refused) => refusal(refused, language).into(),
+        JobError::BudgetExhausted(detail) => Failure::new(Code::BudgetExhausted, detail),
+        other => of(other.category(), other).into(),
+    }
+}

@@ -1,0 +1,354 @@
+//! Private jobs: estimating, sending, reading the answer.
+
+use axum::response::{IntoResponse, Response};
+use db::idempotency::{Attempt, Claim};
+use db::usage::UsageKind;
+use http::{HeaderValue, StatusCode, header};
+use ledger::Receipt;
+use model::{BudgetPolicy, DeclaredMetadata, JobId, JobState, ProjectId};
+use sandbox_job::{Answer, Estimate, JobError, JobView, ProjectView};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::open_sql;
+use super::sandbox::{budget_rows, shortened};
+use super::visit::{Form, Page, Visit, count, see_other};
+use crate::api::extract::ApiPath;
+use crate::failure::{self, Failure};
+use crate::page::job::{
+    EstimateOutcome, ExpectedError, JobPage, JobResult, JobTable, NewJobPage, Noise, ProofState, ReceiptView,
+    ResultCell, ResultColumn,
+};
+use crate::page::{FieldErrors, Section, respond};
+use crate::problem::Code;
+
+/// What is typed into the form of a job.
+struct Typed {
+    sql: String,
+    epsilon: String,
+    key: String,
+}
+
+/// What came of estimating or sending: shown beside the form.
+struct Outcome {
+    status: StatusCode,
+    estimate: EstimateOutcome,
+    errors: FieldErrors,
+}
+
+impl Outcome {
+    fn nothing() -> Self {
+        Self { status: StatusCode::OK, estimate: EstimateOutcome::None, errors: FieldErrors::default() }
+    }
+}
+
+/// `GET /sandbox/projects/{id}/jobs/new`.
+pub(super) async fn form(visit: Visit, ApiPath(id): ApiPath<ProjectId>) -> Page {
+    let view = project(&visit, id).await?;
+    let policy: BudgetPolicy = visit.policy(BudgetPolicy::KIND).await?;
+    let typed = Typed {
+        sql: visit.query.text("sql").to_owned(),
+        epsilon: policy.job_epsilon.to_string(),
+        key: fresh_key(),
+    };
+    show(&visit, &view, typed, Outcome::nothing()).await
+}
+
+/// The project, for those who work in it.
+async fn project(visit: &Visit, id: ProjectId) -> Result<ProjectView, Failure> {
+    if visit.actor().is_anonymous() {
+        return Err(visit.refusal());
+    }
+    let view = visit.state.sandbox.project(visit.actor(), id).await;
+    let view = view.map_err(|error| failure::job(&error, visit.language()))?;
+    if visit.actor().organization() != Some(view.project.organization_id) {
+        return Err(visit.refusal());
+    }
+    Ok(view)
+}
+
+fn fresh_key() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// `POST /sandbox/projects/{id}/jobs/new`.
+pub(super) async fn send(visit: Visit, ApiPath(id): ApiPath<ProjectId>, Form(form): Form) -> Page {
+    visit.check(&form)?;
+    let view = project(&visit, id).await?;
+    let typed = Typed {
+        sql: form.text("sql").to_owned(),
+        epsilon: form.text("epsilon").trim().to_owned(),
+        key: form.text("idempotency_key").to_owned(),
+    };
+    let mut outcome = Outcome::nothing();
+    if typed.sql.trim().is_empty() {
+        outcome.errors.push("sql", visit.t("form-required"));
+    }
+    let epsilon = typed.epsilon.parse::<f64>().ok().filter(|epsilon| epsilon.is_finite() && *epsilon > 0.0);
+    if epsilon.is_none() {
+        outcome.errors.push("epsilon", visit.t("form-number"));
+    }
+    let (Some(epsilon), true) = (epsilon, outcome.errors.is_empty()) else {
+        outcome.status = StatusCode::UNPROCESSABLE_ENTITY;
+        return show(&visit, &view, typed, outcome).await;
+    };
+    if form.text("action") == "run" {
+        match submit(&visit, id, &typed, epsilon).await? {
+            Ok(job) => return Ok(see_other(&format!("/sandbox/jobs/{job}"))),
+            Err(error) => told(&visit, error, &mut outcome)?,
+        }
+    } else {
+        match visit.state.sandbox.estimate(visit.actor(), id, &typed.sql, epsilon).await {
+            Ok(estimate) => outcome.estimate = estimated(&visit, &estimate),
+            Err(error) => told(&visit, error, &mut outcome)?,
+        }
+    }
+    show(&visit, &view, typed, outcome).await
+}
+
+/// Sends a job once for each filling of the form: a form that is sent twice leads to the first one's job.
+async fn submit(
+    visit: &Visit,
+    project: ProjectId,
+    typed: &Typed,
+    epsilon: f64,
+) -> Result<Result<JobId, JobError>, Failure> {
+    let state = &visit.state;
+    let (user, _) = visit.actor().person()?;
+    let path = format!("/sandbox/projects/{project}/jobs/new");
+    let mut hash = Sha256::new();
+    hash.update(epsilon.to_bits().to_be_bytes());
+    hash.update(typed.sql.as_bytes());
+    let keyed = (1..=255).contains(&typed.key.len()) && typed.key.bytes().all(|byte| byte.is_ascii_graphic());
+    let mut claimed = false;
+    if keyed {
+        let attempt = Attempt {
+            actor: user.as_uuid(),
+            key: &typed.key,
+            method: "POST",
+            path: &path,
+            body_hash: hash.finalize().into(),
+        };
+        let tx = state.db.begin_write().await?;
+        let claim = db::idempotency::claim(&tx, &attempt, state.clock.now()).await?;
+        tx.commit().await?;
+        match claim {
+            Claim::New => claimed = true,
+            Claim::Answered { response, .. } => {
+                let job = std::str::from_utf8(&response).ok().and_then(|id| id.parse().ok());
+                return job.map(Ok).ok_or_else(|| Failure::new(Code::Internal, ""));
+            }
+            Claim::InProgress => {
+                let why = "this form was sent already and is still at work; look at the project's jobs";
+                return Err(Failure::new(Code::IdempotencyInProgress, why));
+            }
+            // Another question in the same form: a job of its own.
+            Claim::Mismatch => {}
+        }
+    }
+    let sent = state.sandbox.submit(visit.actor(), project, &typed.sql, epsilon).await;
+    if claimed {
+        let tx = state.db.begin_write().await?;
+        match &sent {
+            Ok(job) => {
+                let id = job.job.id.to_string();
+                let status = StatusCode::SEE_OTHER.as_u16();
+                db::idempotency::complete(&tx, user.as_uuid(), &typed.key, status, id.as_bytes()).await?;
+            }
+            Err(_) => db::idempotency::release(&tx, user.as_uuid(), &typed.key).await?,
+        }
+        tx.commit().await?;
+    }
+    if sent.is_ok() {
+        state.usage.count(UsageKind::Job, "sandbox");
+    }
+    Ok(sent.map(|job| job.job.id))
+}
+
+/// What the sandbox has against a job, where the form shows it. Nothing was charged.
+fn told(visit: &Visit, error: JobError, outcome: &mut Outcome) -> Result<(), Failure> {
+    outcome.status = StatusCode::UNPROCESSABLE_ENTITY;
+    match error {
+        JobError::Refused(refused) => {
+            let problem = failure::refusal(&refused, visit.language());
+            outcome.estimate = EstimateOutcome::Refused(open_sql::failure(visit, &problem));
+        }
+        JobError::BudgetExhausted(message) => outcome.estimate = EstimateOutcome::Exhausted { message },
+        JobError::Invalid(reason) => outcome.errors.push("epsilon", visit.invalid(reason)),
+        other => return Err(failure::job(&other, visit.language())),
+    }
+    Ok(())
+}
+
+fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
+    let Some(after) = &estimate.budget_after else {
+        return EstimateOutcome::Exhausted { message: visit.t("estimate-too-much") };
+    };
+    let title = after.dataset.metadata.title.get(visit.language()).to_owned();
+    let expected = |error: &sandbox_job::AggregateError| ExpectedError {
+        column: error.column.clone(),
+        scale: error.standard_deviation,
+        half_width: error.half_width95,
+        cells: Some(u64::from(estimate.cells)),
+    };
+    EstimateOutcome::Accepted {
+        epsilon: estimate.cost.epsilon,
+        rho: estimate.cost.rho(),
+        after: after.epsilons().map(|(_, left)| (title, left)).into_iter().collect(),
+        jobs_left: count(after.questions(estimate.cost.rho_nano)),
+        errors: estimate.expected_error.iter().map(expected).collect(),
+        due_in_s: estimate.due_in.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX),
+        repeat: estimate.already_paid,
+    }
+}
+
+async fn show(visit: &Visit, view: &ProjectView, typed: Typed, outcome: Outcome) -> Result<Response, Failure> {
+    let policy: BudgetPolicy = visit.policy(BudgetPolicy::KIND).await?;
+    let fields = |declared: &DeclaredMetadata| declared.fields().to_vec();
+    let tables = view.budgets.iter().map(|budget| &budget.dataset).map(|dataset| JobTable {
+        name: dataset.slug.sql_name(),
+        title: dataset.metadata.title.get(visit.language()).to_owned(),
+        fields: dataset.declared.as_ref().map(fields).unwrap_or_default(),
+    });
+    let page = NewJobPage {
+        shell: visit.shell(Section::Sandbox),
+        project: view.project.id.to_string(),
+        purpose: shortened(&view.project.purpose, 80),
+        tables: tables.collect(),
+        budgets: budget_rows(visit, &view.budgets).await?,
+        sql: typed.sql,
+        epsilon: typed.epsilon,
+        max_epsilon: policy.job_epsilon,
+        idempotency_key: if typed.key.is_empty() { fresh_key() } else { typed.key },
+        estimate: outcome.estimate,
+        errors: outcome.errors,
+    };
+    Ok(respond(outcome.status, visit.language(), &page))
+}
+
+/// `GET /sandbox/jobs/{id}`.
+pub(super) async fn job(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
+    if visit.actor().is_anonymous() {
+        return Err(visit.refusal());
+    }
+    let (state, language) = (&visit.state, visit.language());
+    let told = |error: &JobError| failure::job(error, language);
+    let JobView { job, cost } = state.sandbox.job(visit.actor(), id).await.map_err(|error| told(&error))?;
+    let answered = match job.state {
+        JobState::Released => match state.sandbox.result(visit.actor(), id).await {
+            Ok(answered) => Some(answered),
+            // The bureau sees what was spent, not what was answered.
+            Err(JobError::Denied(_)) => None,
+            Err(error) => return Err(told(&error)),
+        },
+        _ => None,
+    };
+    let (answer, receipt) = answered.map_or((None, None), |(answer, receipt)| (Some(answer), receipt));
+    let wait = count(job.due_at.micros_since(state.clock.now()));
+    let repeat = job.reuse_of.is_some();
+    let page = JobPage {
+        shell: visit.shell(Section::Sandbox),
+        id: id.to_string(),
+        project: job.project_id.to_string(),
+        state: job.state,
+        submitted: job.created_at,
+        due: job.due_at,
+        due_in_s: wait.div_ceil(1_000_000),
+        sql: job.sql.unwrap_or_default(),
+        epsilon: if repeat { 0.0 } else { cost.epsilon },
+        rho: cost.rho(),
+        repeat,
+        result: answer.map(result),
+        receipt: receipt.as_ref().map(receipt_view).transpose()?,
+    };
+    Ok(respond(StatusCode::OK, language, &page))
+}
+
+fn result(answer: Answer) -> JobResult {
+    let columns = answer.columns.into_iter().map(|column| ResultColumn {
+        name: column.name,
+        noise: column.noise.map(|noise| Noise { mechanism: noise.mechanism, scale: noise.scale }),
+    });
+    let columns: Vec<ResultColumn> = columns.collect();
+    let rows = answer.rows.into_iter().map(|row| {
+        let cells = row.values.into_iter().zip(row.interval95).zip(&columns);
+        cells.map(|((value, interval), column)| cell(value, interval, column.noise.is_some())).collect()
+    });
+    let rows = rows.collect();
+    JobResult { columns, rows }
+}
+
+fn cell(value: Value, interval: Option<[f64; 2]>, noised: bool) -> ResultCell {
+    match (noised, value.as_f64(), interval) {
+        (true, Some(value), Some([low, high])) => ResultCell::Noised { value, low, high },
+        (true, ..) => ResultCell::Undefined,
+        (false, ..) => ResultCell::Key(match value {
+            Value::Null => None,
+            Value::String(text) => Some(text),
+            other => Some(other.to_string()),
+        }),
+    }
+}
+
+fn receipt_view(receipt: &Receipt) -> Result<ReceiptView, Failure> {
+    let leaf = receipt.leaf().hash().map_err(|_| Failure::new(Code::Internal, ""))?;
+    let proof = receipt.inclusion().and_then(|inclusion| {
+        // A checkpoint's second line is the size of its tree (C2SP tlog-checkpoint).
+        let size = inclusion.checkpoint.lines().nth(1)?.parse().ok()?;
+        Some(ProofState::Proven { index: inclusion.index, size })
+    });
+    Ok(ReceiptView { leaf: leaf.to_base64(), proof: proof.unwrap_or(ProofState::Pending) })
+}
+
+/// `GET /sandbox/jobs/{id}/result.csv`.
+pub(super) async fn result_csv(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
+    let (answer, _) = answer(&visit, id).await?;
+    Ok(attachment(&format!("{id}.csv"), "text/csv; charset=utf-8; header=present", answer.to_csv()))
+}
+
+/// `GET /sandbox/jobs/{id}/receipt.json`: pending or proven, as the receipt itself says.
+pub(super) async fn receipt(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
+    let (_, receipt) = answer(&visit, id).await?;
+    let receipt = receipt.ok_or_else(|| Failure::not_found("receipt"))?;
+    let text = serde_json::to_string_pretty(&receipt).map_err(|_| Failure::new(Code::Internal, ""))?;
+    Ok(attachment(&format!("{id}.receipt.json"), "application/json", text))
+}
+
+async fn answer(visit: &Visit, id: JobId) -> Result<(Answer, Option<Receipt>), Failure> {
+    if visit.actor().is_anonymous() {
+        return Err(visit.refusal());
+    }
+    let answer = visit.state.sandbox.result(visit.actor(), id).await;
+    answer.map_err(|error| failure::job(&error, visit.language()))
+}
+
+fn attachment(name: &str, media_type: &'static str, body: String) -> Response {
+    let mut response = body.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::panic, reason = "tests")]
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn cells_are_keys_or_values_with_their_interval() {
+        assert!(matches!(cell(json!("湖滨区"), None, false), ResultCell::Key(Some(key)) if key == "湖滨区"));
+        assert!(matches!(cell(json!(7), None, false), ResultCell::Key(Some(key)) if key == "7"));
+        assert!(matches!(cell(json!(null), None, false), ResultCell::Key(None)));
+        assert!(matches!(cell(json!(null), None, true), ResultCell::Undefined));
+        match cell(json!(-3), Some([-5.0, -1.0]), true) {
+            ResultCell::Noised { value, low, high } => assert_eq!((value, low, high), (-3.0, -5.0, -1.0)),
+            other => panic!("{other:?}"),
+        }
+    }
+}
