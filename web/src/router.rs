@@ -15,7 +15,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 
 use crate::api::extract::MAX_BODY;
-use crate::api::{access, dataset, job, project, review, row, token, version};
+use crate::api::{access, dataset, job, openapi, project, review, row, token, version};
 use crate::failure::Failure;
 use crate::open::{download, ledger, operation};
 use crate::page::error::ErrorPage;
@@ -52,6 +52,7 @@ pub fn router(state: AppState) -> Router {
         .route("/tokens", get(token::list).post(token::create))
         .route("/tokens/{id}", delete(token::revoke))
         .route("/me", get(token::me))
+        .route("/openapi.json", get(openapi::document))
         .route("/sql", post(row::sql))
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(from_fn_with_state(state.clone(), idempotency::once));

@@ -24,6 +24,8 @@ pub mod scalar;
 pub mod scan;
 
 #[cfg(test)]
+mod guide;
+#[cfg(test)]
 mod tests;
 
 pub use analyse::plan;

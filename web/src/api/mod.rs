@@ -4,6 +4,7 @@ pub mod access;
 pub mod dataset;
 pub mod extract;
 pub mod job;
+pub mod openapi;
 pub mod project;
 pub mod review;
 pub mod row;
