@@ -1,0 +1,7 @@
+//! The API as programs use it, rightly and wrongly.
+
+mod bad_file;
+mod bad_input;
+mod command;
+mod open_data;
+mod story;

@@ -1,0 +1,4 @@
+//! The process is killed at any moment; what is left is old or new, never a mixture.
+
+mod invariant;
+mod kill;
