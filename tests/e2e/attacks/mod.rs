@@ -3,4 +3,5 @@
 mod authority;
 mod figures;
 mod route;
+mod session;
 mod timing;
