@@ -38,4 +38,4 @@ pub use city::{City, Defects, Scale, ScaleError};
 pub use organization::{ORGANIZATIONS, Organization, OrganizationKind};
 pub use spec::{ColumnRole, ColumnSpec, Level, TableSpec, Text, UnitSpec, UnitType};
 pub use table::{Batches, Table};
-pub use write::{CsvEncoding, WriteError, Written, write_csv, write_parquet};
+pub use write::{CsvEncoding, WriteError, Written, write_csv, write_parquet, write_parquet_into};

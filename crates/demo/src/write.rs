@@ -126,7 +126,32 @@ pub fn write_parquet(city: &City, table: Table, path: &Path) -> Result<Written, 
         path: path.to_owned(),
         source,
     };
-    let parquet_failed = |source| WriteError::Parquet {
+    let file = File::create(path).map_err(io)?;
+    let (_, rows) = parquet_into(city, table, file, path)?;
+    let bytes = std::fs::metadata(path).map_err(io)?.len();
+    Ok(Written { rows, bytes })
+}
+
+/// Writes a table as Parquet with zstd into anything that takes bytes, and gives it back with the number of rows.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write_parquet_into<W: Write + Send>(
+    city: &City,
+    table: Table,
+    sink: W,
+) -> Result<(W, u64), WriteError> {
+    parquet_into(city, table, sink, Path::new(table.slug()))
+}
+
+/// `path` is for messages.
+fn parquet_into<W: Write + Send>(
+    city: &City,
+    table: Table,
+    sink: W,
+    path: &Path,
+) -> Result<(W, u64), WriteError> {
+    let failed = |source| WriteError::Parquet {
         path: path.to_owned(),
         source,
     };
@@ -134,21 +159,17 @@ pub fn write_parquet(city: &City, table: Table, path: &Path) -> Result<Written, 
         .set_compression(Compression::ZSTD(ZstdLevel::default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .build();
-    let file = File::create(path).map_err(io)?;
-    let mut writer =
-        ArrowWriter::try_new(file, city.schema(table), Some(properties)).map_err(parquet_failed)?;
+    let mut writer = ArrowWriter::try_new(sink, city.schema(table), Some(properties)).map_err(failed)?;
     let mut rows = 0;
     for batch in city.batches(table, PARQUET_BATCH_ROWS) {
         let batch = batch.map_err(|source| WriteError::Rows {
             table: table.slug(),
             source,
         })?;
-        writer.write(&batch).map_err(parquet_failed)?;
+        writer.write(&batch).map_err(failed)?;
         rows += batch.num_rows() as u64;
     }
-    writer.close().map_err(parquet_failed)?;
-    let bytes = std::fs::metadata(path).map_err(io)?.len();
-    Ok(Written { rows, bytes })
+    Ok((writer.into_inner().map_err(failed)?, rows))
 }
 
 #[cfg(test)]

@@ -1,0 +1,162 @@
+//! The handlers of background tasks: reading uploads, computing private jobs.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use catalog_entry::ingestion::Ingested;
+use catalog_entry::{Catalog, EntryError};
+use model::{JobId, VersionId};
+use sandbox_job::Sandbox;
+use serde_json::{Value, json};
+use shapan_config::Config;
+use task::{Context, Failure, Runner, RunnerConfig, Running};
+
+use super::Background;
+use crate::portal::Portal;
+use crate::progress;
+
+/// Files read side by side.
+const INGESTS: usize = 2;
+/// How often to look for new uploads, in milliseconds.
+const INGEST_POLL: u32 = 250;
+/// How often to look for new jobs, in milliseconds: part of every deadline.
+const JOB_POLL: u32 = 50;
+/// How long reading and computing have to notice that the process ends, in milliseconds.
+const GRACE: u32 = 3_000;
+
+/// Keeps workers for uploads and, apart from them, in reserved places, workers for private jobs.
+pub(super) fn keep(background: &mut Background, config: &Config, portal: &Portal) {
+    let slots = config.sandbox.slots;
+    let start: [(&'static str, Box<dyn Fn() -> Running + Send>); 2] = [
+        ("ingest", {
+            let portal = Parts::of(portal);
+            Box::new(move || ingest_runner(&portal).start())
+        }),
+        ("private-job", {
+            let portal = Parts::of(portal);
+            Box::new(move || job_runner(&portal, slots).start())
+        }),
+    ];
+    for (name, start) in start {
+        background.keep(name, move |stop| {
+            let running = start();
+            async move {
+                stop.cancelled().await;
+                running.stop().await;
+            }
+        });
+    }
+}
+
+/// Workers for uploads only, for commands.
+pub(crate) fn start_ingest(portal: &Portal) -> Running {
+    ingest_runner(&Parts::of(portal)).start()
+}
+
+/// What the handlers work with.
+struct Parts {
+    db: db::Database,
+    clock: Arc<dyn model::Clock>,
+    catalog: Catalog,
+    sandbox: Sandbox,
+}
+
+impl Parts {
+    fn of(portal: &Portal) -> Self {
+        Self {
+            db: portal.db.clone(),
+            clock: Arc::clone(&portal.clock),
+            catalog: portal.catalog.clone(),
+            sandbox: portal.sandbox.clone(),
+        }
+    }
+}
+
+fn ingest_runner(parts: &Parts) -> Runner {
+    let config = RunnerConfig {
+        workers: INGESTS,
+        poll_millis: INGEST_POLL,
+        grace_millis: GRACE,
+        ..RunnerConfig::default()
+    };
+    let mut runner = Runner::new(parts.db.clone(), Arc::clone(&parts.clock), config);
+    let catalog = parts.catalog.clone();
+    runner.register(catalog_entry::ingestion::TASK_KIND, move |context| {
+        let catalog = catalog.clone();
+        async move { ingest(&catalog, &context).await }
+    });
+    runner
+}
+
+fn job_runner(parts: &Parts, slots: usize) -> Runner {
+    let config = RunnerConfig {
+        workers: slots,
+        poll_millis: JOB_POLL,
+        first_retry_seconds: 1,
+        grace_millis: GRACE,
+        ..RunnerConfig::default()
+    };
+    let mut runner = Runner::new(parts.db.clone(), Arc::clone(&parts.clock), config);
+    let sandbox = parts.sandbox.clone();
+    runner.register(sandbox_job::TASK_KIND, move |context| {
+        let sandbox = sandbox.clone();
+        async move {
+            let id: JobId = subject(&context, "job")?;
+            // Nothing of the reason: what a worker runs into may depend on data.
+            let failed = |error: sandbox_job::JobError| Failure::passing(json!({"code": error.code()}));
+            sandbox.compute(id).await.map_err(failed)?;
+            Ok(json!({"job": id}))
+        }
+    });
+    runner
+}
+
+/// Reads an upload. What is wrong with the file fails the task at once; what is wrong with the machine is tried again,
+/// and after the last attempt the version is told so.
+async fn ingest(catalog: &Catalog, context: &Context) -> Result<Value, Failure> {
+    let id: VersionId = subject(context, "version")?;
+    let cancel = Arc::new(AtomicBool::new(false));
+    let told = context.clone();
+    let progress = move |progress| told.report(progress::to_json(progress));
+    let work = catalog.ingest(id, progress, Arc::clone(&cancel));
+    tokio::pin!(work);
+    let ingested = tokio::select! {
+        ingested = &mut work => ingested,
+        () = context.stopped() => {
+            cancel.store(true, Ordering::Relaxed);
+            let ended = work.await;
+            if ended.is_err() {
+                // Given back, not failed: stopping the process is not the file's fault.
+                std::future::pending::<()>().await;
+            }
+            ended
+        }
+    };
+    let error = match ingested {
+        Ok(Ingested::Ready(summary)) => return Ok(summary),
+        Ok(Ingested::Done) => return Ok(json!({"version": id})),
+        Ok(Ingested::Failed(reason)) => return Err(Failure::permanent(reason)),
+        Err(error) => error,
+    };
+    tracing::warn!(version = %id, code = error.code(), %error, "an upload could not be read");
+    let task = context.task();
+    if task.attempt < task.max_attempts {
+        return Err(Failure::passing(reason(&error)));
+    }
+    if let Err(error) = catalog.give_up(id).await {
+        tracing::error!(version = %id, %error, "a version stays in reading although nobody reads it any more");
+    }
+    Err(Failure::permanent(reason(&error)))
+}
+
+fn reason(error: &EntryError) -> Value {
+    json!({"code": error.code(), "message": error.to_string()})
+}
+
+/// The id that a task's payload names.
+fn subject<T: std::str::FromStr>(context: &Context, name: &str) -> Result<T, Failure> {
+    let id = context.task().payload[name]
+        .as_str()
+        .and_then(|id| id.parse().ok());
+    id.ok_or_else(|| Failure::permanent(json!({"code": "internal", "message": "the task names nothing"})))
+}

@@ -1,0 +1,250 @@
+//! The composition root: every adapter and use-case of a portal, opened from its configuration.
+
+use std::fs::{self, File};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use catalog_entry::Catalog;
+use db::{Database, DatabaseConfig};
+use identity::{Actor, Authority, Identity, SessionPolicy};
+use model::{Clock, SystemClock};
+use privacy::OpenDpNoise;
+use review::Review;
+use sandbox_job::Sandbox;
+use sandbox_worker::{Supervisor, WorkerCommand, WorkerLimits};
+use shapan_config::Config;
+use storage::{OpenStore, QuarantineStore, SandboxStore};
+
+use crate::failure::Failure;
+use crate::secrets::Secrets;
+
+/// The file of the local database within the data folder.
+const DATABASE: &str = "shapan.sqlite";
+/// The folder of the search index within the data folder.
+pub(crate) const SEARCH: &str = "search";
+/// The file that the one process locks which has the search index open.
+const LOCK: &str = "portal.lock";
+/// Passwords that are hashed side by side.
+const HASHES_AT_ONCE: usize = 2;
+
+/// The use-cases of a portal with what they work on. Commands open it next to a running server.
+pub(crate) struct Portal {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) db: Database,
+    pub(crate) authority: Authority,
+    pub(crate) identity: Identity,
+    pub(crate) catalog: Catalog,
+    pub(crate) review: Review,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) quarantine: QuarantineStore,
+    pub(crate) protected: SandboxStore,
+    pub(crate) open: OpenStore,
+    pub(crate) secrets: Arc<Secrets>,
+}
+
+impl Portal {
+    /// Opens the data folder and the database, brings its schema up to date, and puts the use-cases together.
+    pub(crate) async fn open(config: &Config) -> Result<Self, Failure> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let data = config.data.dir.as_path();
+        make_folder(data)?;
+        let db = open_database(config).await?;
+        let secrets = Arc::new(Secrets::load(config, &db, clock.as_ref()).await?);
+        let reserve = config.data.reserve_bytes;
+        let quarantine = QuarantineStore::open(data, reserve)?;
+        let protected = SandboxStore::open(data, reserve)?;
+        let open = OpenStore::open(data, reserve)?;
+        let authority = Authority::new()?;
+        let identity = Identity::new(
+            db.clone(),
+            Arc::clone(&clock),
+            authority.clone(),
+            SessionPolicy::default(),
+            HASHES_AT_ONCE,
+        )?;
+        let catalog = Catalog::new(catalog_entry::Parts {
+            db: db.clone(),
+            clock: Arc::clone(&clock),
+            authority: authority.clone(),
+            quarantine: quarantine.clone(),
+            sandbox: protected.clone(),
+            open: open.clone(),
+            upload_bytes: config.data.upload_bytes,
+            unit_key: secrets.unit_key(),
+        });
+        let review = Review::new(db.clone(), Arc::clone(&clock), authority.clone());
+        let sandbox = Sandbox::new(sandbox_job::Parts {
+            db: db.clone(),
+            clock: Arc::clone(&clock),
+            authority: authority.clone(),
+            store: protected.clone(),
+            supervisor: supervisor(config)?,
+            noise: Mutex::new(Box::new(OpenDpNoise)),
+            group_key: secrets.group_key(),
+            cores: u32::try_from(config.sandbox.threads).unwrap_or(u32::MAX),
+        });
+        Ok(Self {
+            clock,
+            db,
+            authority,
+            identity,
+            catalog,
+            review,
+            sandbox,
+            quarantine,
+            protected,
+            open,
+            secrets,
+        })
+    }
+
+    /// The actor behind an account, for commands of whoever runs the machine.
+    pub(crate) async fn load_actor(&self, username: &str) -> Result<Actor, Failure> {
+        let Some((user, _)) = db::user::find_with_password(self.db.read(), username).await? else {
+            return Err(Failure::new(format!(
+                "there is no account {username:?} in this portal; `shapan user create` opens one"
+            )));
+        };
+        self.identity
+            .load_actor(user.id)
+            .await
+            .map_err(Failure::cannot(format_args!("act as {username:?}")))
+    }
+}
+
+fn supervisor(config: &Config) -> Result<Supervisor, Failure> {
+    let command = WorkerCommand::current().map_err(Failure::cannot("find this program's own file"))?;
+    let limits = WorkerLimits {
+        slots: config.sandbox.slots,
+        threads: u32::try_from(config.sandbox.threads).unwrap_or(u32::MAX),
+        memory_bytes: config.sandbox.memory_bytes,
+    };
+    Ok(Supervisor::new(command, limits))
+}
+
+/// Makes the data folder, closed to others; one that is there keeps its mode.
+fn make_folder(data: &Path) -> Result<(), Failure> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .map_err(Failure::cannot(format_args!(
+            "make the data folder {} (data.dir)",
+            data.display()
+        )))
+}
+
+async fn open_database(config: &Config) -> Result<Database, Failure> {
+    let readers = config.database.connections;
+    let (place, database) = match &config.database.postgres {
+        Some(secret) => {
+            let url = secret.load()?;
+            (
+                "the PostgreSQL database".to_owned(),
+                DatabaseConfig::Postgres {
+                    url,
+                    connections: readers,
+                },
+            )
+        }
+        None => {
+            let path = config.data.dir.join(DATABASE);
+            let shown = format!("the database {}", path.display());
+            // SQLite gives its journals the mode of the database.
+            fs::OpenOptions::new()
+                .create(true)
+                .truncate(false)
+                .write(true)
+                .mode(0o600)
+                .open(&path)
+                .map_err(Failure::cannot(format_args!("open {shown}")))?;
+            (shown, DatabaseConfig::File { path, readers })
+        }
+    };
+    let db = Database::connect(&database)
+        .await
+        .map_err(Failure::cannot(format_args!("open {place}")))?;
+    db.migrate().await.map_err(Failure::cannot(format_args!(
+        "bring the schema of {place} up to date"
+    )))?;
+    Ok(db)
+}
+
+/// The right to have the search index of a data folder open, held until it is dropped: a server has it, and commands
+/// that need it find out that a server runs.
+#[derive(Debug)]
+pub(crate) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
+
+impl Lock {
+    /// Takes the lock.
+    pub(crate) fn take(data: &Path) -> Result<Self, Failure> {
+        make_folder(data)?;
+        let path = data.join(LOCK);
+        let cannot = |error: std::io::Error| Failure::cannot(format_args!("open {}", path.display()))(error);
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(cannot)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Self(file)),
+            Err(fs::TryLockError::WouldBlock) => Err(Failure::new(format!(
+                "another shapan is running on {}; stop it first, or use another data folder",
+                data.display()
+            ))),
+            Err(fs::TryLockError::Error(error)) => Err(cannot(error)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn one_process_at_a_time_has_the_index() {
+        let data = tempfile::tempdir().unwrap();
+        let held = Lock::take(data.path()).unwrap();
+        let error = Lock::take(data.path()).unwrap_err().to_string();
+        assert!(error.contains("another shapan is running"), "{error}");
+        drop(held);
+        Lock::take(data.path()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_others_must_not_read_they_cannot() {
+        let parent = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.data.dir = parent.path().join("data");
+        let portal = Portal::open(&config).await.unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&config.data.dir), 0o700);
+        for file in [
+            "shapan.sqlite",
+            "shapan.sqlite-wal",
+            "secrets/sandbox.key",
+            "secrets/ledger.key",
+        ] {
+            assert_eq!(mode(&config.data.dir.join(file)), 0o600, "{file}");
+        }
+        let error = portal.load_actor("nobody").await.unwrap_err().to_string();
+        assert!(error.contains("no account \"nobody\""), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_data_folder_that_cannot_be_is_named() {
+        let mut config = Config::default();
+        config.data.dir = "/proc/nowhere/data".into();
+        let error = Portal::open(&config).await.err().unwrap().to_string();
+        assert!(
+            error.contains("/proc/nowhere/data") && error.contains("data.dir"),
+            "{error}"
+        );
+    }
+}

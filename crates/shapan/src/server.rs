@@ -1,0 +1,194 @@
+//! A running portal: its use-cases, its background work, and its address.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use catalog_entry::index::Indexer;
+use metrics_exporter_prometheus::PrometheusHandle;
+use query::{Engine, Limits};
+use shapan_config::{Config, ProcessRole};
+use storage::OpenStore;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use web::{AppState, MetricsRenderer, Services, Usage};
+
+use crate::background::{Background, housekeeping, sequencer};
+use crate::failure::Failure;
+use crate::listen::{self, Bound};
+use crate::log;
+use crate::portal::{Lock, Portal, SEARCH};
+
+/// Where queries over open data spill, within the data folder; emptied at each start.
+const SPILL: &str = "spill";
+
+/// `shapan serve`.
+pub(crate) async fn serve(config: Config, started: Instant) -> Result<(), Failure> {
+    let server = Server::start(config, started).await?;
+    let stop = stop_signal()?;
+    server.run(stop, |_| Ok(())).await
+}
+
+/// A portal whose background work runs, and which answers nobody yet.
+pub(crate) struct Server {
+    pub(crate) portal: Portal,
+    config: Config,
+    indexer: Indexer,
+    engine: Engine,
+    usage: Usage,
+    background: Background,
+    metrics: PrometheusHandle,
+    bound: Option<Bound>,
+    started: Instant,
+    _lock: Lock,
+}
+
+impl Server {
+    /// Opens everything and begins the background work.
+    pub(crate) async fn start(config: Config, started: Instant) -> Result<Self, Failure> {
+        listen::raise_file_limit();
+        let lock = Lock::take(&config.data.dir)?;
+        let serves = config.server.roles.contains(&ProcessRole::Web);
+        let bound = serves.then(|| listen::bind(config.server.listen)).transpose()?;
+        let portal = Portal::open(&config).await?;
+        let indexer = Indexer::open(portal.db.clone(), &config.data.dir.join(SEARCH))
+            .await
+            .map_err(Failure::cannot("open the search index"))?;
+        let engine = open_engine(&config, &portal.open)?;
+        let usage = Usage::default();
+        let metrics = log::start_metrics()?;
+        // There is a checkpoint before anybody can ask for one.
+        sequencer::sequence(&portal.db, &portal.secrets.ledger, portal.clock.as_ref()).await?;
+        let mut background = Background::start(&config, &portal, &indexer, &usage);
+        housekeeping::keep_metrics(&mut background, &metrics);
+        Ok(Self {
+            portal,
+            config,
+            indexer,
+            engine,
+            usage,
+            background,
+            metrics,
+            bound,
+            started,
+            _lock: lock,
+        })
+    }
+
+    /// Serves until `stop`; `ready` is told the address first.
+    pub(crate) async fn run(
+        self,
+        stop: CancellationToken,
+        ready: impl FnOnce(SocketAddr) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let Self {
+            portal,
+            config,
+            indexer,
+            engine,
+            usage,
+            background,
+            metrics,
+            bound,
+            started,
+            _lock,
+        } = self;
+        let served = match bound {
+            None => {
+                tracing::info!(milliseconds = started.elapsed().as_millis(), "ready to work");
+                stop.cancelled().await;
+                Ok(())
+            }
+            Some(bound) => {
+                let state = AppState::new(Services {
+                    authority: portal.authority.clone(),
+                    identity: portal.identity.clone(),
+                    catalog: portal.catalog.clone(),
+                    indexer,
+                    review: portal.review.clone(),
+                    sandbox: portal.sandbox.clone(),
+                    query: engine,
+                    db: portal.db.clone(),
+                    clock: Arc::clone(&portal.clock),
+                    usage: usage.clone(),
+                    cursor_key: portal.secrets.cursor_key(),
+                    public_url: config.server.public_url.clone(),
+                    secure_cookies: config.server.secure_cookies,
+                    ledger_key: portal.secrets.ledger.verifier().to_string(),
+                    metrics: Some(MetricsRenderer(Arc::new(move || metrics.render()))),
+                });
+                let router = web::router(state);
+                let address = bound.address;
+                let listener = bound.listen()?;
+                let milliseconds = started.elapsed().as_millis();
+                tracing::info!(%address, milliseconds, "ready");
+                match ready(address) {
+                    Ok(()) => {
+                        let head_time = Duration::from_secs(config.server.request_seconds);
+                        listen::serve(listener, router, head_time, stop).await;
+                        Ok(())
+                    }
+                    Err(failure) => Err(failure),
+                }
+            }
+        };
+        tracing::info!("stopping");
+        background.stop().await;
+        // What was counted and decided last is kept and in its place before the end.
+        usage.flush(&portal.db, portal.clock.now()).await?;
+        sequencer::sequence(&portal.db, &portal.secrets.ledger, portal.clock.as_ref()).await?;
+        tracing::info!("stopped");
+        served
+    }
+
+    /// Stops without having served.
+    pub(crate) async fn abandon(self) {
+        self.background.stop().await;
+    }
+}
+
+fn open_engine(config: &Config, open: &OpenStore) -> Result<Engine, Failure> {
+    let spill = config.data.dir.join(SPILL);
+    let cannot = |error: std::io::Error| {
+        Failure::cannot(format_args!(
+            "empty the folder of temporary files {}",
+            spill.display()
+        ))(error)
+    };
+    match std::fs::remove_dir_all(&spill) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
+        _ => std::fs::create_dir(&spill).map_err(cannot)?,
+    }
+    let query = &config.query;
+    let limits = Limits {
+        sql_bytes: query.sql_bytes,
+        time: Duration::from_secs(query.seconds),
+        memory_bytes: query.memory_bytes,
+        spill_bytes: query.spill_bytes,
+        spill_folder: Some(spill),
+        rows: query.rows,
+        concurrent: query.concurrent,
+        partitions: query.threads.min(4),
+        threads: query.threads,
+        ..Limits::default()
+    };
+    Engine::new(open.object_store(), limits).map_err(Failure::cannot("start the query engine"))
+}
+
+/// Cancelled when the process is asked to end: SIGTERM, or Ctrl-C at a terminal. A second Ctrl-C ends it at once.
+pub(crate) fn stop_signal() -> Result<CancellationToken, Failure> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failure::cannot("listen to SIGTERM"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Failure::cannot("listen to SIGINT"))?;
+    let stop = CancellationToken::new();
+    let asked = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        asked.cancel();
+        interrupt.recv().await;
+        std::process::exit(130);
+    });
+    Ok(stop)
+}

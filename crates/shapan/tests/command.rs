@@ -1,0 +1,460 @@
+//! The program as people start it: its commands, exit statuses, files and signals.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use reqwest::StatusCode;
+use serde_json::Value;
+
+fn shapan(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shapan"));
+    command
+        .args(arguments)
+        .env_remove("HOME")
+        .env_remove("XDG_STATE_HOME");
+    command
+}
+
+/// Runs a command to its end.
+fn run(arguments: &[&str]) -> Output {
+    shapan(arguments).output().unwrap()
+}
+
+#[track_caller]
+fn succeeds(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    let (out, err) = texts(&output);
+    assert!(output.status.success(), "{arguments:?}: {out}{err}");
+    out
+}
+
+#[track_caller]
+fn fails(arguments: &[&str], status: i32, want: &str) {
+    let output = run(arguments);
+    let (out, err) = texts(&output);
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {out}{err}");
+    assert!(err.contains(want), "wanted {want:?} of {arguments:?} in {err:?}");
+}
+
+fn texts(output: &Output) -> (String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(&output.stdout), text(&output.stderr))
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// A demo of the smallest city, on a port of its own.
+struct Demo {
+    child: Child,
+    address: String,
+    /// From the start of the program until it said where it is.
+    ready_after: Duration,
+}
+
+impl Demo {
+    fn start(data: &Path) -> Self {
+        let started = Instant::now();
+        let mut child = shapan(&["demo", "--listen", "127.0.0.1:0", "--scale", "0.001"])
+            .args([Path::new("--data"), data])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let address = lines.find_map(|line| Some(line.unwrap().split_once("Shapan: ")?.1.to_owned()));
+        let Some(address) = address else {
+            let mut told = String::new();
+            child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
+            panic!("the demo did not start: {told}");
+        };
+        let ready_after = started.elapsed();
+        // Nobody reads on; what is written later must not fill the pipe and stop the program.
+        std::thread::spawn(move || lines.for_each(drop));
+        let mut stderr = child.stderr.take().unwrap();
+        std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
+        Self {
+            child,
+            address,
+            ready_after,
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    fn stop(mut self) {
+        self.signal(Signal::SIGTERM);
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => return assert_eq!(status.code(), Some(0), "{status}"),
+                None if Instant::now() > until => panic!("it did not stop"),
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+async fn get(address: &str, path: &str) -> (StatusCode, String) {
+    let response = reqwest::get(format!("{address}{path}")).await.unwrap();
+    (response.status(), response.text().await.unwrap())
+}
+
+/// A copy of a mirror to spoil.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            std::fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+/// The first file under a folder whose path has this in it.
+fn find(folder: &Path, part: &str) -> Option<PathBuf> {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            if let Some(found) = find(&path, part) {
+                return Some(found);
+            }
+        } else if path.to_str().unwrap().contains(part) {
+            return Some(path);
+        }
+    }
+    None
+}
+
+#[test]
+fn what_is_wrong_with_a_configuration_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("shapan.toml");
+    let file = file.to_str().unwrap();
+    fails(&["serve", "--config", file], 1, "shapan.toml");
+    for (text, want) in [
+        ("[query]\nrow = 1", "row"),
+        ("[server]\nlisten = \"nowhere\"", "listen"),
+        ("[log]\nfilter = \"a=b=c\"", "log.filter"),
+        ("[data]\ndir = \"/proc/nowhere\"", "data.dir"),
+        (
+            "[ledger.key]\nenv = \"SHAPAN_TEST_NO_SUCH_VARIABLE\"",
+            "SHAPAN_TEST_NO_SUCH_VARIABLE",
+        ),
+    ] {
+        let text = if text.contains("[data]") {
+            text.to_owned()
+        } else {
+            format!("{text}\n[data]\ndir = {:?}", folder.path().join("data"))
+        };
+        std::fs::write(file, &text).unwrap();
+        fails(&["serve", "--config", file], 1, want);
+    }
+    fails(&["serve"], 2, "--config");
+    fails(&["demo", "--scale", "1000"], 2, "scale");
+    fails(&["ledger", "verify", "/nowhere/at/all"], 1, "/nowhere/at/all");
+    fails(&["ledger", "verify", "http://127.0.0.1:9"], 1, "checkpoint");
+    fails(&["sandbox-worker"], 1, "");
+}
+
+#[test]
+fn an_address_in_use_ends_the_start() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("demo");
+    fails(
+        &["demo", "--listen", &address, "--data", data.to_str().unwrap()],
+        1,
+        &address,
+    );
+}
+
+#[test]
+fn a_ledger_key_is_made_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ledger.key");
+    let arguments = [
+        "ledger",
+        "key",
+        "--new",
+        file.to_str().unwrap(),
+        "--origin",
+        "city.example/ledger",
+    ];
+    let public = succeeds(&arguments);
+    assert!(public.starts_with("city.example/ledger+"), "{public}");
+    assert_eq!(mode(&file), 0o600);
+    let secret = std::fs::read_to_string(&file).unwrap();
+    fails(&arguments, 1, "never overwritten");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), secret);
+}
+
+#[test]
+fn a_portal_gets_its_first_people_and_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let data = data.to_str().unwrap();
+    let made = |slug, kind| {
+        succeeds(&[
+            "organization",
+            "create",
+            slug,
+            "--kind",
+            kind,
+            "--name",
+            "机构",
+            "--data",
+            data,
+        ])
+    };
+    made("ecology", "department");
+    made("bureau", "bureau");
+    fails(
+        &[
+            "organization",
+            "create",
+            "bureau",
+            "--kind",
+            "bureau",
+            "--name",
+            "又",
+            "--data",
+            data,
+        ],
+        1,
+        "taken",
+    );
+    for (user, organization, role) in [
+        ("officer", "ecology", "officer"),
+        ("reviewer", "bureau", "reviewer"),
+    ] {
+        let said = succeeds(&[
+            "user",
+            "create",
+            user,
+            "--name",
+            "某人",
+            "--organization",
+            organization,
+            "--role",
+            role,
+            "--data",
+            data,
+        ]);
+        assert!(said.contains("its password is"), "{said}");
+    }
+    let wrong = [
+        "user",
+        "create",
+        "x1",
+        "--name",
+        "某",
+        "--organization",
+        "ecology",
+        "--role",
+        "reviewer",
+    ];
+    fails(
+        &[wrong.as_slice(), &["--data", data]].concat(),
+        1,
+        "cannot be held",
+    );
+
+    let csv = folder.path().join("air.csv");
+    std::fs::write(&csv, "station,pm25\n0001A,35\n0002A,\n").unwrap();
+    let entry = folder.path().join("air.toml");
+    std::fs::write(
+        &entry,
+        "level = \"L1\"\n[metadata]\ntitle = { zh = \"空气质量\" }\nsummary = { zh = \"逐小时监测\" }\ntheme = \
+         \"environment\"\nupdate_cycle = \"daily\"\nlicense = \"cc-by-4.0\"\n",
+    )
+    .unwrap();
+    let import = |file: &Path, user: &str, more: &[&str]| {
+        let file = file.to_str().unwrap().to_owned();
+        let mut arguments = vec!["import".to_owned(), file];
+        let rest = ["--dataset", "air-quality", "--as", user, "--data", data];
+        arguments.extend(rest.iter().chain(more).map(|text| (*text).to_owned()));
+        arguments
+    };
+    fn as_str(arguments: &[String]) -> Vec<&str> {
+        arguments.iter().map(String::as_str).collect()
+    }
+    fails(&as_str(&import(&csv, "officer", &[])), 1, "--entry");
+    fails(&as_str(&import(&csv, "nobody", &[])), 1, "no account");
+    let entry = entry.to_str().unwrap();
+    let said = succeeds(&as_str(&import(&csv, "officer", &["--entry", entry])));
+    assert!(said.contains("version 1 is ready, 2 rows in 2 columns"), "{said}");
+    fails(
+        &as_str(&import(&csv, "officer", &["--entry", entry])),
+        1,
+        "is there already",
+    );
+    let broken = folder.path().join("broken.csv");
+    std::fs::write(&broken, "a,b\n1,2\n1,2,3\n").unwrap();
+    fails(
+        &as_str(&import(&broken, "officer", &[])),
+        1,
+        "broken.csv was not taken",
+    );
+
+    let publish = ["publish", "--dataset", "air-quality", "--data", data];
+    fails(
+        &[publish.as_slice(), &["--approve-as", "reviewer"]].concat(),
+        1,
+        "no open release request",
+    );
+    succeeds(&[publish.as_slice(), &["--as", "officer"]].concat());
+    let said = succeeds(&[publish.as_slice(), &["--approve-as", "reviewer"]].concat());
+    assert!(said.contains("air-quality: released"), "{said}");
+    let said = succeeds(&["search", "rebuild", "--data", data]);
+    assert!(said.contains("1 datasets"), "{said}");
+
+    let mirror = folder.path().join("mirror");
+    let mirror = mirror.to_str().unwrap();
+    succeeds(&["ledger", "export", mirror, "--data", data]);
+    let key = succeeds(&["ledger", "key", "--data", data]);
+    let said = succeeds(&["ledger", "verify", mirror, "--key", key.trim()]);
+    assert!(said.contains("version_published"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_is_seeded_served_verified_and_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("demo");
+    let demo = Demo::start(&data);
+    let address = demo.address.clone();
+    assert_eq!(get(&address, "/health/ready").await.0, StatusCode::OK);
+
+    // The accounts are for the one who started the demo.
+    let accounts = data.join("demo-accounts.json");
+    assert_eq!(mode(&accounts), 0o600);
+    let listed: Vec<Value> = serde_json::from_slice(&std::fs::read(&accounts).unwrap()).unwrap();
+    assert_eq!(listed.len(), 9);
+    let token = |role: &str| {
+        let account = listed.iter().find(|account| account["role"] == role).unwrap();
+        assert!(account["username"].is_string() && account["password"].as_str().unwrap().len() >= 15);
+        account["token"].as_str().unwrap().to_owned()
+    };
+
+    // The city is there, and one finished example of each flow.
+    let (status, text) = get(&address, "/api/v1/datasets").await;
+    assert_eq!(status, StatusCode::OK, "{text}");
+    let found: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(found["count"], 7, "{text}");
+    let (status, text) = get(&address, "/datasets/administrative-divisions/download.csv").await;
+    assert!(
+        status == StatusCode::OK && text.lines().count() > 100,
+        "{status} {text:.200}"
+    );
+    assert_eq!(
+        get(&address, "/datasets/bike-share-trips/download.csv").await.0,
+        StatusCode::NOT_FOUND
+    );
+    assert_eq!(
+        get(&address, "/datasets/bike-share-pilot").await.0,
+        StatusCode::NOT_FOUND,
+        "a draft"
+    );
+    let client = reqwest::Client::new();
+    let ask = async |role: &str, path: &str| -> Value {
+        let request = client.get(format!("{address}{path}")).bearer_auth(token(role));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{role} {path}");
+        response.json().await.unwrap()
+    };
+    let waiting = ask("reviewer", "/api/v1/reviews?state=open").await;
+    assert!(!waiting["results"].as_array().unwrap().is_empty(), "{waiting}");
+    let waiting = ask("assessor", "/api/v1/reviews?state=open").await;
+    assert!(!waiting["results"].as_array().unwrap().is_empty(), "{waiting}");
+    let projects = ask("enterprise", "/api/v1/projects").await;
+    let project = projects["results"][0]["id"].as_str().unwrap().to_owned();
+    let jobs = ask("enterprise", &format!("/api/v1/projects/{project}/jobs")).await;
+    let job = &jobs["results"][0];
+    assert_eq!(job["state"], "released", "{jobs}");
+    let result = ask(
+        "enterprise",
+        &format!("/api/v1/jobs/{}/result", job["id"].as_str().unwrap()),
+    )
+    .await;
+    assert!(result["rows"].as_array().unwrap().len() >= 16, "{result}");
+
+    // The ledger holds, live and mirrored, and no byte of it can change unnoticed.
+    let seen = folder.path().join("seen.json");
+    let seen = seen.to_str().unwrap();
+    let verify = |source: &str| run(&["ledger", "verify", source, "--remember", seen]);
+    let first = verify(&address);
+    assert!(first.status.success(), "{:?}", texts(&first));
+    let again = verify(&address);
+    assert!(texts(&again).0.contains("goes on from"), "{:?}", texts(&again));
+    let mirror = folder.path().join("mirror");
+    succeeds(&[
+        "ledger",
+        "export",
+        mirror.to_str().unwrap(),
+        "--data",
+        data.to_str().unwrap(),
+    ]);
+    let whole = verify(mirror.to_str().unwrap());
+    assert!(whole.status.success(), "{:?}", texts(&whole));
+    for part in ["tile/entries", "tile/0/", "checkpoint"] {
+        let spoilt = folder.path().join(format!("spoilt-{}", part.replace('/', "-")));
+        copy(&mirror, &spoilt);
+        let file = find(&spoilt, part).unwrap();
+        let mut bytes = std::fs::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+        let output = verify(spoilt.to_str().unwrap());
+        assert_eq!(output.status.code(), Some(1), "{part}: {:?}", texts(&output));
+    }
+
+    // One at a time on a folder.
+    let other = [
+        "demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--data",
+        data.to_str().unwrap(),
+    ];
+    fails(&other, 1, "another shapan is running");
+    fails(
+        &["search", "rebuild", "--data", data.to_str().unwrap()],
+        1,
+        "another shapan is running",
+    );
+
+    let took = demo.ready_after;
+    demo.stop();
+    assert!(reqwest::get(format!("{address}/health/live")).await.is_err());
+
+    // A second start serves what is there.
+    let again = Demo::start(&data);
+    assert!(again.ready_after < took, "{:?} after {took:?}", again.ready_after);
+    let (_, text) = get(&again.address, "/api/v1/datasets").await;
+    assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["count"], 7);
+    let on = run(&["ledger", "verify", &again.address, "--remember", seen]);
+    assert!(texts(&on).0.contains("goes on from"), "{:?}", texts(&on));
+    again.signal(Signal::SIGINT);
+    again.stop();
+}
