@@ -17,7 +17,7 @@ const TAG: usize = 16;
 ///
 /// # Errors
 /// If the position cannot be written.
-pub fn write<T: Serialize>(key: &[u8; 32], list: &str, position: &T) -> Result<String, Failure> {
+pub(crate) fn write<T: Serialize>(key: &[u8; 32], list: &str, position: &T) -> Result<String, Failure> {
     let body = serde_json::to_vec(position).map_err(|_| Failure::new(Code::Internal, ""))?;
     let tag = sign(key, list, &body);
     let mut bytes = tag[..TAG].to_vec();
@@ -29,7 +29,7 @@ pub fn write<T: Serialize>(key: &[u8; 32], list: &str, position: &T) -> Result<S
 ///
 /// # Errors
 /// [`Code::InvalidCursor`] for any text that [`write`] did not make for this list.
-pub fn read<T: DeserializeOwned>(key: &[u8; 32], list: &str, cursor: &str) -> Result<T, Failure> {
+pub(crate) fn read<T: DeserializeOwned>(key: &[u8; 32], list: &str, cursor: &str) -> Result<T, Failure> {
     let bad = || Failure::new(Code::InvalidCursor, "the cursor is not one that this list gave out");
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad())?;
     if bytes.len() < TAG || bytes.len() > 4_096 {

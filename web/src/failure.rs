@@ -80,7 +80,7 @@ impl From<EntryError> for Failure {
 }
 
 /// The registry's code for one of ingestion's own, which stands in `rule`.
-pub fn ingest_code(code: &str) -> Code {
+pub(crate) fn ingest_code(code: &str) -> Code {
     match code {
         "ingest-encoding" => Code::UploadEncoding,
         "ingest-ragged-row"
@@ -136,7 +136,7 @@ impl From<QueryError> for Failure {
 }
 
 /// A refusal of the sandbox in a language: rule, place, hint.
-pub fn refusal(refusal: &sandbox_plan::Refusal, language: Language) -> Problem {
+pub(crate) fn refusal(refusal: &sandbox_plan::Refusal, language: Language) -> Problem {
     let mut detail = refusal.rule.message(language).to_owned();
     if let Some(what) = &refusal.detail {
         detail = format!("{detail} ({what})");
@@ -157,7 +157,7 @@ pub fn refusal(refusal: &sandbox_plan::Refusal, language: Language) -> Problem {
 }
 
 /// An error of the sandbox in a language.
-pub fn job(error: &JobError, language: Language) -> Failure {
+pub(crate) fn job(error: &JobError, language: Language) -> Failure {
     match error {
         JobError::Refused(refused) => refusal(refused, language).into(),
         JobError::BudgetExhausted(detail) => Failure::new(Code::BudgetExhausted, detail),

@@ -49,8 +49,11 @@ async fn apply(state: &AppState, request: Request, next: Next) -> Result<Respons
         .ok_or_else(|| Failure::new(Code::InvalidInput, "Idempotency-Key has 1 to 255 visible ASCII characters"))?
         .to_owned();
     let caller = Caller::of(state, request.headers()).await?;
-    // Visitors have no account to keep a key for; what they may POST changes nothing.
+    // Visitors have no account to keep a key for, and what they may POST changes nothing; nor does a query.
     let Some(user) = caller.user() else { return Ok(next.run(request).await) };
+    if request.uri().path().ends_with("/sql") {
+        return Ok(next.run(request).await);
+    }
 
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY)
@@ -125,13 +128,26 @@ async fn finish(state: &AppState, mut guard: Unfinished, response: Response) -> 
         .iter()
         .filter_map(|name| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned())))
         .collect();
-    let stored = Stored { headers, body: String::from_utf8_lossy(&body).into_owned() };
+    let stored = Stored { headers, body: without_secret(&body)? };
     let stored = serde_json::to_vec(&stored).map_err(|_| Failure::new(Code::Internal, ""))?;
     let Some(key) = guard.key.take() else { return Err(Failure::new(Code::Internal, "")) };
     let tx = state.db.begin_write().await?;
     db::idempotency::complete(&tx, guard.actor, &key, parts.status.as_u16(), &stored).await?;
     tx.commit().await?;
     Ok(http::Response::from_parts(parts, Body::from(body)))
+}
+
+/// The body as it is kept: a new token's secret is shown once, and a repeat gets `null` in its place.
+fn without_secret(body: &[u8]) -> Result<String, Failure> {
+    let broken = |_| Failure::new(Code::Internal, "");
+    if body.is_empty() {
+        return Ok(String::new());
+    }
+    let mut value: serde_json::Value = serde_json::from_slice(body).map_err(broken)?;
+    if let Some(token) = value.get_mut("token") {
+        *token = serde_json::Value::Null;
+    }
+    serde_json::to_string(&value).map_err(broken)
 }
 
 fn replay(status: u16, stored: &[u8]) -> Result<Response, Failure> {
@@ -146,4 +162,17 @@ fn replay(status: u16, stored: &[u8]) -> Result<Response, Failure> {
     }
     response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_stored() {
+        let kept = without_secret(br#"{"id":"1","token":"shp_secret"}"#).unwrap();
+        assert_eq!(kept, r#"{"id":"1","token":null}"#);
+        assert_eq!(without_secret(b"").unwrap(), "");
+    }
 }

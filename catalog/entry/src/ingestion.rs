@@ -133,7 +133,7 @@ fn read(
     let outcome = catalog_ingest::ingest(&path, &plan, destination, &watch)?;
     let manifest = serde_json::to_value(&outcome.manifest).map_err(|_| IngestError::Internal("manifest"))?;
     let profile = json!({
-        "columns": outcome.profile,
+        "columns": outcome.profile.columns,
         "rows": outcome.manifest.rows,
         "units": outcome.units,
         "dropped": {"invalid_key": outcome.dropped.invalid_key, "over_cap": outcome.dropped.over_cap},

@@ -250,6 +250,8 @@ pub(crate) fn of_organization(organization: OrganizationId) -> Resource {
 
 /// The manifest of a version that is ready.
 pub(crate) fn manifest_of(version: &Version) -> Result<Option<Manifest>, EntryError> {
-    let read = version.manifest.clone().map(serde_json::from_value).transpose();
+    // A version in quarantine has none: nothing was written for it.
+    let stored = version.manifest.clone().filter(|manifest| !manifest.is_null());
+    let read = stored.map(serde_json::from_value).transpose();
     read.map_err(|_| EntryError::Internal("manifest"))
 }

@@ -124,11 +124,11 @@ fn bound(name: &str, args: &ScalarFunctionArgs) -> usize {
         }
         // Each byte of a row can be replaced by the longest replacement.
         "replace" | "regexp_replace" | "translate" => {
-            let longest = args.args.get(2).map_or(0, |value| longest_text(value));
+            let longest = args.args.get(2).map_or(0, longest_text);
             total.saturating_mul(longest.saturating_add(2))
         }
         "to_char" => {
-            let longest = args.args.get(1).map_or(0, |value| longest_text(value));
+            let longest = args.args.get(1).map_or(0, longest_text);
             rows.saturating_mul(longest.saturating_mul(16).saturating_add(64))
         }
         // A separator stands between the arguments, which the total counts once: once more for each.

@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
-use model::{JobId, JobState, VersionId};
+use model::{JobId, VersionId};
 use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::{Part, PrivatePlan};
 use sandbox_worker::{Grant, WorkRequest};
@@ -27,11 +27,6 @@ impl Sandbox {
         let job = db::job::load(db.read(), id).await?;
         if job.result.is_some() {
             return Ok(());
-        }
-        if job.state == JobState::Queued {
-            let tx = db.begin_write().await?;
-            db::job::change_state(&tx, id, &[JobState::Queued], JobState::Running).await?;
-            tx.commit().await?;
         }
         let plan: PrivatePlan =
             serde_json::from_value(job.plan.clone()).map_err(|_| JobError::Internal("stored plan"))?;

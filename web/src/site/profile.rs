@@ -14,8 +14,6 @@ use crate::page::table::{DataColumn, DataTable};
 /// The profiles of a version's columns, as ingestion has stored them.
 pub(super) fn column_profiles(profile: Option<&Value>) -> Vec<ColumnProfile> {
     let Some(columns) = profile.and_then(|profile| profile.get("columns")) else { return Vec::new() };
-    // A profile stands there whole: its rows, and its columns.
-    let columns = columns.get("columns").unwrap_or(columns);
     let columns: Vec<catalog_ingest::ColumnProfile> = match serde_json::from_value(columns.clone()) {
         Ok(columns) => columns,
         Err(error) => {
@@ -106,7 +104,7 @@ mod tests {
             "name": "pm25", "type": "integer", "nulls": 2, "distinct": {"count": 40, "standard_error": 0.008},
             "min": 3, "max": 2024, "histogram": [{"lo": 3, "hi": 9, "count": 7}],
         });
-        let stored = json!({"columns": {"rows": 9, "columns": [column]}, "rows": 9});
+        let stored = json!({"columns": [column], "rows": 9});
         let profiles = column_profiles(Some(&stored));
         assert_eq!(profiles.len(), 1);
         assert_eq!(profiles[0].greatest.as_deref(), Some("2024"));
