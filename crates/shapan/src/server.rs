@@ -187,8 +187,12 @@ pub(crate) fn stop_signal() -> Result<CancellationToken, Failure> {
             _ = interrupt.recv() => {}
         }
         asked.cancel();
-        interrupt.recv().await;
-        std::process::exit(130);
+        // Signals that came together with the first one are not a second one.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        if let Ok(mut again) = signal(SignalKind::interrupt()) {
+            again.recv().await;
+            std::process::exit(130);
+        }
     });
     Ok(stop)
 }

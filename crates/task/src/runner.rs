@@ -23,7 +23,7 @@ use crate::context::{Context, Failure};
 pub struct RunnerConfig {
     /// Tasks at once.
     pub workers: usize,
-    /// How long a lease holds without a heartbeat; three heartbeats fit in.
+    /// How long a lease holds without a heartbeat; three heartbeats, at least, fit in.
     pub lease_seconds: u32,
     /// How often to look for work that another process has left, in milliseconds.
     pub poll_millis: u32,
@@ -47,6 +47,9 @@ impl Default for RunnerConfig {
         }
     }
 }
+
+/// The longest time between two heartbeats: they carry the progress that people wait for.
+const LONGEST_BEAT: Duration = Duration::from_secs(1);
 
 type Outcome = Result<Value, Failure>;
 type Handler = Arc<dyn Fn(Context) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync>;
@@ -218,8 +221,8 @@ impl Worker {
         // A task of its own, so that a panic ends it and not the worker.
         let mut work = AbortOnDropHandle::new(tokio::spawn(handler(context.clone())));
         let mut held_until = self.lease_end(self.clock.now());
-        let mut beat =
-            tokio::time::interval(Duration::from_secs(u64::from(self.config.lease_seconds.max(1))) / 3);
+        let third = Duration::from_secs(u64::from(self.config.lease_seconds.max(1))) / 3;
+        let mut beat = tokio::time::interval(third.min(LONGEST_BEAT));
         beat.tick().await;
         let grace = Duration::from_millis(u64::from(self.config.grace_millis));
         let out_of_grace = async {

@@ -10,6 +10,7 @@ use sandbox_job::Sandbox;
 use serde_json::{Value, json};
 use shapan_config::Config;
 use task::{Context, Failure, Runner, RunnerConfig, Running};
+use tokio_util::sync::CancellationToken;
 
 use super::Background;
 use crate::portal::Portal;
@@ -21,31 +22,26 @@ const INGESTS: usize = 2;
 const INGEST_POLL: u32 = 250;
 /// How often to look for new jobs, in milliseconds: part of every deadline.
 const JOB_POLL: u32 = 50;
+/// Seconds after which an upload that a killed process was reading is read by another one.
+const INGEST_LEASE: u32 = 15;
+/// Seconds after which a job that a killed process was computing is computed by another one.
+const JOB_LEASE: u32 = 5;
 /// How long reading and computing have to notice that the process ends, in milliseconds.
 const GRACE: u32 = 3_000;
 
 /// Keeps workers for uploads and, apart from them, in reserved places, workers for private jobs.
 pub(super) fn keep(background: &mut Background, config: &Config, portal: &Portal) {
+    let parts = Arc::new(Parts::of(portal));
+    let ingest = Arc::clone(&parts);
+    background.keep("ingest", move |stop| work(ingest_runner(&ingest), stop));
     let slots = config.sandbox.slots;
-    let start: [(&'static str, Box<dyn Fn() -> Running + Send>); 2] = [
-        ("ingest", {
-            let portal = Parts::of(portal);
-            Box::new(move || ingest_runner(&portal).start())
-        }),
-        ("private-job", {
-            let portal = Parts::of(portal);
-            Box::new(move || job_runner(&portal, slots).start())
-        }),
-    ];
-    for (name, start) in start {
-        background.keep(name, move |stop| {
-            let running = start();
-            async move {
-                stop.cancelled().await;
-                running.stop().await;
-            }
-        });
-    }
+    background.keep("private-job", move |stop| work(job_runner(&parts, slots), stop));
+}
+
+async fn work(runner: Runner, stop: CancellationToken) {
+    let running = runner.start();
+    stop.cancelled().await;
+    running.stop().await;
 }
 
 /// Workers for uploads only, for commands.
@@ -75,6 +71,7 @@ impl Parts {
 fn ingest_runner(parts: &Parts) -> Runner {
     let config = RunnerConfig {
         workers: INGESTS,
+        lease_seconds: INGEST_LEASE,
         poll_millis: INGEST_POLL,
         grace_millis: GRACE,
         ..RunnerConfig::default()
@@ -91,6 +88,7 @@ fn ingest_runner(parts: &Parts) -> Runner {
 fn job_runner(parts: &Parts, slots: usize) -> Runner {
     let config = RunnerConfig {
         workers: slots,
+        lease_seconds: JOB_LEASE,
         poll_millis: JOB_POLL,
         first_retry_seconds: 1,
         grace_millis: GRACE,
