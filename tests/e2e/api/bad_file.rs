@@ -76,7 +76,7 @@ async fn a_broken_open_file_is_refused_with_its_place() {
         case(
             "cut-parquet",
             [b"PAR1".as_slice(), &[7; 64]].concat(),
-            "ingest-broken-parquet",
+            "ingest-truncated",
             None,
         ),
     ];

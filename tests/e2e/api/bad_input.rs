@@ -35,15 +35,15 @@ async fn sql_of_any_size_and_depth_is_answered() {
     );
     for client in [analyst.clone(), analyst.in_chinese()] {
         client
-            .post("/api/v1/sql", &json!({"sql": huge}))
+            .post_large("/api/v1/sql", &json!({"sql": huge}))
             .await
             .expect_problem(413, "too-large");
         client
-            .post(&jobs, &job(&huge))
+            .post_large(&jobs, &job(&huge))
             .await
             .expect_problem(413, "too-large");
         client
-            .post(&estimates, &job(&huge))
+            .post_large(&estimates, &job(&huge))
             .await
             .expect_problem(413, "too-large");
         let answer = client
@@ -91,7 +91,8 @@ fn job(sql: &str) -> Value {
 async fn refusals(analyst: &Client, jobs: &str) {
     let cases = [
         ("SELECT * FROM bike_share_trips", "wildcard"),
-        ("SELECT person_id FROM bike_share_trips", "rows"),
+        ("SELECT distance_m FROM bike_share_trips", "rows"),
+        ("SELECT person_id FROM bike_share_trips", "unit-key"),
         (
             "SELECT MAX(distance_m) FROM bike_share_trips",
             "unbounded-aggregate",

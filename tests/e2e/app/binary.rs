@@ -5,10 +5,16 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-/// The path of `shapan`, which must be there and not older than its own sources.
+/// Another build of the program, such as the release, is tested when this variable names it.
+const OTHER_BUILD: &str = "SHAPAN_E2E_PROGRAM";
+
+/// The path of `shapan`, which must be there and not older than its sources.
 pub(crate) fn path() -> &'static Path {
     static FOUND: OnceLock<PathBuf> = OnceLock::new();
     FOUND.get_or_init(|| {
+        if let Some(path) = std::env::var_os(OTHER_BUILD) {
+            return PathBuf::from(path);
+        }
         let test = std::env::current_exe().unwrap();
         // target/debug/deps/e2e-0123 → target/debug/shapan
         let path = test.parent().and_then(Path::parent).unwrap().join("shapan");
@@ -19,33 +25,27 @@ pub(crate) fn path() -> &'static Path {
             );
         };
         let built = metadata.modified().unwrap();
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        for folder in [
-            "crates/shapan/src",
-            "web/src",
-            "catalog/entry/src",
-            "sandbox/job/src",
-        ] {
-            if let Some(newer) = find_newer(&root.join(folder), built) {
-                panic!(
-                    "{} is older than {}: run `cargo build --workspace --all-targets` first",
-                    path.display(),
-                    newer.display()
-                );
-            }
+        if let Some(newer) = find_newer(&path.with_extension("d"), built) {
+            panic!(
+                "{} is older than {newer}: run `cargo build --workspace --all-targets` first",
+                path.display()
+            );
         }
         path
     })
 }
 
-fn find_newer(folder: &Path, than: SystemTime) -> Option<PathBuf> {
-    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-    entries.flatten().find_map(|entry| {
-        let path = entry.path();
-        if path.is_dir() {
-            return find_newer(&path, than);
-        }
-        let is_source = path.extension().is_some_and(|extension| extension == "rs");
-        (is_source && entry.metadata().ok()?.modified().ok()? > than).then_some(path)
+/// A source of the program that was changed after it was built; Cargo lists its sources beside it.
+fn find_newer(list: &Path, built: SystemTime) -> Option<String> {
+    let text = fs::read_to_string(list).unwrap_or_else(|error| panic!("{}: {error}", list.display()));
+    let (_, sources) = text.split_once(": ").unwrap();
+    let sources = sources.replace("\\ ", "\u{0}");
+    let mut sources = sources
+        .split_whitespace()
+        .map(|source| source.replace('\u{0}', " "));
+    sources.find(|source| {
+        fs::metadata(source)
+            .and_then(|metadata| metadata.modified())
+            .is_ok_and(|changed| changed > built)
     })
 }

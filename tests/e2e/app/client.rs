@@ -3,9 +3,13 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, COOKIE, HeaderMap, LOCATION, SET_COOKIE};
+use reqwest::header::{
+    ACCEPT, ACCEPT_LANGUAGE, CONTENT_TYPE, COOKIE, HeaderMap, HeaderName, LOCATION, SET_COOKIE,
+};
 use reqwest::{Method, RequestBuilder, redirect};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::{PASSWORD, Who};
 
@@ -34,7 +38,8 @@ pub(crate) struct Answer {
 }
 
 impl Client {
-    pub(crate) fn new(base: String, token: Option<String>) -> Self {
+    /// Nobody, in English.
+    pub(crate) fn new(base: String) -> Self {
         let http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .timeout(Duration::from_secs(100))
@@ -44,8 +49,16 @@ impl Client {
         Self {
             http,
             base,
-            token,
+            token: None,
             language: "en",
+        }
+    }
+
+    /// The same connections with this token, or none.
+    pub(crate) fn with_token(&self, token: Option<String>) -> Self {
+        Self {
+            token,
+            ..self.clone()
         }
     }
 
@@ -123,6 +136,68 @@ impl Client {
         )
         .await
         .ok()
+    }
+
+    /// A POST of a body that the portal may refuse before it has seen all of it: as careful clients do, this one reads
+    /// while it writes.
+    pub(crate) async fn post_large(&self, path: &str, body: &Value) -> Answer {
+        let body = body.to_string().into_bytes();
+        let request = self.request(Method::POST, path).build().unwrap();
+        let address = self.base.strip_prefix("http://").unwrap();
+        let mut head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+            body.len()
+        );
+        for (name, value) in request.headers() {
+            let _ = write!(head, "{name}: {}\r\n", value.to_str().unwrap());
+        }
+        head.push_str("\r\n");
+        let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
+        let write = async move {
+            // Broken off by the portal once it has answered.
+            if writer.write_all(head.as_bytes()).await.is_ok() {
+                let _ = writer.write_all(&body).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        let mut bytes = Vec::new();
+        let read = async {
+            let mut block = [0; 16 << 10];
+            loop {
+                let got = reader.read(&mut block).await.unwrap_or_default();
+                bytes.extend_from_slice(&block[..got]);
+                if got == 0 || is_whole(&bytes) {
+                    return;
+                }
+            }
+        };
+        tokio::select! {
+            () = write => {}
+            () = read => {}
+            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("POST {path}: no answer"),
+        }
+        self.parse(&bytes, format!("POST {path}, large"))
+    }
+
+    fn parse(&self, bytes: &[u8], what: String) -> Answer {
+        let Some(end) = find(bytes, b"\r\n\r\n") else {
+            panic!("{what}: broken off without an answer")
+        };
+        let head = std::str::from_utf8(&bytes[..end]).unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            let (name, value) = line.split_once(": ").unwrap();
+            headers.append(name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        }
+        Answer {
+            status,
+            headers,
+            body: bytes[end + 4..].to_vec(),
+            what,
+            language: self.language,
+        }
     }
 
     /// A POST that names the revision it is about.
@@ -260,6 +335,22 @@ impl Answer {
         }
         problem
     }
+}
+
+fn find(bytes: &[u8], mark: &[u8]) -> Option<usize> {
+    bytes.windows(mark.len()).position(|window| window == mark)
+}
+
+/// Whether these bytes are an answer with all of its announced body.
+fn is_whole(bytes: &[u8]) -> bool {
+    let Some(end) = find(bytes, b"\r\n\r\n") else {
+        return false;
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+    let length = head
+        .split("\r\n")
+        .find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    length.is_some_and(|length| bytes.len() >= end + 4 + length)
 }
 
 /// Fields as a form sends them.

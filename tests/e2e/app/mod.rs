@@ -44,6 +44,7 @@ pub(crate) struct TestApp {
     port: u16,
     folder: tempfile::TempDir,
     people: people::People,
+    client: Client,
     postgres: Option<TestDatabase>,
     disk: Option<u64>,
 }
@@ -87,20 +88,15 @@ impl TestApp {
             port,
             folder,
             people: people::People::default(),
+            client: Client::new(format!("http://127.0.0.1:{port}")),
             postgres,
             disk: options.disk,
         };
-        if app.disk.is_some() {
-            // The disk exists only while the program runs.
-            app.run().await;
-            app.people = people::People::register(&app.connect().await).await;
-        } else {
-            let database = app.connect().await;
-            database.migrate().await.unwrap();
-            app.people = people::People::register(&database).await;
-            database.close().await.unwrap();
-            app.run().await;
-        }
+        let database = app.connect().await;
+        database.migrate().await.unwrap();
+        app.people = people::People::register(&database).await;
+        database.close().await.unwrap();
+        app.run().await;
         Some(app)
     }
 
@@ -150,8 +146,9 @@ impl TestApp {
         let mut command = match self.disk {
             None => Command::new(binary::path()),
             Some(bytes) => {
-                let script =
-                    "mount -t tmpfs -o size=\"$1\",mode=700 shapan-e2e \"$2\" && shift 2 && exec \"$@\"";
+                // The accounts are made before the disk is mounted over their folder.
+                let script = "cp -a \"$2\" \"$2.before\" && mount -t tmpfs -o size=\"$1\",mode=700 shapan-e2e \"$2\" \
+                              && cp -a \"$2.before/.\" \"$2\" && shift 2 && exec \"$@\"";
                 let mut command = Command::new("unshare");
                 command.args([
                     "--mount",
@@ -241,7 +238,7 @@ impl TestApp {
 
     /// Somebody who calls the portal with a token of their own.
     pub(crate) fn client(&self, who: Who) -> Client {
-        Client::new(self.address(), self.people.token(who))
+        self.client.with_token(self.people.token(who))
     }
 
     /// Where the portal is.

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::route;
-use crate::app::{Client, PASSWORD, TestApp, Who, form};
+use crate::app::{PASSWORD, TestApp, Who, form};
 use crate::fixture;
 
 use Who::{Officer, OtherOfficer};
@@ -174,7 +174,7 @@ async fn tokens_are_narrow_and_metrics_are_for_operators() {
         session.send(request.json(&json!({"name": "narrow", "scopes": scopes, "expires_in_days": 1})))
     };
     let made = make(json!(["catalog:read"])).await.expect(201);
-    let narrow = Client::new(app.address(), Some(made["token"].as_str().unwrap().to_owned()));
+    let narrow = client.with_token(Some(made["token"].as_str().unwrap().to_owned()));
     assert_eq!(narrow.get("/api/v1/me").await.expect(200)["username"], "officer");
     narrow
         .post("/api/v1/datasets", &fixture::plain_entry("by-narrow"))
@@ -185,7 +185,7 @@ async fn tokens_are_narrow_and_metrics_are_for_operators() {
         .await
         .expect_problem(403, "forbidden");
     let wide = make(json!(["catalog:read", "dataset:write"])).await.expect(201);
-    let wide = Client::new(app.address(), Some(wide["token"].as_str().unwrap().to_owned()));
+    let wide = client.with_token(Some(wide["token"].as_str().unwrap().to_owned()));
     assert_eq!(
         wide.post("/api/v1/datasets", &fixture::plain_entry("by-wide"))
             .await
@@ -205,9 +205,9 @@ async fn tokens_are_narrow_and_metrics_are_for_operators() {
         assert_eq!(make(scopes).await.status, 400);
     }
     for token in ["x", "shp_0", &format!("shp_{}", "0".repeat(72))] {
-        let forged = Client::new(app.address(), Some(token.to_owned()));
+        let forged = client.with_token(Some(token.to_owned()));
         forged
-            .get("/api/v1/datasets")
+            .get("/api/v1/datasets/none")
             .await
             .expect_problem(401, "unauthenticated");
     }
