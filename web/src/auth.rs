@@ -31,22 +31,40 @@ impl Caller {
     /// [`Code::Unauthenticated`] for a bearer token that is none.
     pub async fn of(state: &AppState, headers: &HeaderMap) -> Result<Self, Failure> {
         if let Some(value) = headers.get(header::AUTHORIZATION) {
-            let wrong = || Failure::new(Code::Unauthenticated, "the bearer token is unknown, revoked or expired");
+            let wrong = || {
+                Failure::new(
+                    Code::Unauthenticated,
+                    "the bearer token is unknown, revoked or expired",
+                )
+            };
             let text = value.to_str().map_err(|_| wrong())?;
             let (scheme, token) = text.split_once(' ').ok_or_else(wrong)?;
             if !scheme.eq_ignore_ascii_case("bearer") {
-                return Err(Failure::new(Code::Unauthenticated, "use Authorization: Bearer with an API token"));
+                return Err(Failure::new(
+                    Code::Unauthenticated,
+                    "use Authorization: Bearer with an API token",
+                ));
             }
-            let actor = state.identity.find_token_actor(token.trim()).await?.ok_or_else(wrong)?;
+            let actor = state
+                .identity
+                .find_token_actor(token.trim())
+                .await?
+                .ok_or_else(wrong)?;
             return Ok(Self { actor, session: None });
         }
         let jar = CookieJar::from_headers(headers);
         if let Some(cookie) = jar.get(SESSION_COOKIE)
             && let Some(session) = state.identity.find_session(cookie.value()).await?
         {
-            return Ok(Self { actor: session.actor.clone(), session: Some(session) });
+            return Ok(Self {
+                actor: session.actor.clone(),
+                session: Some(session),
+            });
         }
-        Ok(Self { actor: Actor::anonymous(), session: None })
+        Ok(Self {
+            actor: Actor::anonymous(),
+            session: None,
+        })
     }
 
     /// Checks the anti-forgery token of a form or script that acts for a session.
@@ -56,7 +74,10 @@ impl Caller {
     pub fn check_csrf(&self, token: Option<&str>) -> Result<(), Failure> {
         match &self.session {
             Some(session) if !token.is_some_and(|token| session.accepts_csrf_token(token)) => {
-                Err(Failure::new(Code::StaleForm, "the form does not belong to this session; load it again"))
+                Err(Failure::new(
+                    Code::StaleForm,
+                    "the form does not belong to this session; load it again",
+                ))
             }
             _ => Ok(()),
         }
@@ -83,7 +104,10 @@ where
         let state = AppState::from_ref(state);
         let caller = Caller::of(&state, &parts.headers).await?;
         if !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) {
-            let token = parts.headers.get(CSRF_HEADER).and_then(|value| value.to_str().ok());
+            let token = parts
+                .headers
+                .get(CSRF_HEADER)
+                .and_then(|value| value.to_str().ok());
             caller.check_csrf(token)?;
         }
         Ok(Self(caller))

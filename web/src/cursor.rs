@@ -30,7 +30,12 @@ pub(crate) fn write<T: Serialize>(key: &[u8; 32], list: &str, position: &T) -> R
 /// # Errors
 /// [`Code::InvalidCursor`] for any text that [`write`] did not make for this list.
 pub(crate) fn read<T: DeserializeOwned>(key: &[u8; 32], list: &str, cursor: &str) -> Result<T, Failure> {
-    let bad = || Failure::new(Code::InvalidCursor, "the cursor is not one that this list gave out");
+    let bad = || {
+        Failure::new(
+            Code::InvalidCursor,
+            "the cursor is not one that this list gave out",
+        )
+    };
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad())?;
     if bytes.len() < TAG || bytes.len() > 4_096 {
         return Err(bad());

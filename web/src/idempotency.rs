@@ -46,19 +46,29 @@ async fn apply(state: &AppState, request: Request, next: Next) -> Result<Respons
         .to_str()
         .ok()
         .filter(|key| (1..=255).contains(&key.len()))
-        .ok_or_else(|| Failure::new(Code::InvalidInput, "Idempotency-Key has 1 to 255 visible ASCII characters"))?
+        .ok_or_else(|| {
+            Failure::new(
+                Code::InvalidInput,
+                "Idempotency-Key has 1 to 255 visible ASCII characters",
+            )
+        })?
         .to_owned();
     let caller = Caller::of(state, request.headers()).await?;
     // Visitors have no account to keep a key for, and what they may POST changes nothing; nor does a query.
-    let Some(user) = caller.user() else { return Ok(next.run(request).await) };
+    let Some(user) = caller.user() else {
+        return Ok(next.run(request).await);
+    };
     if request.uri().path().ends_with("/sql") {
         return Ok(next.run(request).await);
     }
 
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MAX_BODY)
-        .await
-        .map_err(|_| Failure::new(Code::TooLarge, format!("a JSON body has at most {MAX_BODY} bytes")))?;
+    let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
+        Failure::new(
+            Code::TooLarge,
+            format!("a JSON body has at most {MAX_BODY} bytes"),
+        )
+    })?;
     let path = parts.uri.path().to_owned();
     let attempt = Attempt {
         actor: user.as_uuid(),
@@ -82,7 +92,11 @@ async fn apply(state: &AppState, request: Request, next: Next) -> Result<Respons
             return Err(Failure::new(Code::IdempotencyMismatch, why));
         }
     }
-    let guard = Unfinished { state: state.clone(), actor: user.as_uuid(), key: Some(key.clone()) };
+    let guard = Unfinished {
+        state: state.clone(),
+        actor: user.as_uuid(),
+        key: Some(key.clone()),
+    };
     let response = next.run(http::Request::from_parts(parts, Body::from(body))).await;
     finish(state, guard, response).await
 }
@@ -122,15 +136,27 @@ async fn finish(state: &AppState, mut guard: Unfinished, response: Response) -> 
         return Ok(response);
     }
     let (parts, body) = response.into_parts();
-    let body: Bytes = to_bytes(body, MAX_ANSWER).await.map_err(|_| Failure::new(Code::Internal, ""))?;
+    let body: Bytes = to_bytes(body, MAX_ANSWER)
+        .await
+        .map_err(|_| Failure::new(Code::Internal, ""))?;
     let kept = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
     let headers = kept
         .iter()
-        .filter_map(|name| Some((name.to_string(), parts.headers.get(name)?.to_str().ok()?.to_owned())))
+        .filter_map(|name| {
+            Some((
+                name.to_string(),
+                parts.headers.get(name)?.to_str().ok()?.to_owned(),
+            ))
+        })
         .collect();
-    let stored = Stored { headers, body: without_secret(&body)? };
+    let stored = Stored {
+        headers,
+        body: without_secret(&body)?,
+    };
     let stored = serde_json::to_vec(&stored).map_err(|_| Failure::new(Code::Internal, ""))?;
-    let Some(key) = guard.key.take() else { return Err(Failure::new(Code::Internal, "")) };
+    let Some(key) = guard.key.take() else {
+        return Err(Failure::new(Code::Internal, ""));
+    };
     let tx = state.db.begin_write().await?;
     db::idempotency::complete(&tx, guard.actor, &key, parts.status.as_u16(), &stored).await?;
     tx.commit().await?;
@@ -160,7 +186,9 @@ fn replay(status: u16, stored: &[u8]) -> Result<Response, Failure> {
             response.headers_mut().insert(name, value);
         }
     }
-    response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    response
+        .headers_mut()
+        .insert("idempotent-replayed", HeaderValue::from_static("true"));
     Ok(response)
 }
 

@@ -70,7 +70,11 @@ pub fn router(state: AppState) -> Router {
 
     Router::new()
         .merge(site::routes().layer(CompressionLayer::new().compress_when(text.clone())))
-        .nest("/api/v1", api.layer(CompressionLayer::new().compress_when(text)).merge(uploads))
+        .nest(
+            "/api/v1",
+            api.layer(CompressionLayer::new().compress_when(text))
+                .merge(uploads),
+        )
         .route("/datasets/{slug}/{file}", get(file))
         .route("/ledger/checkpoint", get(ledger::checkpoint))
         .route("/ledger/key", get(ledger::key))
@@ -81,12 +85,18 @@ pub fn router(state: AppState) -> Router {
         .route("/assets/{hash}/{name}", get(asset::serve))
         .fallback(|| async { Failure::not_found("page") })
         .method_not_allowed_fallback(|| async { Failure::from(Problem::new(Code::MethodNotAllowed)) })
-        .layer(CatchPanicLayer::custom(|_| Failure::from(Problem::new(Code::Internal)).into_response()))
+        .layer(CatchPanicLayer::custom(|_| {
+            Failure::from(Problem::new(Code::Internal)).into_response()
+        }))
         .layer(from_fn(finish))
         .layer(from_fn(time_limit))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID.clone()))
         .layer(TraceLayer::new_for_http().make_span_with(|request: &Request| {
-            let id = request.headers().get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default();
+            let id = request
+                .headers()
+                .get(&REQUEST_ID)
+                .and_then(|id| id.to_str().ok())
+                .unwrap_or_default();
             // The path only: a query string can hold what people look for.
             tracing::info_span!("request", method = %request.method(), path = request.uri().path(), id)
         }))
@@ -103,7 +113,10 @@ async fn file(
     parameters: crate::api::extract::ApiQuery<download::DownloadParameters>,
     headers: http::HeaderMap,
 ) -> Result<Response, Failure> {
-    let extension = file.strip_prefix("download.").ok_or_else(|| Failure::not_found("page"))?.to_owned();
+    let extension = file
+        .strip_prefix("download.")
+        .ok_or_else(|| Failure::not_found("page"))?
+        .to_owned();
     let path = crate::api::extract::ApiPath((slug, extension));
     download::download(state, caller, method, path, parameters, headers).await
 }
@@ -129,9 +142,21 @@ async fn finish(request: Request, next: Next) -> Response {
     let language = language::of_request(&parts).0;
     let chosen = language::chosen(&parts);
     let path = parts.uri.path().to_owned();
-    let address = parts.uri.path_and_query().map_or_else(|| path.clone(), ToString::to_string);
-    let id = parts.headers.get(&REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
-    let accept = parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let address = parts
+        .uri
+        .path_and_query()
+        .map_or_else(|| path.clone(), ToString::to_string);
+    let id = parts
+        .headers
+        .get(&REQUEST_ID)
+        .and_then(|id| id.to_str().ok())
+        .unwrap_or_default()
+        .to_owned();
+    let accept = parts
+        .headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
     let html = accept.contains("text/html") && !path.starts_with("/api/");
     let mut response = next.run(Request::from_parts(parts, body)).await;
 
@@ -139,7 +164,11 @@ async fn finish(request: Request, next: Next) -> Response {
         let problem = problem.at(path, id.clone());
         let mut rendered = if html && problem.code == Code::Unauthenticated {
             let next: String = form_urlencoded::byte_serialize(address.as_bytes()).collect();
-            (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/sign-in?next={next}"))]).into_response()
+            (
+                StatusCode::SEE_OTHER,
+                [(header::LOCATION, format!("/sign-in?next={next}"))],
+            )
+                .into_response()
         } else if html {
             // As the page that was asked for looks, with the account of whoever asked; else as for anybody.
             let shell = response.extensions_mut().remove::<crate::page::Shell>();

@@ -102,7 +102,9 @@ impl Services {
         let task = db::task::find(self.db.read(), id).await?.ok_or_else(none)?;
         let organization = task.organization_id.ok_or_else(none)?;
         let resource = Resource::organization(organization);
-        self.authority.decide(actor, Action::FollowTask, &resource).map_err(|_| none())?;
+        self.authority
+            .decide(actor, Action::FollowTask, &resource)
+            .map_err(|_| none())?;
         Ok(task)
     }
 }

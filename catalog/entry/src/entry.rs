@@ -4,10 +4,10 @@ use db::allocation::{Cost, Lineage};
 use db::dataset::{Dataset, SLUG_KEY};
 use identity::{Action, Actor};
 use ledger::{Act, Leaf};
+use model::metadata::MAX_DECLARED;
 use model::{
     BudgetPolicy, DatasetId, DatasetState, DeclaredMetadata, EntryMetadata, Level, LineageId, Slug, Timestamp,
 };
-use model::metadata::MAX_DECLARED;
 use privacy::{Delta, Epsilon};
 
 use crate::{Catalog, EntryError};
@@ -44,7 +44,11 @@ impl Catalog {
     pub async fn create(&self, actor: &Actor, new: NewEntry) -> Result<Dataset, EntryError> {
         let parts = &self.parts;
         let (user, organization) = actor.person()?;
-        parts.authority.decide(actor, Action::CreateDataset, &crate::read::of_organization(organization))?;
+        parts.authority.decide(
+            actor,
+            Action::CreateDataset,
+            &crate::read::of_organization(organization),
+        )?;
         check(new.level, &new.metadata, new.declared.as_ref())?;
         let policy = self.budget_policy().await?;
         let now = parts.clock.now();
@@ -76,7 +80,12 @@ impl Catalog {
         let leaf = Leaf::builder(Act::DatasetCreated, now.as_micros(), actor.ledger_actor())
             .subject("dataset", dataset.id.to_string())
             .fact("slug", dataset.slug.as_str())
-            .fact("level", dataset.level.map_or_else(|| "none".to_owned(), |level| level.to_string()))
+            .fact(
+                "level",
+                dataset
+                    .level
+                    .map_or_else(|| "none".to_owned(), |level| level.to_string()),
+            )
             .build()
             .map_err(|_| EntryError::Internal("ledger leaf"))?;
         db::ledger::append(&tx, &leaf, now).await?;
@@ -108,7 +117,11 @@ impl Catalog {
                        make a new entry";
             return Err(EntryError::State(why.to_owned()));
         }
-        if !same_terms && db::request::find_open_release(parts.db.read(), dataset.id).await?.is_some() {
+        if !same_terms
+            && db::request::find_open_release(parts.db.read(), dataset.id)
+                .await?
+                .is_some()
+        {
             let why = "a release request is open: level and declaration are what the reviewers look at; withdraw it \
                        first";
             return Err(EntryError::State(why.to_owned()));
@@ -140,7 +153,9 @@ pub(crate) fn check(
     metadata: &EntryMetadata,
     declared: Option<&DeclaredMetadata>,
 ) -> Result<(), EntryError> {
-    metadata.check().map_err(|error| EntryError::Invalid(error.to_string()))?;
+    metadata
+        .check()
+        .map_err(|error| EntryError::Invalid(error.to_string()))?;
     if let (Some(level), Some(declared)) = (level, declared) {
         let least = declared.least_level();
         if level < least {
@@ -166,11 +181,22 @@ fn lineage(dataset: &Dataset, policy: &BudgetPolicy, now: Timestamp) -> Result<L
         let epsilon = Epsilon::new(epsilon).ok_or(EntryError::Internal("epsilon of the budget policy"))?;
         let cap = privacy::conversion::cap(epsilon, delta);
         let rho_nano = i64::try_from(cap.rho.nano()).map_err(|_| EntryError::Internal("rho"))?;
-        Ok::<_, EntryError>(Cost { rho_nano, delta_atto: atto_down(cap.delta) })
+        Ok::<_, EntryError>(Cost {
+            rho_nano,
+            delta_atto: atto_down(cap.delta),
+        })
     };
     let protected = unit.is_some();
-    let window = if protected { cap(policy.lineage_epsilon)?.rho_nano } else { 0 };
-    let lifetime = if protected { cap(policy.lifetime_epsilon)? } else { Cost::default() };
+    let window = if protected {
+        cap(policy.lineage_epsilon)?.rho_nano
+    } else {
+        0
+    };
+    let lifetime = if protected {
+        cap(policy.lifetime_epsilon)?
+    } else {
+        Cost::default()
+    };
     Ok(Lineage {
         id: dataset.lineage_id,
         unit_type: unit.map(|unit| unit.unit_type),

@@ -7,7 +7,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use catalog_search::{Bilingual, Change, Document, Index, Options, Organization, Position, SearchPage, SearchQuery};
+use catalog_search::{
+    Bilingual, Change, Document, Index, Options, Organization, Position, SearchPage, SearchQuery,
+};
 use db::dataset::{Dataset, DatasetFilter};
 use db::{Connection, Database, Tx};
 use model::{DatasetId, DatasetState, Localized, Timestamp};
@@ -40,7 +42,9 @@ pub struct Indexer {
 
 impl std::fmt::Debug for Indexer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Indexer").field("position", &self.index.position().0).finish_non_exhaustive()
+        f.debug_struct("Indexer")
+            .field("position", &self.index.position().0)
+            .finish_non_exhaustive()
     }
 }
 
@@ -60,7 +64,11 @@ impl Indexer {
             Err(error) => Err(error),
         })
         .await?;
-        let indexer = Self { db, index, turn: Arc::default() };
+        let indexer = Self {
+            db,
+            index,
+            turn: Arc::default(),
+        };
         if anew {
             indexer.rebuild().await?;
         }
@@ -76,7 +84,9 @@ impl Indexer {
         let _turn = self.turn.lock().await;
         loop {
             let messages = db::outbox::list(self.db.read(), TOPIC, BATCH).await?;
-            let Some(last) = messages.last() else { return Ok(()) };
+            let Some(last) = messages.last() else {
+                return Ok(());
+            };
             // A rebuilt database counts from 1 again; the index only wants positions that do not go back.
             let position = Position(last.id.max(self.index.position().0));
             let mut changes = Vec::with_capacity(messages.len());
@@ -104,7 +114,10 @@ impl Indexer {
         let position = self.index.position();
         let index = self.index.clone();
         let mut rebuild = blocking(move || index.begin_rebuild()).await?;
-        let filter = DatasetFilter { state: Some(DatasetState::Released), ..DatasetFilter::default() };
+        let filter = DatasetFilter {
+            state: Some(DatasetState::Released),
+            ..DatasetFilter::default()
+        };
         let mut before = None;
         loop {
             let datasets = db::dataset::list(self.db.read(), filter, before, BATCH).await?;
@@ -115,7 +128,9 @@ impl Indexer {
                 documents.push(document(self.db.read(), dataset).await?);
             }
             rebuild = blocking(move || {
-                documents.into_iter().try_for_each(|document| rebuild.add(document))?;
+                documents
+                    .into_iter()
+                    .try_for_each(|document| rebuild.add(document))?;
                 Ok(rebuild)
             })
             .await?;
@@ -143,7 +158,10 @@ async fn change(connection: &Connection, dataset: Dataset) -> Result<Change, Ent
     if dataset.state == DatasetState::Released {
         Ok(Change::Upsert(Box::new(document(connection, dataset).await?)))
     } else {
-        Ok(Change::Delete { id: dataset.id.as_uuid(), revision: dataset.revision })
+        Ok(Change::Delete {
+            id: dataset.id.as_uuid(),
+            revision: dataset.revision,
+        })
     }
 }
 
@@ -151,12 +169,15 @@ async fn change(connection: &Connection, dataset: Dataset) -> Result<Change, Ent
 async fn document(connection: &Connection, dataset: Dataset) -> Result<Document, EntryError> {
     let organization = db::organization::load(connection, dataset.organization_id).await?;
     let manifest = match (dataset.level, dataset.current_version_id) {
-        (Some(level), Some(version)) if level.is_open() => {
-            db::version::load(connection, version).await?.manifest.map(serde_json::from_value::<Manifest>)
-        }
+        (Some(level), Some(version)) if level.is_open() => db::version::load(connection, version)
+            .await?
+            .manifest
+            .map(serde_json::from_value::<Manifest>),
         _ => None,
     };
-    let manifest = manifest.transpose().map_err(|_| EntryError::Internal("manifest"))?;
+    let manifest = manifest
+        .transpose()
+        .map_err(|_| EntryError::Internal("manifest"))?;
     let mut fields = Vec::new();
     for field in dataset.declared.iter().flat_map(|declared| declared.fields()) {
         fields.push(field.name.to_string());
@@ -170,7 +191,10 @@ async fn document(connection: &Connection, dataset: Dataset) -> Result<Document,
     {
         fields.extend(manifest.fields.iter().map(|field| field.name.to_string()));
     }
-    let formats = manifest.iter().flat_map(|m| &m.distributions).map(|d| d.format.extension().to_owned());
+    let formats = manifest
+        .iter()
+        .flat_map(|m| &m.distributions)
+        .map(|d| d.format.extension().to_owned());
     Ok(Document {
         id: dataset.id.as_uuid(),
         slug: dataset.slug.to_string(),
@@ -179,7 +203,10 @@ async fn document(connection: &Connection, dataset: Dataset) -> Result<Document,
         keywords: dataset.metadata.keywords.clone(),
         theme: dataset.metadata.theme.code().to_owned(),
         level: dataset.level.map_or(4, model::Level::number),
-        organization: Organization { id: organization.id.as_uuid(), name: bilingual(&organization.name) },
+        organization: Organization {
+            id: organization.id.as_uuid(),
+            name: bilingual(&organization.name),
+        },
         update_cycle: dataset.metadata.update_cycle.code().to_owned(),
         formats: formats.collect(),
         fields,
@@ -190,13 +217,18 @@ async fn document(connection: &Connection, dataset: Dataset) -> Result<Document,
 }
 
 fn bilingual(text: &Localized) -> Bilingual {
-    Bilingual { zh: text.zh().to_owned(), en: text.en().map(str::to_owned) }
+    Bilingual {
+        zh: text.zh().to_owned(),
+        en: text.en().map(str::to_owned),
+    }
 }
 
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, catalog_search::Error> + Send + 'static,
 ) -> Result<T, EntryError> {
-    let done = tokio::task::spawn_blocking(work).await.map_err(|_| EntryError::Internal("search"))?;
+    let done = tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|_| EntryError::Internal("search"))?;
     done.map_err(|error| {
         if error.is_invalid_request() {
             EntryError::Invalid(error.to_string())

@@ -7,7 +7,8 @@
 use std::sync::atomic::AtomicBool;
 
 use catalog_ingest::{
-    Destination, DetectLimits, IngestError, IngestOptions, IngestPlan, Progress, ROW_GROUP_ROWS, UnitSecret, Watch,
+    Destination, DetectLimits, IngestError, IngestOptions, IngestPlan, Progress, ROW_GROUP_ROWS, UnitSecret,
+    Watch,
 };
 use db::version::{Ready, Version};
 use hmac::{Hmac, KeyInit, Mac};
@@ -51,9 +52,10 @@ impl Catalog {
         let dataset = db::dataset::load(parts.db.read(), version.dataset_id).await?;
         let this = self.clone();
         let level = dataset.level;
-        let read = tokio::task::spawn_blocking(move || read(&this.parts, &version, level, &progress, &cancel))
-            .await
-            .map_err(|_| EntryError::Internal("ingest"))?;
+        let read =
+            tokio::task::spawn_blocking(move || read(&this.parts, &version, level, &progress, &cancel))
+                .await
+                .map_err(|_| EntryError::Internal("ingest"))?;
         let now = parts.clock.now();
         let tx = parts.db.begin_write().await?;
         let result = match read {
@@ -104,7 +106,10 @@ fn read(
     progress: &(dyn Fn(Progress) + Sync),
     cancel: &AtomicBool,
 ) -> Result<Ready, IngestError> {
-    let path = parts.quarantine.find_upload(version.id).ok_or(IngestError::Internal("the original is gone"))?;
+    let path = parts
+        .quarantine
+        .find_upload(version.id)
+        .ok_or(IngestError::Internal("the original is gone"))?;
     let options: IngestOptions =
         serde_json::from_value(version.options.clone()).map_err(|_| IngestError::Internal("options"))?;
     let watch = Watch::new(progress, cancel);
@@ -119,7 +124,11 @@ fn read(
         level,
         options,
         declared: version.declared.clone(),
-        formats: if level.is_open() { DistributionFormat::ALL.to_vec() } else { Vec::new() },
+        formats: if level.is_open() {
+            DistributionFormat::ALL.to_vec()
+        } else {
+            Vec::new()
+        },
         row_group_rows: ROW_GROUP_ROWS,
         limits,
     };
@@ -128,7 +137,11 @@ fn read(
     let destination = if level.is_open() {
         Destination::Open(&parts.open)
     } else {
-        Destination::Sandbox { store: &parts.sandbox, quarantine: &parts.quarantine, secret: &secret }
+        Destination::Sandbox {
+            store: &parts.sandbox,
+            quarantine: &parts.quarantine,
+            secret: &secret,
+        }
     };
     let outcome = catalog_ingest::ingest(&path, &plan, destination, &watch)?;
     let manifest = serde_json::to_value(&outcome.manifest).map_err(|_| IngestError::Internal("manifest"))?;
@@ -142,7 +155,8 @@ fn read(
 }
 
 fn ready(detection: &impl serde::Serialize, manifest: &Value, profile: &Value) -> Result<Ready, IngestError> {
-    let canonical = serde_json_canonicalizer::to_vec(manifest).map_err(|_| IngestError::Internal("manifest"))?;
+    let canonical =
+        serde_json_canonicalizer::to_vec(manifest).map_err(|_| IngestError::Internal("manifest"))?;
     Ok(Ready {
         options: serde_json::to_value(detection).map_err(|_| IngestError::Internal("detection"))?,
         manifest: manifest.clone(),

@@ -52,14 +52,18 @@ pub struct Parts {
 
 impl std::fmt::Debug for Parts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Parts").field("upload_bytes", &self.upload_bytes).finish_non_exhaustive()
+        f.debug_struct("Parts")
+            .field("upload_bytes", &self.upload_bytes)
+            .finish_non_exhaustive()
     }
 }
 
 impl Catalog {
     /// The use-cases over these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts) }
+        Self {
+            parts: Arc::new(parts),
+        }
     }
 
     /// The budget rules in force now.

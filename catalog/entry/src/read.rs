@@ -1,12 +1,12 @@
 //! Reading datasets: who may see what.
 
+use bytes::Bytes;
 use db::dataset::{Dataset, DatasetFilter};
 use db::organization::Organization;
 use db::version::Version;
+use futures::Stream;
 use identity::{Action, Actor, Resource};
 use model::{DatasetId, DatasetState, Level, OrganizationId, Slug, VersionId, VersionState};
-use bytes::Bytes;
-use futures::Stream;
 use storage::{Distribution, DistributionFormat, Manifest};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
@@ -49,22 +49,38 @@ impl Catalog {
     /// [`EntryError::NotFound`] if there is none or the actor may not know of it: the two look alike.
     pub async fn find(&self, actor: &Actor, slug: &Slug) -> Result<DatasetView, EntryError> {
         let db = &self.parts.db;
-        let dataset =
-            db::dataset::find_by_slug(db.read(), slug).await?.ok_or(EntryError::NotFound("dataset"))?;
+        let dataset = db::dataset::find_by_slug(db.read(), slug)
+            .await?
+            .ok_or(EntryError::NotFound("dataset"))?;
         let resource = of_dataset(&dataset);
-        let seen = if dataset.state == DatasetState::Draft { Action::ViewDraftEntry } else { Action::ViewEntry };
+        let seen = if dataset.state == DatasetState::Draft {
+            Action::ViewDraftEntry
+        } else {
+            Action::ViewEntry
+        };
         if self.parts.authority.decide(actor, seen, &resource).is_err() {
             return Err(EntryError::NotFound("dataset"));
         }
         let open = dataset.state == DatasetState::Released && dataset.level.is_some_and(Level::is_open);
-        let figures = open || self.parts.authority.decide(actor, Action::ViewProfile, &resource).is_ok();
+        let figures = open
+            || self
+                .parts
+                .authority
+                .decide(actor, Action::ViewProfile, &resource)
+                .is_ok();
         let organization = db::organization::load(db.read(), dataset.organization_id).await?;
         let version = match dataset.current_version_id {
             Some(id) if figures => db::version::find(db.read(), id).await?,
             _ => None,
         };
         let manifest = version.as_ref().map(manifest_of).transpose()?.flatten();
-        Ok(DatasetView { dataset, organization, version, manifest, figures })
+        Ok(DatasetView {
+            dataset,
+            organization,
+            version,
+            manifest,
+            figures,
+        })
     }
 
     /// The versions of a dataset, newest first: released ones of open data for everyone, all for trusted roles.
@@ -82,10 +98,16 @@ impl Catalog {
         if !view.figures {
             return Ok(Vec::new());
         }
-        let trusted =
-            self.parts.authority.decide(actor, Action::ViewProfile, &of_dataset(&view.dataset)).is_ok();
+        let trusted = self
+            .parts
+            .authority
+            .decide(actor, Action::ViewProfile, &of_dataset(&view.dataset))
+            .is_ok();
         let versions = db::version::list(self.parts.db.read(), view.dataset.id, before, limit).await?;
-        Ok(versions.into_iter().filter(|v| trusted || v.state == VersionState::Released).collect())
+        Ok(versions
+            .into_iter()
+            .filter(|v| trusted || v.state == VersionState::Released)
+            .collect())
     }
 
     /// One version with its manifest, for those who may see the dataset's figures.
@@ -106,8 +128,11 @@ impl Catalog {
         let version = db::version::find_by_number(self.parts.db.read(), view.dataset.id, number)
             .await?
             .ok_or_else(none)?;
-        let trusted =
-            self.parts.authority.decide(actor, Action::ViewProfile, &of_dataset(&view.dataset)).is_ok();
+        let trusted = self
+            .parts
+            .authority
+            .decide(actor, Action::ViewProfile, &of_dataset(&view.dataset))
+            .is_ok();
         if version.state != VersionState::Released && !trusted {
             return Err(none());
         }
@@ -127,9 +152,15 @@ impl Catalog {
         format: DistributionFormat,
     ) -> Result<OpenFile, EntryError> {
         let (version, manifest) = self.open_version(actor, slug, number).await?;
-        let distribution =
-            manifest.find_distribution(format).cloned().ok_or(EntryError::NotFound("download in this format"))?;
-        Ok(OpenFile { version: version.id, number: version.number, distribution })
+        let distribution = manifest
+            .find_distribution(format)
+            .cloned()
+            .ok_or(EntryError::NotFound("download in this format"))?;
+        Ok(OpenFile {
+            version: version.id,
+            number: version.number,
+            distribution,
+        })
     }
 
     /// Paths of the parts of an open, released version within the open store, in row order.
@@ -166,7 +197,9 @@ impl Catalog {
             None => view.version,
             Some(n) => db::version::find_by_number(self.parts.db.read(), view.dataset.id, n).await?,
         };
-        let version = version.filter(|v| v.state == VersionState::Released).ok_or_else(none)?;
+        let version = version
+            .filter(|v| v.state == VersionState::Released)
+            .ok_or_else(none)?;
         let manifest = manifest_of(&version)?.ok_or_else(none)?;
         Ok((version, manifest))
     }
@@ -186,7 +219,10 @@ impl Catalog {
         first: u64,
         count: u64,
     ) -> Result<impl Stream<Item = std::io::Result<Bytes>> + Send + 'static, EntryError> {
-        let path = self.parts.open.local_path(file.version, &file.distribution.name)?;
+        let path = self
+            .parts
+            .open
+            .local_path(file.version, &file.distribution.name)?;
         let lost = |_| EntryError::Internal("an open file that a manifest names cannot be read");
         let mut opened = tokio::fs::File::open(path).await.map_err(lost)?;
         opened.set_max_buf_size(READ_BYTES);
@@ -207,8 +243,13 @@ impl Catalog {
         limit: u64,
     ) -> Result<Vec<Dataset>, EntryError> {
         let (_, organization) = actor.person()?;
-        self.parts.authority.decide(actor, Action::CreateDataset, &of_organization(organization))?;
-        let filter = DatasetFilter { organization_id: Some(organization), state: None };
+        self.parts
+            .authority
+            .decide(actor, Action::CreateDataset, &of_organization(organization))?;
+        let filter = DatasetFilter {
+            organization_id: Some(organization),
+            state: None,
+        };
         Ok(db::dataset::list(self.parts.db.read(), filter, before, limit).await?)
     }
 
@@ -221,7 +262,10 @@ impl Catalog {
         before: Option<DatasetId>,
         limit: u64,
     ) -> Result<Vec<Dataset>, EntryError> {
-        let filter = DatasetFilter { state: Some(DatasetState::Released), ..DatasetFilter::default() };
+        let filter = DatasetFilter {
+            state: Some(DatasetState::Released),
+            ..DatasetFilter::default()
+        };
         Ok(db::dataset::list(self.parts.db.read(), filter, before, limit).await?)
     }
 
@@ -233,14 +277,21 @@ impl Catalog {
         action: Action,
     ) -> Result<Dataset, EntryError> {
         let view = self.find(actor, slug).await?;
-        self.parts.authority.decide(actor, action, &of_dataset(&view.dataset))?;
+        self.parts
+            .authority
+            .decide(actor, action, &of_dataset(&view.dataset))?;
         Ok(view.dataset)
     }
 }
 
 /// What the authority is told of a dataset.
 pub(crate) fn of_dataset(dataset: &Dataset) -> Resource {
-    Resource::dataset(dataset.organization_id, dataset.level, dataset.state, dataset.metadata.special)
+    Resource::dataset(
+        dataset.organization_id,
+        dataset.level,
+        dataset.state,
+        dataset.metadata.special,
+    )
 }
 
 /// What the authority is told of an organisation's own affairs.

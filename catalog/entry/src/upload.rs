@@ -1,11 +1,11 @@
 //! Taking in files.
 
+use catalog_ingest::IngestOptions;
 use db::Tx;
 use db::dataset::Dataset;
 use db::task::NewTask;
 use db::version::{NUMBER_KEY, Version};
 use identity::{Action, Actor};
-use catalog_ingest::IngestOptions;
 use model::{DatasetState, Level, Slug, TaskId, Timestamp, VersionId, VersionState};
 use serde_json::json;
 use storage::Spool;
@@ -48,7 +48,10 @@ impl Catalog {
     /// The size of a version's original, in bytes, as long as it is kept.
     pub async fn original_bytes(&self, version: VersionId) -> Option<u64> {
         let path = self.parts.quarantine.find_upload(version)?;
-        tokio::fs::metadata(path).await.ok().map(|metadata| metadata.len())
+        tokio::fs::metadata(path)
+            .await
+            .ok()
+            .map(|metadata| metadata.len())
     }
 
     /// Keeps a received file as the dataset's next version and queues the task that reads it.
@@ -110,7 +113,9 @@ impl Catalog {
                 tx.commit().await?;
                 return Ok(version);
             }
-            Err(EntryError::State("too many uploads to this dataset at once; try again".to_owned()))
+            Err(EntryError::State(
+                "too many uploads to this dataset at once; try again".to_owned(),
+            ))
         };
         match stored.await {
             Ok(version) => Ok((version, task)),
@@ -132,7 +137,8 @@ impl Catalog {
             return Ok(());
         }
         for version in db::version::list(tx, dataset.id, None, 100).await? {
-            if version.state != VersionState::Ready || self.parts.quarantine.find_upload(version.id).is_none() {
+            if version.state != VersionState::Ready || self.parts.quarantine.find_upload(version.id).is_none()
+            {
                 continue;
             }
             db::version::set_ingesting(tx, version.id, dataset.declared.as_ref()).await?;
@@ -174,9 +180,20 @@ mod tests {
 
     #[test]
     fn a_file_name_is_never_a_path() {
-        for bad in ["", "..", "../../etc/passwd", "C:\\x.csv", "a/b.csv", "a\0.csv", &"长".repeat(201)] {
+        for bad in [
+            "",
+            "..",
+            "../../etc/passwd",
+            "C:\\x.csv",
+            "a/b.csv",
+            "a\0.csv",
+            &"长".repeat(201),
+        ] {
             assert!(file_name(bad).is_err(), "{bad}");
         }
-        assert_eq!(file_name(" 空气质量 2024.csv ").ok().as_deref(), Some("空气质量 2024.csv"));
+        assert_eq!(
+            file_name(" 空气质量 2024.csv ").ok().as_deref(),
+            Some("空气质量 2024.csv")
+        );
     }
 }

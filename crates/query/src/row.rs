@@ -258,7 +258,9 @@ mod tests {
             (&deep, "sql-"),
         ];
         for (text, code) in cases {
-            let Err(error) = sql(text).await else { panic!("{text} ran") };
+            let Err(error) = sql(text).await else {
+                panic!("{text} ran")
+            };
             assert!(
                 error.code().starts_with(code),
                 "{}: {} {error}",

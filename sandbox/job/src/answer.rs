@@ -74,12 +74,17 @@ pub(crate) fn noised(
     // One Gaussian over the joint vector of the aggregates; the proof stands beside `noise_sensitivity_squared`.
     let scales: Vec<Scale> = (0..count)
         .map(|aggregate| {
-            let squared = core.noise_sensitivity_squared(aggregate).ok_or(JobError::Internal("sensitivity"))?;
+            let squared = core
+                .noise_sensitivity_squared(aggregate)
+                .ok_or(JobError::Internal("sensitivity"))?;
             Scale::calibrate(squared, rho).map_err(|_| JobError::Internal("noise scale"))
         })
         .collect::<Result<_, _>>()?;
-    let sigmas: Vec<f64> =
-        scales.iter().zip(&core.aggregates).map(|(scale, a)| scale.as_f64() * a.step()).collect();
+    let sigmas: Vec<f64> = scales
+        .iter()
+        .zip(&core.aggregates)
+        .map(|(scale, a)| scale.as_f64() * a.step())
+        .collect();
     let mut noised = Vec::with_capacity(core.cells as usize);
     for cell in totals.values.chunks_exact(count) {
         let mut values = Vec::with_capacity(cell.len());
@@ -100,7 +105,12 @@ pub(crate) fn noised(
             },
             OutputSource::Aggregate(aggregate) => AnswerColumn {
                 name: column.name.clone(),
-                kind: if is_integer(plan, aggregate) { "integer" } else { "number" }.to_owned(),
+                kind: if is_integer(plan, aggregate) {
+                    "integer"
+                } else {
+                    "number"
+                }
+                .to_owned(),
                 noise: Some(Noise {
                     mechanism: "discrete_gaussian".to_owned(),
                     scale: sigmas[aggregate],
@@ -126,9 +136,15 @@ pub(crate) fn noised(
                 }
             }
         }
-        AnswerRow { values, interval95: intervals }
+        AnswerRow {
+            values,
+            interval95: intervals,
+        }
     });
-    Ok(Answer { columns, rows: rows.collect() })
+    Ok(Answer {
+        columns,
+        rows: rows.collect(),
+    })
 }
 
 fn is_integer(plan: &PrivatePlan, aggregate: usize) -> bool {
@@ -199,8 +215,16 @@ impl Answer {
 
 fn csv_text(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([',', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+    let text = if formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
 }
 
 #[cfg(test)]
@@ -245,12 +269,19 @@ mod tests {
             special: false,
             metadata,
         };
-        sandbox_plan::plan("SELECT sex, COUNT(*) AS n, SUM(fare) AS total FROM trips GROUP BY sex", &relation).unwrap()
+        sandbox_plan::plan(
+            "SELECT sex, COUNT(*) AS n, SUM(fare) AS total FROM trips GROUP BY sex",
+            &relation,
+        )
+        .unwrap()
     }
 
     fn totals(plan: &PrivatePlan, value: i128) -> Totals {
         let aggregates = plan.core.aggregates.len();
-        Totals { aggregates, values: vec![value; plan.core.cells as usize * aggregates] }
+        Totals {
+            aggregates,
+            values: vec![value; plan.core.cells as usize * aggregates],
+        }
     }
 
     #[test]
@@ -261,7 +292,11 @@ mod tests {
         assert_eq!(names, ["sex", "n", "total"]);
         assert!(answer.columns[0].noise.is_none());
         let keys: Vec<_> = answer.rows.iter().map(|row| row.values[0].clone()).collect();
-        assert_eq!(keys, [json!("男"), json!("=1+1"), json!(OTHER), Value::Null], "empty cells appear too");
+        assert_eq!(
+            keys,
+            [json!("男"), json!("=1+1"), json!(OTHER), Value::Null],
+            "empty cells appear too"
+        );
         for row in &answer.rows {
             assert_eq!(row.values[1], json!(10));
             let [low, high] = row.interval95[1].unwrap();
@@ -275,19 +310,43 @@ mod tests {
     #[test]
     fn totals_beyond_the_plan_are_not_believed() {
         let plan = plan();
-        let answer = noised(&plan, &totals(&plan, i128::MAX), Rho::from_nano(1_000), &mut Shift(0)).unwrap();
+        let answer = noised(
+            &plan,
+            &totals(&plan, i128::MAX),
+            Rho::from_nano(1_000),
+            &mut Shift(0),
+        )
+        .unwrap();
         assert_eq!(answer.rows[0].values[1], json!(1_000 * 10));
-        let short = Totals { aggregates: 1, values: vec![0] };
+        let short = Totals {
+            aggregates: 1,
+            values: vec![0],
+        };
         assert!(noised(&plan, &short, Rho::from_nano(1_000), &mut Shift(0)).is_err());
-        assert!(noised(&plan, &totals(&plan, 0), Rho::ZERO, &mut Shift(0)).is_err(), "no ρ, no answer");
+        assert!(
+            noised(&plan, &totals(&plan, 0), Rho::ZERO, &mut Shift(0)).is_err(),
+            "no ρ, no answer"
+        );
     }
 
     #[test]
     fn csv_is_no_formula() {
         let plan = plan();
-        let answer = noised(&plan, &totals(&plan, 7), Rho::from_nano(4_000_000), &mut Shift(-20)).unwrap();
+        let answer = noised(
+            &plan,
+            &totals(&plan, 7),
+            Rho::from_nano(4_000_000),
+            &mut Shift(-20),
+        )
+        .unwrap();
         let csv = answer.to_csv();
-        assert!(csv.starts_with("sex,n,n_low95,n_high95,total,total_low95,total_high95\r\n"), "{csv}");
-        assert!(csv.contains("\r\n'=1+1,-13,"), "a text is disarmed, a number is not: {csv}");
+        assert!(
+            csv.starts_with("sex,n,n_low95,n_high95,total,total_low95,total_high95\r\n"),
+            "{csv}"
+        );
+        assert!(
+            csv.contains("\r\n'=1+1,-13,"),
+            "a text is disarmed, a number is not: {csv}"
+        );
     }
 }

@@ -37,11 +37,16 @@ impl Sandbox {
         let left = job.due_at.micros_since(self.parts.clock.now()).max(0);
         let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
         let patience = left.max(plan.core.due_in(self.parts.cores));
-        let reply = self.parts.supervisor.run(request, patience).await.map_err(|error| {
-            // The class of the fault only: engine messages quote values.
-            tracing::error!(job = %id, class = ?error, "a worker did not finish");
-            JobError::Internal("worker")
-        })?;
+        let reply = self
+            .parts
+            .supervisor
+            .run(request, patience)
+            .await
+            .map_err(|error| {
+                // The class of the fault only: engine messages quote values.
+                tracing::error!(job = %id, class = ?error, "a worker did not finish");
+                JobError::Internal("worker")
+            })?;
         let noised = {
             let mut noise = self.parts.noise.lock().unwrap_or_else(PoisonError::into_inner);
             answer::noised(&plan, &reply.totals, cost.exact_rho(), noise.as_mut())?
@@ -62,7 +67,9 @@ impl Sandbox {
     /// What a worker is asked: the columns of the plan in the parts of its version, for an hour.
     async fn request(&self, plan: &PrivatePlan) -> Result<WorkRequest, JobError> {
         let version = db::version::load(self.parts.db.read(), plan.core.version).await?;
-        let manifest = version.manifest.ok_or(JobError::Internal("a version without parts"))?;
+        let manifest = version
+            .manifest
+            .ok_or(JobError::Internal("a version without parts"))?;
         let manifest: Manifest =
             serde_json::from_value(manifest).map_err(|_| JobError::Internal("manifest"))?;
         let mut parts = Vec::with_capacity(manifest.parts.len());
@@ -72,7 +79,9 @@ impl Sandbox {
                 .store
                 .local_path(version.id, &part.name)
                 .map_err(|_| JobError::Internal("part path"))?;
-            let unit_range = part.unit_range.ok_or(JobError::Internal("a part without its units"))?;
+            let unit_range = part
+                .unit_range
+                .ok_or(JobError::Internal("a part without its units"))?;
             parts.push(Part {
                 path,
                 sha256: part.sha256.clone(),
@@ -86,7 +95,12 @@ impl Sandbox {
             grant: Grant {
                 version: version.id,
                 parts,
-                columns: plan.core.columns.iter().map(|column| column.name.to_string()).collect(),
+                columns: plan
+                    .core
+                    .columns
+                    .iter()
+                    .map(|column| column.name.to_string())
+                    .collect(),
                 expires_at: self.parts.clock.now().plus_seconds(3_600),
             },
             secret: self.group_secret(version.id),

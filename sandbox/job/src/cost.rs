@@ -30,11 +30,14 @@ impl JobCost {
                 "epsilon must be above 0 and at most {most} for one job; got {epsilon}"
             )));
         }
-        let wanted = Epsilon::new(epsilon).ok_or_else(|| JobError::Invalid("epsilon is not a number".to_owned()))?;
+        let wanted =
+            Epsilon::new(epsilon).ok_or_else(|| JobError::Invalid("epsilon is not a number".to_owned()))?;
         // The promised δ pays for the conversion and for the charge's own δ: `cap` splits it.
         let rho = privacy::conversion::cap(wanted, Delta::promise(unit.max_units)).rho;
         if rho.nano() == 0 {
-            return Err(JobError::Invalid(format!("epsilon {epsilon} is too small to be counted; ask for more")));
+            return Err(JobError::Invalid(format!(
+                "epsilon {epsilon} is too small to be counted; ask for more"
+            )));
         }
         let cost = Cost::new(rho, Delta::collision(unit.max_units));
         let whole = |n: u64| i64::try_from(n).map_err(|_| JobError::Internal("cost beyond range"));
@@ -60,7 +63,10 @@ impl JobCost {
 
     /// As the database charges it.
     pub(crate) const fn charged(&self) -> Charged {
-        Charged { rho_nano: self.rho_nano, delta_atto: self.delta_atto }
+        Charged {
+            rho_nano: self.rho_nano,
+            delta_atto: self.delta_atto,
+        }
     }
 }
 

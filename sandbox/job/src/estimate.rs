@@ -104,16 +104,22 @@ impl Sandbox {
         let view = self.project(actor, id).await?;
         let now = self.parts.clock.now();
         if !view.project.active || view.project.expires_at <= now {
-            return Err(JobError::State("the project has ended; apply again to go on".to_owned()));
+            return Err(JobError::State(
+                "the project has ended; apply again to go on".to_owned(),
+            ));
         }
-        self.parts.authority.decide(actor, action, &crate::project::of_project(&view.project, now))?;
+        self.parts
+            .authority
+            .decide(actor, action, &crate::project::of_project(&view.project, now))?;
         let (policy, policy_id) = self.budget_policy().await?;
         let mut relations = Vec::new();
         for budget in &view.budgets {
             let dataset = &budget.dataset;
-            let (Some(version), Some(level), Some(declared)) =
-                (dataset.current_version_id, dataset.level, dataset.declared.clone())
-            else {
+            let (Some(version), Some(level), Some(declared)) = (
+                dataset.current_version_id,
+                dataset.level,
+                dataset.declared.clone(),
+            ) else {
                 continue;
             };
             let relation = Relation {
@@ -133,7 +139,14 @@ impl Sandbox {
         let cost = JobCost::of(epsilon, &plan.core.unit, &policy)?;
         let due_in = plan.core.due_in(self.parts.cores);
         let version = plan.core.version;
-        Ok(Planned { plan, cost, budget, version, due_in, policy: policy_id })
+        Ok(Planned {
+            plan,
+            cost,
+            budget,
+            version,
+            due_in,
+            policy: policy_id,
+        })
     }
 }
 
@@ -151,6 +164,8 @@ fn choose(sql: &str, relations: Vec<(Relation, Budget)>) -> Result<(PrivatePlan,
     }
     match refusal {
         Some(refusal) => Err(refusal.into()),
-        None => Err(JobError::State("none of the project's datasets can be queried now".to_owned())),
+        None => Err(JobError::State(
+            "none of the project's datasets can be queried now".to_owned(),
+        )),
     }
 }

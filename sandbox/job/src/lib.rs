@@ -60,14 +60,18 @@ pub struct Parts {
 
 impl std::fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sandbox").field("cores", &self.parts.cores).finish_non_exhaustive()
+        f.debug_struct("Sandbox")
+            .field("cores", &self.parts.cores)
+            .finish_non_exhaustive()
     }
 }
 
 impl Sandbox {
     /// The use-cases over these parts.
     pub fn new(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts) }
+        Self {
+            parts: Arc::new(parts),
+        }
     }
 
     /// The budget rules in force now, with the row they stand in.

@@ -47,8 +47,14 @@ impl Budget {
 
     /// How many more jobs of this ε, at the lineage's δ, the budget pays for.
     pub fn jobs(&self, epsilon: f64) -> i64 {
-        let unit = self.dataset.declared.as_ref().and_then(model::DeclaredMetadata::unit);
-        let (Some(unit), Some(epsilon)) = (unit, privacy::Epsilon::new(epsilon)) else { return 0 };
+        let unit = self
+            .dataset
+            .declared
+            .as_ref()
+            .and_then(model::DeclaredMetadata::unit);
+        let (Some(unit), Some(epsilon)) = (unit, privacy::Epsilon::new(epsilon)) else {
+            return 0;
+        };
         let rho = privacy::conversion::cap(epsilon, Delta::promise(unit.max_units)).rho;
         i64::try_from(rho.nano()).map_or(0, |nano| self.questions(nano))
     }
@@ -57,7 +63,10 @@ impl Budget {
     pub fn spent(&self) -> Option<(f64, f64)> {
         let mut spent = self.clone();
         let allocation = spent.allocation.as_mut()?;
-        let (cap, nano) = (allocation.cap.rho_nano, allocation.cap.rho_nano - allocation.remaining.rho_nano);
+        let (cap, nano) = (
+            allocation.cap.rho_nano,
+            allocation.cap.rho_nano - allocation.remaining.rho_nano,
+        );
         allocation.remaining.rho_nano = nano;
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
         let share = if cap > 0 { nano as f64 / cap as f64 } else { 0.0 };
@@ -74,7 +83,10 @@ impl Budget {
             let rho = Rho::from_nano(u64::try_from(nano).unwrap_or(0));
             privacy::conversion::epsilon(rho, delta).map_or(0.0, |e| e.value())
         };
-        Some((epsilon(allocation.cap.rho_nano), epsilon(allocation.remaining.rho_nano)))
+        Some((
+            epsilon(allocation.cap.rho_nano),
+            epsilon(allocation.remaining.rho_nano),
+        ))
     }
 }
 
@@ -89,7 +101,11 @@ impl Sandbox {
         let project = db::project::find(db.read(), id).await?.ok_or_else(none)?;
         self.parts
             .authority
-            .decide(actor, Action::ViewProject, &of_project(&project, self.parts.clock.now()))
+            .decide(
+                actor,
+                Action::ViewProject,
+                &of_project(&project, self.parts.clock.now()),
+            )
             .map_err(|_| none())?;
         let now = self.parts.clock.now();
         let allocations = db::allocation::list_of_project(db.read(), id, now).await?;
@@ -97,7 +113,10 @@ impl Sandbox {
         let mut budgets = Vec::with_capacity(datasets.len());
         for (dataset, allocation) in datasets {
             let dataset = db::dataset::load(db.read(), dataset).await?;
-            let allocation = allocations.iter().find(|a| Some(a.id.as_uuid()) == allocation).cloned();
+            let allocation = allocations
+                .iter()
+                .find(|a| Some(a.id.as_uuid()) == allocation)
+                .cloned();
             budgets.push(Budget { dataset, allocation });
         }
         Ok(ProjectView { project, budgets })
@@ -122,5 +141,8 @@ impl Sandbox {
 
 /// What the authority is told of a project.
 pub(crate) fn of_project(project: &Project, now: Timestamp) -> Resource {
-    Resource::project(project.organization_id, project.active && project.expires_at > now)
+    Resource::project(
+        project.organization_id,
+        project.active && project.expires_at > now,
+    )
 }

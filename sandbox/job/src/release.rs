@@ -31,7 +31,11 @@ impl Sandbox {
                 continue;
             }
             let tx = db.begin_write().await?;
-            let to = if answered { JobState::Released } else { JobState::Delayed };
+            let to = if answered {
+                JobState::Released
+            } else {
+                JobState::Delayed
+            };
             match db::job::change_state(&tx, job.id, &[job.state], to).await {
                 // It moved meanwhile; the next turn sees it.
                 Err(db::Error::Stale(_)) => continue,
@@ -60,7 +64,9 @@ impl Sandbox {
     pub async fn until_next_due(&self) -> Result<Duration, JobError> {
         let next = db::job::next_due(self.parts.db.read()).await?;
         let now = self.parts.clock.now();
-        let wait = next.map_or(1_000_000, |next: Timestamp| next.micros_since(now)).clamp(5_000, 1_000_000);
+        let wait = next
+            .map_or(1_000_000, |next: Timestamp| next.micros_since(now))
+            .clamp(5_000, 1_000_000);
         Ok(Duration::from_micros(u64::try_from(wait).unwrap_or(5_000)))
     }
 }

@@ -46,7 +46,8 @@ impl Sandbox {
         for _ in 0..3 {
             let paid = db::job::find_paid(self.parts.db.read(), project, &hash).await?;
             let now = self.parts.clock.now();
-            let micros = i64::try_from(planned.due_in.as_micros()).map_err(|_| JobError::Internal("deadline"))?;
+            let micros =
+                i64::try_from(planned.due_in.as_micros()).map_err(|_| JobError::Internal("deadline"))?;
             let job = Job {
                 id: JobId::at(now),
                 project_id: project,
@@ -102,13 +103,19 @@ impl Sandbox {
             .fact("rho_nano", planned.cost.rho_nano)
             .fact("delta_atto", planned.cost.delta_atto)
             .fact("due_at", job.due_at.to_string())
-            .commitment("plan", plan.commitment().map_err(|_| JobError::Internal("commitment"))?)
-            .commitment("sql", sql.commitment().map_err(|_| JobError::Internal("commitment"))?)
+            .commitment(
+                "plan",
+                plan.commitment().map_err(|_| JobError::Internal("commitment"))?,
+            )
+            .commitment(
+                "sql",
+                sql.commitment().map_err(|_| JobError::Internal("commitment"))?,
+            )
             .build()
             .map_err(|_| JobError::Internal("ledger leaf"))?;
         let openings = [("plan".to_owned(), plan), ("sql".to_owned(), sql)];
-        let receipt = Receipt::new(leaf.clone(), openings.into())
-            .map_err(|_| JobError::Internal("receipt"))?;
+        let receipt =
+            Receipt::new(leaf.clone(), openings.into()).map_err(|_| JobError::Internal("receipt"))?;
         job.receipt = Some(serde_json::to_value(&receipt).map_err(|_| JobError::Internal("receipt"))?);
 
         let tx = self.parts.db.begin_write().await?;
@@ -123,10 +130,12 @@ impl Sandbox {
             lineage_charged: true,
             created_at: now,
         };
-        db::allocation::charge(&tx, &[charge]).await.map_err(|error| match error {
-            db::Error::BudgetExhausted(which) => JobError::BudgetExhausted(exhausted(which, planned)),
-            other => other.into(),
-        })?;
+        db::allocation::charge(&tx, &[charge])
+            .await
+            .map_err(|error| match error {
+                db::Error::BudgetExhausted(which) => JobError::BudgetExhausted(exhausted(which, planned)),
+                other => other.into(),
+            })?;
         db::ledger::append(&tx, &leaf, now).await?;
         let task = NewTask {
             id: TaskId::at(now),
@@ -153,10 +162,12 @@ impl Sandbox {
     pub async fn job(&self, actor: &Actor, id: JobId) -> Result<JobView, JobError> {
         let none = || JobError::NotFound("job");
         let job = db::job::find(self.parts.db.read(), id).await?.ok_or_else(none)?;
-        self.project(actor, job.project_id).await.map_err(|error| match error {
-            JobError::NotFound(_) => none(),
-            other => other,
-        })?;
+        self.project(actor, job.project_id)
+            .await
+            .map_err(|error| match error {
+                JobError::NotFound(_) => none(),
+                other => other,
+            })?;
         self.view(job)
     }
 
@@ -184,13 +195,17 @@ impl Sandbox {
         let view = self.job(actor, id).await?;
         let project = self.project(actor, view.job.project_id).await?.project;
         let resource = crate::project::of_project(&project, self.parts.clock.now());
-        self.parts.authority.decide(actor, Action::ReadResult, &resource)?;
+        self.parts
+            .authority
+            .decide(actor, Action::ReadResult, &resource)?;
         if view.job.state != JobState::Released {
             return Err(JobError::NotDue(view.job.due_at));
         }
         let paid = view.job.reuse_of.unwrap_or(view.job.id);
         let job = db::job::load(self.parts.db.read(), paid).await?;
-        let answer = job.result.ok_or(JobError::Internal("a released job without an answer"))?;
+        let answer = job
+            .result
+            .ok_or(JobError::Internal("a released job without an answer"))?;
         let answer = serde_json::from_value(answer).map_err(|_| JobError::Internal("answer"))?;
         Ok((answer, self.receipt(paid, job.receipt).await?))
     }

@@ -40,12 +40,19 @@ pub async fn submit(
         .iter()
         .map(|slug| Slug::parse(slug).map_err(|e| Failure::new(Code::InvalidInput, e.to_string())))
         .collect::<Result<Vec<_>, _>>()?;
-    let application =
-        AccessApplication { datasets, purpose: body.purpose, safeguards: body.safeguards, days: body.days };
+    let application = AccessApplication {
+        datasets,
+        purpose: body.purpose,
+        safeguards: body.safeguards,
+        days: body.days,
+    };
     let request = state.review.submit_access(&caller.actor, &application).await?;
     let view = state.review.load(&caller.actor, request.id).await?;
     let location = format!("/api/v1/access-requests/{}", request.id);
-    let headers = [(header::LOCATION, location), (header::ETAG, etag(request.revision))];
+    let headers = [
+        (header::LOCATION, location),
+        (header::ETAG, etag(request.revision)),
+    ];
     Ok((StatusCode::CREATED, headers, Json(super::review::describe(&view))).into_response())
 }
 
@@ -59,5 +66,9 @@ pub async fn get(
     if view.summary.kind != RequestKind::Access {
         return Err(Failure::not_found("access request"));
     }
-    Ok(([(header::ETAG, etag(view.summary.revision))], Json(super::review::describe(&view))).into_response())
+    Ok((
+        [(header::ETAG, etag(view.summary.revision))],
+        Json(super::review::describe(&view)),
+    )
+        .into_response())
 }

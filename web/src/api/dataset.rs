@@ -61,10 +61,17 @@ impl SearchParameters {
     pub async fn query(&self, state: &AppState, language: Language) -> Result<SearchQuery, Failure> {
         let bad = |what: &str, got: &str| {
             let got: String = got.chars().take(40).collect();
-            Failure::new(Code::InvalidInput, format!("{what}: {got:?} is not one that is known"))
+            Failure::new(
+                Code::InvalidInput,
+                format!("{what}: {got:?} is not one that is known"),
+            )
         };
         let list = |text: &str| -> Vec<String> {
-            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+            text.split(',')
+                .map(str::trim)
+                .filter(|part| !part.is_empty())
+                .map(str::to_owned)
+                .collect()
         };
         let mut levels = Vec::new();
         for text in list(&self.level) {
@@ -130,15 +137,29 @@ pub async fn search(
     let query = parameters.query(&state, language).await?;
     let (page, per_page) = (query.page.number(), query.page.size());
     let found = state.indexer.search(query).await?;
-    let ids: Vec<_> = found.hits.iter().map(|hit| model::DatasetId::from_uuid(hit.id)).collect();
+    let ids: Vec<_> = found
+        .hits
+        .iter()
+        .map(|hit| model::DatasetId::from_uuid(hit.id))
+        .collect();
     let datasets = db::dataset::list_by_id(state.db.read(), &ids).await?;
-    let organizations = state.organizations(datasets.iter().map(|d| d.organization_id)).await?;
+    let organizations = state
+        .organizations(datasets.iter().map(|d| d.organization_id))
+        .await?;
     let segments = |segments: Vec<catalog_search::Segment>| -> Vec<SegmentResponse> {
-        segments.into_iter().map(|s| SegmentResponse { text: s.text, is_match: s.is_match }).collect()
+        segments
+            .into_iter()
+            .map(|s| SegmentResponse {
+                text: s.text,
+                is_match: s.is_match,
+            })
+            .collect()
     };
     let mut results = Vec::with_capacity(found.hits.len());
     for hit in found.hits {
-        let Some(dataset) = datasets.iter().find(|dataset| dataset.id.as_uuid() == hit.id) else { continue };
+        let Some(dataset) = datasets.iter().find(|dataset| dataset.id.as_uuid() == hit.id) else {
+            continue;
+        };
         let organization = organizations.get(&dataset.organization_id);
         results.push(json!({
             "id": dataset.id, "slug": dataset.slug, "title": dataset.metadata.title,
@@ -152,7 +173,12 @@ pub async fn search(
     }
     let facets = found.facets;
     let names = state
-        .organizations(facets.organizations.iter().map(|f| model::OrganizationId::from_uuid(f.value)))
+        .organizations(
+            facets
+                .organizations
+                .iter()
+                .map(|f| model::OrganizationId::from_uuid(f.value)),
+        )
         .await?;
     let levels: Vec<_> = facets
         .levels
@@ -171,7 +197,10 @@ pub async fn search(
         })
         .collect();
     let plain = |facets: &[catalog_search::FacetCount<String>]| -> Vec<Value> {
-        facets.iter().map(|f| json!({"value": f.value, "count": f.count})).collect()
+        facets
+            .iter()
+            .map(|f| json!({"value": f.value, "count": f.count}))
+            .collect()
     };
     Ok(Json(json!({
         "count": found.count, "page": page, "per_page": per_page, "approximate": found.approximate,
@@ -206,11 +235,19 @@ pub async fn create(
     ApiJson(body): ApiJson<CreateRequest>,
 ) -> Result<Response, Failure> {
     let slug = Slug::parse(&body.slug).map_err(|e| Failure::new(Code::InvalidInput, e.to_string()))?;
-    let new = NewEntry { slug, level: body.level, metadata: body.metadata, declared: body.declared };
+    let new = NewEntry {
+        slug,
+        level: body.level,
+        metadata: body.metadata,
+        declared: body.declared,
+    };
     let dataset = state.catalog.create(&caller.actor, new).await?;
     let view = state.catalog.find(&caller.actor, &dataset.slug).await?;
     let location = format!("/api/v1/datasets/{}", dataset.slug);
-    let headers = [(header::LOCATION, location), (header::ETAG, etag(dataset.revision))];
+    let headers = [
+        (header::LOCATION, location),
+        (header::ETAG, etag(dataset.revision)),
+    ];
     Ok((StatusCode::CREATED, headers, Json(describe(&view))).into_response())
 }
 
@@ -226,7 +263,11 @@ pub async fn get(
         return Ok((StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response());
     }
     state.usage.count(UsageKind::ApiCall, slug.as_str());
-    Ok(([(header::ETAG, etag(view.dataset.revision))], Json(describe(&view))).into_response())
+    Ok((
+        [(header::ETAG, etag(view.dataset.revision))],
+        Json(describe(&view)),
+    )
+        .into_response())
 }
 
 /// The body that replaces an entry.
@@ -252,7 +293,11 @@ pub async fn replace(
     ApiJson(body): ApiJson<ReplaceRequest>,
 ) -> Result<Response, Failure> {
     let revision = if_match(&headers)?;
-    let change = EntryChange { level: body.level, metadata: body.metadata, declared: body.declared };
+    let change = EntryChange {
+        level: body.level,
+        metadata: body.metadata,
+        declared: body.declared,
+    };
     let changed = state.catalog.update(&caller.actor, &slug, revision, change).await;
     let dataset = changed.map_err(|error| {
         let stale = matches!(&error, catalog_entry::EntryError::Database(db::Error::Stale(_)));
@@ -260,7 +305,11 @@ pub async fn replace(
     })?;
     state.indexer.catch_up().await?;
     let view = state.catalog.find(&caller.actor, &dataset.slug).await?;
-    Ok(([(header::ETAG, etag(view.dataset.revision))], Json(describe(&view))).into_response())
+    Ok((
+        [(header::ETAG, etag(view.dataset.revision))],
+        Json(describe(&view)),
+    )
+        .into_response())
 }
 
 /// A dataset as JSON: declared metadata for everyone, figures for those who may see them.

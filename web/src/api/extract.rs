@@ -20,22 +20,31 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
         let json = kind.is_some_and(|kind| {
             let kind = kind.split(';').next().unwrap_or_default().trim();
             kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json")
         });
         if !json {
-            return Err(Failure::new(Code::UnsupportedFormat, "send the body as Content-Type: application/json"));
+            return Err(Failure::new(
+                Code::UnsupportedFormat,
+                "send the body as Content-Type: application/json",
+            ));
         }
-        let body = Bytes::from_request(request, state)
-            .await
-            .map_err(|_| Failure::new(Code::TooLarge, format!("a JSON body has at most {MAX_BODY} bytes")))?;
+        let body = Bytes::from_request(request, state).await.map_err(|_| {
+            Failure::new(
+                Code::TooLarge,
+                format!("a JSON body has at most {MAX_BODY} bytes"),
+            )
+        })?;
         let mut reader = serde_json::Deserializer::from_slice(&body);
         let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-        value.map(Self).map_err(|error| {
-            Failure::new(Code::InvalidInput, format!("the JSON body does not fit: {error}"))
-        })
+        value
+            .map(Self)
+            .map_err(|error| Failure::new(Code::InvalidInput, format!("the JSON body does not fit: {error}")))
     }
 }
 
@@ -50,7 +59,12 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ApiQuery<T> {
         Query::from_request_parts(parts, state)
             .await
             .map(|Query(value)| Self(value))
-            .map_err(|error| Failure::new(Code::InvalidInput, format!("query parameters: {}", error.body_text())))
+            .map_err(|error| {
+                Failure::new(
+                    Code::InvalidInput,
+                    format!("query parameters: {}", error.body_text()),
+                )
+            })
     }
 }
 
@@ -94,7 +108,10 @@ pub fn etag(revision: i64) -> String {
 /// Whether a failed act lost against a newer revision: with `If-Match`, that is its own status.
 pub fn stale_is_precondition(failure: Failure, stale: bool) -> Failure {
     if stale {
-        Failure::new(Code::PreconditionFailed, "it was changed meanwhile; read it again and decide anew")
+        Failure::new(
+            Code::PreconditionFailed,
+            "it was changed meanwhile; read it again and decide anew",
+        )
     } else {
         failure
     }

@@ -34,9 +34,10 @@ pub struct JobRequest {
 fn sql_only(body: &JobRequest) -> Result<(), Failure> {
     match body.kind {
         JobKind::Sql => Ok(()),
-        JobKind::Wasm => {
-            Err(Failure::new(Code::InvalidInput, "kind \"wasm\" is sent as multipart/form-data with its module"))
-        }
+        JobKind::Wasm => Err(Failure::new(
+            Code::InvalidInput,
+            "kind \"wasm\" is sent as multipart/form-data with its module",
+        )),
     }
 }
 
@@ -49,7 +50,11 @@ pub async fn estimate(
     ApiJson(body): ApiJson<JobRequest>,
 ) -> Result<Json<Value>, Failure> {
     sql_only(&body)?;
-    match state.sandbox.estimate(&caller.actor, project, &body.sql, body.epsilon).await {
+    match state
+        .sandbox
+        .estimate(&caller.actor, project, &body.sql, body.epsilon)
+        .await
+    {
         Ok(estimate) => Ok(Json(describe_estimate(&estimate))),
         Err(JobError::Refused(refused)) => {
             let problem = failure::refusal(&refused, language);
@@ -85,11 +90,19 @@ pub async fn submit(
     ApiJson(body): ApiJson<JobRequest>,
 ) -> Result<Response, Failure> {
     sql_only(&body)?;
-    let job = state.sandbox.submit(&caller.actor, project, &body.sql, body.epsilon).await;
+    let job = state
+        .sandbox
+        .submit(&caller.actor, project, &body.sql, body.epsilon)
+        .await;
     let job = job.map_err(|error| failure::job(&error, language))?;
     state.usage.count(UsageKind::Job, "sandbox");
     let location = format!("/api/v1/jobs/{}", job.job.id);
-    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(describe(&job))).into_response())
+    Ok((
+        StatusCode::ACCEPTED,
+        [(header::LOCATION, location)],
+        Json(describe(&job)),
+    )
+        .into_response())
 }
 
 /// `GET /api/v1/projects/{id}/jobs`.
@@ -102,11 +115,21 @@ pub async fn list(
 ) -> Result<Json<Value>, Failure> {
     let limit = parameters.limit()?;
     let name = format!("jobs/{project}");
-    let before = parameters.cursor.as_deref().map(|c| cursor::read(&state.cursor_key, &name, c)).transpose()?;
-    let found = state.sandbox.list_jobs(&caller.actor, project, before, limit + 1).await;
+    let before = parameters
+        .cursor
+        .as_deref()
+        .map(|c| cursor::read(&state.cursor_key, &name, c))
+        .transpose()?;
+    let found = state
+        .sandbox
+        .list_jobs(&caller.actor, project, before, limit + 1)
+        .await;
     let found = found.map_err(|error| failure::job(&error, language))?;
     let more = found.len() as u64 > limit;
-    let shown: Vec<_> = found.into_iter().take(usize::try_from(limit).unwrap_or(100)).collect();
+    let shown: Vec<_> = found
+        .into_iter()
+        .take(usize::try_from(limit).unwrap_or(100))
+        .collect();
     let next = match shown.last() {
         Some(last) if more => Some(cursor::write(&state.cursor_key, &name, &last.job.id)?),
         _ => None,
@@ -122,7 +145,11 @@ pub async fn get(
     RequestLanguage(language): RequestLanguage,
     ApiPath(id): ApiPath<JobId>,
 ) -> Result<Json<Value>, Failure> {
-    let job = state.sandbox.job(&caller.actor, id).await.map_err(|e| failure::job(&e, language))?;
+    let job = state
+        .sandbox
+        .job(&caller.actor, id)
+        .await
+        .map_err(|e| failure::job(&e, language))?;
     Ok(Json(describe(&job)))
 }
 
@@ -144,8 +171,11 @@ pub async fn result(
     ApiPath(id): ApiPath<JobId>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let (answer, receipt) =
-        state.sandbox.result(&caller.actor, id).await.map_err(|e| failure::job(&e, language))?;
+    let (answer, receipt) = state
+        .sandbox
+        .result(&caller.actor, id)
+        .await
+        .map_err(|e| failure::job(&e, language))?;
     let csv = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())

@@ -22,12 +22,21 @@ pub async fn list(
     ApiQuery(parameters): ApiQuery<ListParameters>,
 ) -> Result<Json<Value>, Failure> {
     let limit = parameters.limit()?;
-    let before =
-        parameters.cursor.as_deref().map(|c| cursor::read(&state.cursor_key, "projects", c)).transpose()?;
-    let found = state.sandbox.list_projects(&caller.actor, before, limit + 1).await;
+    let before = parameters
+        .cursor
+        .as_deref()
+        .map(|c| cursor::read(&state.cursor_key, "projects", c))
+        .transpose()?;
+    let found = state
+        .sandbox
+        .list_projects(&caller.actor, before, limit + 1)
+        .await;
     let found = found.map_err(|error| failure::job(&error, language))?;
     let more = found.len() as u64 > limit;
-    let shown: Vec<_> = found.into_iter().take(usize::try_from(limit).unwrap_or(100)).collect();
+    let shown: Vec<_> = found
+        .into_iter()
+        .take(usize::try_from(limit).unwrap_or(100))
+        .collect();
     let next = match shown.last() {
         Some(last) if more => Some(cursor::write(&state.cursor_key, "projects", &last.id)?),
         _ => None,
@@ -51,9 +60,16 @@ pub async fn get(
     RequestLanguage(language): RequestLanguage,
     ApiPath(id): ApiPath<ProjectId>,
 ) -> Result<Json<Value>, Failure> {
-    let view = state.sandbox.project(&caller.actor, id).await.map_err(|e| failure::job(&e, language))?;
-    let jobs =
-        state.sandbox.list_jobs(&caller.actor, id, None, 20).await.map_err(|e| failure::job(&e, language))?;
+    let view = state
+        .sandbox
+        .project(&caller.actor, id)
+        .await
+        .map_err(|e| failure::job(&e, language))?;
+    let jobs = state
+        .sandbox
+        .list_jobs(&caller.actor, id, None, 20)
+        .await
+        .map_err(|e| failure::job(&e, language))?;
     let mut value = describe(&view);
     value["jobs"] = json!(jobs.iter().map(super::job::describe).collect::<Vec<_>>());
     Ok(Json(value))

@@ -32,9 +32,15 @@ pub async fn submit_release(
     ApiPath(slug): ApiPath<Slug>,
     ApiJson(body): ApiJson<ReleaseRequest>,
 ) -> Result<Response, Failure> {
-    let request = state.review.submit_release(&caller.actor, &slug, &body.note).await?;
+    let request = state
+        .review
+        .submit_release(&caller.actor, &slug, &body.note)
+        .await?;
     let location = format!("/api/v1/reviews/{}", request.id);
-    let headers = [(header::LOCATION, location), (header::ETAG, etag(request.revision))];
+    let headers = [
+        (header::LOCATION, location),
+        (header::ETAG, etag(request.revision)),
+    ];
     let body = json!({
         "id": request.id, "state": request.state, "deadline": request.deadline, "revision": request.revision,
     });
@@ -68,23 +74,45 @@ pub async fn list(
 ) -> Result<Json<Value>, Failure> {
     let limit = match parameters.limit.unwrap_or(20) {
         limit @ 1..=100 => limit,
-        other => return Err(Failure::new(Code::InvalidInput, format!("limit is 1 to 100; got {other}"))),
+        other => {
+            return Err(Failure::new(
+                Code::InvalidInput,
+                format!("limit is 1 to 100; got {other}"),
+            ));
+        }
     };
     let mut filter = if parameters.state == "open" {
         RequestFilter::open()
     } else {
-        let states = parameters.state.split(',').filter(|word| !word.is_empty()).map(|word| {
-            RequestState::from_word(word)
-                .ok_or_else(|| Failure::new(Code::InvalidInput, format!("state: {word:?} is none")))
-        });
-        RequestFilter { states: states.collect::<Result<_, _>>()?, kind: None }
+        let states = parameters
+            .state
+            .split(',')
+            .filter(|word| !word.is_empty())
+            .map(|word| {
+                RequestState::from_word(word)
+                    .ok_or_else(|| Failure::new(Code::InvalidInput, format!("state: {word:?} is none")))
+            });
+        RequestFilter {
+            states: states.collect::<Result<_, _>>()?,
+            kind: None,
+        }
     };
     filter.kind = parameters.kind;
     let name = format!("reviews/{}/{:?}", parameters.state, parameters.kind);
-    let before = parameters.cursor.as_deref().map(|c| cursor::read(&state.cursor_key, &name, c)).transpose()?;
-    let found = state.review.list(&caller.actor, &filter, before, limit + 1).await?;
+    let before = parameters
+        .cursor
+        .as_deref()
+        .map(|c| cursor::read(&state.cursor_key, &name, c))
+        .transpose()?;
+    let found = state
+        .review
+        .list(&caller.actor, &filter, before, limit + 1)
+        .await?;
     let more = found.len() as u64 > limit;
-    let shown: Vec<_> = found.into_iter().take(usize::try_from(limit).unwrap_or(100)).collect();
+    let shown: Vec<_> = found
+        .into_iter()
+        .take(usize::try_from(limit).unwrap_or(100))
+        .collect();
     let next = match shown.last() {
         Some(last) if more => Some(cursor::write(&state.cursor_key, &name, &last.id)?),
         _ => None,
@@ -100,7 +128,11 @@ pub async fn get(
     ApiPath(id): ApiPath<RequestId>,
 ) -> Result<Response, Failure> {
     let view = state.review.load(&caller.actor, id).await?;
-    Ok(([(header::ETAG, etag(view.summary.revision))], Json(describe(&view))).into_response())
+    Ok((
+        [(header::ETAG, etag(view.summary.revision))],
+        Json(describe(&view)),
+    )
+        .into_response())
 }
 
 /// The body of an opinion.
@@ -122,10 +154,18 @@ pub async fn give_opinion(
     ApiJson(body): ApiJson<OpinionRequest>,
 ) -> Result<Response, Failure> {
     let revision = if_match(&headers)?;
-    let given = state.review.give_opinion(&caller.actor, id, revision, body.opinion, &body.reason).await;
+    let given = state
+        .review
+        .give_opinion(&caller.actor, id, revision, body.opinion, &body.reason)
+        .await;
     let request = given.map_err(stale)?;
     let body = json!({"id": request.id, "state": request.state, "revision": request.revision});
-    Ok((StatusCode::CREATED, [(header::ETAG, etag(request.revision))], Json(body)).into_response())
+    Ok((
+        StatusCode::CREATED,
+        [(header::ETAG, etag(request.revision))],
+        Json(body),
+    )
+        .into_response())
 }
 
 /// The body of a decision.
@@ -153,7 +193,14 @@ pub async fn decide(
     let revision = if_match(&headers)?;
     let decided = state
         .review
-        .decide(&caller.actor, id, revision, body.decision, &body.reason, body.budget)
+        .decide(
+            &caller.actor,
+            id,
+            revision,
+            body.decision,
+            &body.reason,
+            body.budget,
+        )
         .await
         .map_err(stale)?;
     state.indexer.catch_up().await?;
@@ -172,7 +219,11 @@ pub async fn withdraw(
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let revision = if_match(&headers)?;
-    let request = state.review.withdraw(&caller.actor, id, revision).await.map_err(stale)?;
+    let request = state
+        .review
+        .withdraw(&caller.actor, id, revision)
+        .await
+        .map_err(stale)?;
     let body = json!({"id": request.id, "state": request.state, "revision": request.revision});
     Ok(([(header::ETAG, etag(request.revision))], Json(body)).into_response())
 }
@@ -184,8 +235,11 @@ fn stale(error: ReviewError) -> Failure {
 
 /// A request in a list.
 pub fn summary(request: &RequestSummary) -> Value {
-    let datasets: Vec<_> =
-        request.datasets.iter().map(|d| json!({"slug": d.slug, "title": d.title})).collect();
+    let datasets: Vec<_> = request
+        .datasets
+        .iter()
+        .map(|d| json!({"slug": d.slug, "title": d.title}))
+        .collect();
     json!({
         "id": request.id, "kind": request.kind, "state": request.state, "level": request.level,
         "special": request.special, "organization": request.organization, "datasets": datasets,
@@ -235,7 +289,11 @@ pub fn describe(view: &RequestView) -> Value {
     let mut value = summary(&view.summary);
     value["text"] = match &view.text {
         RequestText::Release { note } => json!({"note": note}),
-        RequestText::Access { purpose, safeguards, days } => {
+        RequestText::Access {
+            purpose,
+            safeguards,
+            days,
+        } => {
             json!({"purpose": purpose, "safeguards": safeguards, "days": days})
         }
     };

@@ -61,35 +61,76 @@ pub async fn rows(
 ) -> Result<Json<Value>, Failure> {
     let limit = parameters.limit.unwrap_or(100);
     if !(1..=10_000).contains(&limit) {
-        return Err(Failure::new(Code::InvalidInput, format!("limit is 1 to 10000; got {limit}")));
+        return Err(Failure::new(
+            Code::InvalidInput,
+            format!("limit is 1 to 10000; got {limit}"),
+        ));
     }
     let split = |text: &str| -> Vec<String> {
-        text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        text.split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect()
     };
     let order: Vec<Order> = split(&parameters.order)
         .into_iter()
         .map(|name| match name.strip_prefix('-') {
-            Some(name) => Order { column: name.to_owned(), descending: true },
-            None => Order { column: name, descending: false },
+            Some(name) => Order {
+                column: name.to_owned(),
+                descending: true,
+            },
+            None => Order {
+                column: name,
+                descending: false,
+            },
         })
         .collect();
     let filter = parameters.filter.clone().filter(|text| !text.trim().is_empty());
-    let list = format!("rows/{slug}/{}/{}/{}", parameters.columns, filter.as_deref().unwrap_or(""), parameters.order);
-    let place: Option<Place> =
-        parameters.cursor.as_deref().map(|c| cursor::read(&state.cursor_key, &list, c)).transpose()?;
+    let list = format!(
+        "rows/{slug}/{}/{}/{}",
+        parameters.columns,
+        filter.as_deref().unwrap_or(""),
+        parameters.order
+    );
+    let place: Option<Place> = parameters
+        .cursor
+        .as_deref()
+        .map(|c| cursor::read(&state.cursor_key, &list, c))
+        .transpose()?;
     let number = place.as_ref().map(|place| place.version).or(parameters.version);
     let offset = place.map_or(0, |place| place.offset);
     let (version, parts) = state.catalog.open_parts(&caller.actor, &slug, number).await?;
-    let query = RowQuery { columns: split(&parameters.columns), filter, order, offset, limit: limit + 1 };
-    let answer = state.query.rows(OpenTable { sql_name: slug.sql_name(), parts }, query).await?;
+    let query = RowQuery {
+        columns: split(&parameters.columns),
+        filter,
+        order,
+        offset,
+        limit: limit + 1,
+    };
+    let answer = state
+        .query
+        .rows(
+            OpenTable {
+                sql_name: slug.sql_name(),
+                parts,
+            },
+            query,
+        )
+        .await?;
     let columns = answer.columns();
     let mut values = answer.rows()?;
     let more = values.len() > limit;
     values.truncate(limit);
     let next = match offset + limit {
-        end if more && end <= MAX_OFFSET => {
-            Some(cursor::write(&state.cursor_key, &list, &Place { version: version.number, offset: end })?)
-        }
+        end if more && end <= MAX_OFFSET => Some(cursor::write(
+            &state.cursor_key,
+            &list,
+            &Place {
+                version: version.number,
+                offset: end,
+            },
+        )?),
         _ => None,
     };
     let results: Vec<Value> = values
@@ -97,7 +138,9 @@ pub async fn rows(
         .map(|row| Value::Object(columns.iter().map(|c| c.name.clone()).zip(row).collect()))
         .collect();
     state.usage.count(UsageKind::ApiCall, slug.as_str());
-    Ok(Json(json!({"results": results, "next_cursor": next, "version": version.number})))
+    Ok(Json(
+        json!({"results": results, "next_cursor": next, "version": version.number}),
+    ))
 }
 
 /// The body of a query.
@@ -117,17 +160,26 @@ pub async fn sql(
 ) -> Result<Response, Failure> {
     let format = Format::wanted(&headers)?;
     let answer = run(&state, &caller, &body.sql).await?;
-    let truncated = [("x-truncated", if answer.is_truncated() { "true" } else { "false" })];
+    let truncated = [(
+        "x-truncated",
+        if answer.is_truncated() { "true" } else { "false" },
+    )];
     let kind = |kind: &'static str| [(header::CONTENT_TYPE, kind)];
     Ok(match format {
         Format::Json => (truncated, Json(answer.to_json()?)).into_response(),
         Format::Csv => (truncated, kind("text/csv; charset=utf-8"), answer.to_csv()?).into_response(),
-        Format::Arrow => {
-            (truncated, kind("application/vnd.apache.arrow.stream"), answer.to_arrow()?).into_response()
-        }
-        Format::Parquet => {
-            (truncated, kind("application/vnd.apache.parquet"), answer.to_parquet()?).into_response()
-        }
+        Format::Arrow => (
+            truncated,
+            kind("application/vnd.apache.arrow.stream"),
+            answer.to_arrow()?,
+        )
+            .into_response(),
+        Format::Parquet => (
+            truncated,
+            kind("application/vnd.apache.parquet"),
+            answer.to_parquet()?,
+        )
+            .into_response(),
     })
 }
 
@@ -143,7 +195,10 @@ pub async fn run(state: &AppState, caller: &Caller, sql: &str) -> Result<Answer,
         match state.catalog.open_parts(&caller.actor, &slug, None).await {
             Ok((_, parts)) => {
                 state.usage.count(UsageKind::ApiCall, slug.as_str());
-                tables.push(OpenTable { sql_name: name, parts });
+                tables.push(OpenTable {
+                    sql_name: name,
+                    parts,
+                });
             }
             Err(catalog_entry::EntryError::NotFound(_)) => return Err(unknown().into()),
             Err(error) => return Err(error.into()),
@@ -175,7 +230,11 @@ impl Format {
                 _ => {}
             }
         }
-        let known = "application/json, text/csv, application/vnd.apache.arrow.stream, application/vnd.apache.parquet";
-        Err(Failure::new(Code::NotAcceptable, format!("answers come as {known}")))
+        let known =
+            "application/json, text/csv, application/vnd.apache.arrow.stream, application/vnd.apache.parquet";
+        Err(Failure::new(
+            Code::NotAcceptable,
+            format!("answers come as {known}"),
+        ))
     }
 }

@@ -36,8 +36,10 @@ pub async fn create(
     ApiCaller(caller): ApiCaller,
     ApiJson(body): ApiJson<TokenRequest>,
 ) -> Result<Response, Failure> {
-    let (token, secret) =
-        state.identity.create_token(&caller.actor, &body.name, body.scopes, body.expires_in_days).await?;
+    let (token, secret) = state
+        .identity
+        .create_token(&caller.actor, &body.name, body.scopes, body.expires_in_days)
+        .await?;
     let body = json!({
         "id": token.id, "name": token.name, "scopes": token.scopes, "expires_at": token.expires_at,
         "token": secret.expose(),
@@ -52,11 +54,20 @@ pub async fn list(
     ApiQuery(parameters): ApiQuery<ListParameters>,
 ) -> Result<Json<Value>, Failure> {
     let limit = parameters.limit()?;
-    let before =
-        parameters.cursor.as_deref().map(|c| cursor::read(&state.cursor_key, "tokens", c)).transpose()?;
-    let found = state.identity.list_tokens(&caller.actor, before, limit + 1).await?;
+    let before = parameters
+        .cursor
+        .as_deref()
+        .map(|c| cursor::read(&state.cursor_key, "tokens", c))
+        .transpose()?;
+    let found = state
+        .identity
+        .list_tokens(&caller.actor, before, limit + 1)
+        .await?;
     let more = found.len() as u64 > limit;
-    let shown: Vec<_> = found.into_iter().take(usize::try_from(limit).unwrap_or(100)).collect();
+    let shown: Vec<_> = found
+        .into_iter()
+        .take(usize::try_from(limit).unwrap_or(100))
+        .collect();
     let next = match shown.last() {
         Some(last) if more => Some(cursor::write(&state.cursor_key, "tokens", &last.id)?),
         _ => None,

@@ -41,7 +41,10 @@ impl ListParameters {
     pub fn limit(&self) -> Result<u64, Failure> {
         match self.limit.unwrap_or(20) {
             limit @ 1..=100 => Ok(limit),
-            other => Err(Failure::new(Code::InvalidInput, format!("limit is 1 to 100; got {other}"))),
+            other => Err(Failure::new(
+                Code::InvalidInput,
+                format!("limit is 1 to 100; got {other}"),
+            )),
         }
     }
 }
@@ -55,10 +58,20 @@ pub async fn list(
 ) -> Result<Json<Value>, Failure> {
     let limit = parameters.limit()?;
     let name = format!("versions/{slug}");
-    let before = parameters.cursor.as_deref().map(|c| cursor::read(&state.cursor_key, &name, c)).transpose()?;
-    let versions = state.catalog.versions(&caller.actor, &slug, before, limit + 1).await?;
+    let before = parameters
+        .cursor
+        .as_deref()
+        .map(|c| cursor::read(&state.cursor_key, &name, c))
+        .transpose()?;
+    let versions = state
+        .catalog
+        .versions(&caller.actor, &slug, before, limit + 1)
+        .await?;
     let more = versions.len() as u64 > limit;
-    let shown: Vec<_> = versions.into_iter().take(usize::try_from(limit).unwrap_or(100)).collect();
+    let shown: Vec<_> = versions
+        .into_iter()
+        .take(usize::try_from(limit).unwrap_or(100))
+        .collect();
     let next = match shown.last() {
         Some(last) if more => Some(cursor::write(&state.cursor_key, &name, &last.number)?),
         _ => None,
@@ -66,7 +79,10 @@ pub async fn list(
     let results: Vec<Value> = shown
         .iter()
         .map(|version| {
-            let manifest = version.manifest.clone().and_then(|m| serde_json::from_value(m).ok());
+            let manifest = version
+                .manifest
+                .clone()
+                .and_then(|m| serde_json::from_value(m).ok());
             describe(version, manifest.as_ref(), &slug)
         })
         .collect();
@@ -134,11 +150,17 @@ pub async fn upload(
             Some(text) => read_options(text)?,
             None => IngestOptions::default(),
         };
-        let name = parameters.filename.clone().unwrap_or_else(|| format!("{slug}.csv"));
+        let name = parameters
+            .filename
+            .clone()
+            .unwrap_or_else(|| format!("{slug}.csv"));
         spool = receive_body(request.into_body(), spool, announced).await?;
         (name, options)
     };
-    let (version, task) = state.catalog.finish_upload(&caller.actor, &dataset, spool, &name, &options).await?;
+    let (version, task) = state
+        .catalog
+        .finish_upload(&caller.actor, &dataset, spool, &name, &options)
+        .await?;
     let location = format!("/api/v1/tasks/{task}");
     let body = json!({
         "task": task, "location": location,
@@ -205,7 +227,10 @@ pub async fn receive_form(mut form: Multipart, mut spool: Spool) -> Result<Recei
         let part = field.name().unwrap_or_default().to_owned();
         if part == "file" {
             if name.is_some() {
-                return Err(Failure::new(Code::InvalidInput, "the form has more than one part \"file\""));
+                return Err(Failure::new(
+                    Code::InvalidInput,
+                    "the form has more than one part \"file\"",
+                ));
             }
             name = Some(field.file_name().unwrap_or_default().to_owned());
             while let Some(chunk) = field.chunk().await.map_err(|_| cut(spool.bytes(), None))? {
@@ -216,7 +241,10 @@ pub async fn receive_form(mut form: Multipart, mut spool: Spool) -> Result<Recei
             while let Some(chunk) = field.chunk().await.map_err(|_| cut(spool.bytes(), None))? {
                 text.extend_from_slice(&chunk);
                 if text.len() > 64 << 10 {
-                    return Err(Failure::new(Code::TooLarge, format!("the part {part:?} is over 64 KiB")));
+                    return Err(Failure::new(
+                        Code::TooLarge,
+                        format!("the part {part:?} is over 64 KiB"),
+                    ));
                 }
             }
             let text = String::from_utf8(text)
@@ -228,7 +256,12 @@ pub async fn receive_form(mut form: Multipart, mut spool: Spool) -> Result<Recei
         }
     }
     match name {
-        Some(name) => Ok(Received { spool, name, options, fields }),
+        Some(name) => Ok(Received {
+            spool,
+            name,
+            options,
+            fields,
+        }),
         None => Err(Failure::new(Code::InvalidInput, "the form has no part \"file\"")),
     }
 }

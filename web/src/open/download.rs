@@ -38,7 +38,10 @@ pub(crate) async fn download(
     };
     let unknown = || Failure::not_found("download format");
     let format = DistributionFormat::from_extension(&extension).ok_or_else(unknown)?;
-    let file = state.catalog.open_file(&caller.actor, &slug, parameters.version, format).await?;
+    let file = state
+        .catalog
+        .open_file(&caller.actor, &slug, parameters.version, format)
+        .await?;
     if checksum {
         let line = format!("{}  {slug}.{extension}\n", file.distribution.sha256);
         return Ok(([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], line).into_response());
@@ -50,16 +53,26 @@ pub(crate) async fn download(
     head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     head.insert(header::CONTENT_TYPE, text(&file.distribution.media_type)?);
     // A numbered version never changes; the current one does.
-    let keep = if parameters.version.is_some() { "public, max-age=31536000, immutable" } else { "public, no-cache" };
+    let keep = if parameters.version.is_some() {
+        "public, max-age=31536000, immutable"
+    } else {
+        "public, no-cache"
+    };
     head.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     let name = format!("attachment; filename=\"{slug}-v{}.{extension}\"", file.number);
     head.insert(header::CONTENT_DISPOSITION, text(&name)?);
-    head.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    head.insert(
+        header::X_CONTENT_TYPE_OPTIONS,
+        HeaderValue::from_static("nosniff"),
+    );
 
     if let Some(wanted) = headers.get(header::IF_MATCH)
         && !lists(wanted, &etag)
     {
-        return Err(Failure::new(Code::PreconditionFailed, "the file is another one by now"));
+        return Err(Failure::new(
+            Code::PreconditionFailed,
+            "the file is another one by now",
+        ));
     }
     if let Some(known) = headers.get(header::IF_NONE_MATCH)
         && lists(known, &etag)
@@ -68,18 +81,29 @@ pub(crate) async fn download(
     }
     let length = file.distribution.bytes;
     // If-Range with another tag asks for the whole file; only a strong tag compares (section 13.1.5).
-    let whole = headers.get(header::IF_RANGE).is_some_and(|tag| tag.as_bytes() != etag.as_bytes());
-    let range = headers.get(header::RANGE).filter(|_| !whole).and_then(|value| value.to_str().ok());
+    let whole = headers
+        .get(header::IF_RANGE)
+        .is_some_and(|tag| tag.as_bytes() != etag.as_bytes());
+    let range = headers
+        .get(header::RANGE)
+        .filter(|_| !whole)
+        .and_then(|value| value.to_str().ok());
     let (status, first, last) = match range.map(|text| parse_range(text, length)) {
         None | Some(Range::Ignored) => (StatusCode::OK, 0, length.saturating_sub(1)),
         Some(Range::One(first, last)) => {
-            head.insert(header::CONTENT_RANGE, text(&format!("bytes {first}-{last}/{length}"))?);
+            head.insert(
+                header::CONTENT_RANGE,
+                text(&format!("bytes {first}-{last}/{length}"))?,
+            );
             (StatusCode::PARTIAL_CONTENT, first, last)
         }
         Some(Range::Beyond) => {
-            let problem = Problem::new(Code::RangeNotSatisfiable).detail(format!("the file has {length} bytes"));
+            let problem =
+                Problem::new(Code::RangeNotSatisfiable).detail(format!("the file has {length} bytes"));
             let mut response = Failure::from(problem).into_response();
-            response.headers_mut().insert(header::CONTENT_RANGE, text(&format!("bytes */{length}"))?);
+            response
+                .headers_mut()
+                .insert(header::CONTENT_RANGE, text(&format!("bytes */{length}"))?);
             return Ok(response);
         }
     };
@@ -96,12 +120,16 @@ pub(crate) async fn download(
 }
 
 async fn stream(state: &AppState, file: &OpenFile, first: u64, count: u64) -> Result<Body, Failure> {
-    Ok(Body::from_stream(state.catalog.read_open(file, first, count).await?))
+    Ok(Body::from_stream(
+        state.catalog.read_open(file, first, count).await?,
+    ))
 }
 
 fn lists(header: &HeaderValue, etag: &str) -> bool {
     let Ok(text) = header.to_str() else { return false };
-    text.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+    text.split(',')
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -115,8 +143,12 @@ enum Range {
 }
 
 fn parse_range(text: &str, length: u64) -> Range {
-    let Some(set) = text.strip_prefix("bytes=") else { return Range::Ignored };
-    let Some((first, last)) = set.split_once('-').filter(|_| !set.contains(',')) else { return Range::Ignored };
+    let Some(set) = text.strip_prefix("bytes=") else {
+        return Range::Ignored;
+    };
+    let Some((first, last)) = set.split_once('-').filter(|_| !set.contains(',')) else {
+        return Range::Ignored;
+    };
     let (first, last) = (first.trim(), last.trim());
     let number = |text: &str| -> Option<u64> {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

@@ -13,25 +13,40 @@ use crate::state::AppState;
 /// `GET /ledger/checkpoint`.
 pub(crate) async fn checkpoint(State(state): State<AppState>) -> Result<Response, Failure> {
     let none = || Failure::new(Code::Unavailable, "the log's first checkpoint is not signed yet");
-    let checkpoint = db::ledger::find_checkpoint(state.db.read()).await?.ok_or_else(none)?;
-    let head = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    let checkpoint = db::ledger::find_checkpoint(state.db.read())
+        .await?
+        .ok_or_else(none)?;
+    let head = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
     Ok((head, checkpoint.note).into_response())
 }
 
 /// `GET /ledger/key`: the verifier key, for those who meet the log for the first time.
 pub(crate) async fn key(State(state): State<AppState>) -> Response {
-    let head = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+    let head = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
     (head, format!("{}\n", state.ledger_key)).into_response()
 }
 
 /// `GET /ledger/tile/…`.
-pub(crate) async fn tile(State(state): State<AppState>, Path(path): Path<String>) -> Result<Response, Failure> {
+pub(crate) async fn tile(
+    State(state): State<AppState>,
+    Path(path): Path<String>,
+) -> Result<Response, Failure> {
     let none = || Failure::not_found("tile");
     let resource: Resource = format!("tile/{path}").parse().map_err(|_| none())?;
-    let size = db::ledger::find_checkpoint(state.db.read()).await?.map_or(0, |checkpoint| checkpoint.size);
+    let size = db::ledger::find_checkpoint(state.db.read())
+        .await?
+        .map_or(0, |checkpoint| checkpoint.size);
     let bytes = match resource {
         Resource::Checkpoint => return Err(none()),
-        Resource::Tile(tile) => db::ledger::find_tile(state.db.read(), tile).await?.ok_or_else(none)?,
+        Resource::Tile(tile) => db::ledger::find_tile(state.db.read(), tile)
+            .await?
+            .ok_or_else(none)?,
         Resource::Entries(tile) => {
             let first = tile.index() * 256;
             let width = u64::from(tile.width());

@@ -24,10 +24,7 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Response {
 
 /// `GET /metrics`: for operators, that is for clients on the machine itself. Counts and times of a sandbox would tell
 /// outsiders about the data behind it.
-pub(crate) async fn metrics(
-    State(state): State<AppState>,
-    request: Request,
-) -> Result<Response, Failure> {
+pub(crate) async fn metrics(State(state): State<AppState>, request: Request) -> Result<Response, Failure> {
     // A proxy on the same machine speaks for others.
     let headers = request.headers();
     let forwarded = headers.contains_key("x-forwarded-for") || headers.contains_key(header::FORWARDED);
