@@ -12,6 +12,7 @@ mod import;
 mod ledger;
 mod listen;
 mod log;
+mod memory;
 mod portal;
 mod progress;
 mod publish;

@@ -131,6 +131,8 @@ struct SegmentResponse {
 /// `GET /api/v1/datasets`.
 pub async fn search(
     State(state): State<AppState>,
+    // Everyone may search, but not with a token that is none.
+    ApiCaller(_): ApiCaller,
     RequestLanguage(language): RequestLanguage,
     ApiQuery(parameters): ApiQuery<SearchParameters>,
 ) -> Result<Json<Value>, Failure> {

@@ -29,25 +29,36 @@ pub(super) async fn sign_in_form(visit: Visit) -> Page {
     Ok(sign_in_page(&visit, StatusCode::OK, "", next, false))
 }
 
-/// `POST /sign-in`. That the form is the portal's own is checked by where it comes from: there is no session yet
-/// whose token it could carry.
+/// `POST /sign-in`. That the form is the portal's own is checked by where it comes from: there is no session
+/// yet whose token it could carry.
 pub(super) async fn sign_in(visit: Visit, Form(form): Form) -> Page {
     let next = local_path(form.text("next")).to_owned();
     let username = form.text("username").trim();
     let identity = &visit.state.identity;
-    match identity.sign_in(username, form.text("password"), visit.client.as_deref()).await {
+    match identity
+        .sign_in(username, form.text("password"), visit.client.as_deref())
+        .await
+    {
         Ok(signed_in) => {
             // A session that this browser had before ends with it.
             if let Some(before) = &visit.cookie {
                 identity.sign_out(before).await?;
             }
             let micros = signed_in.expires_at.micros_since(visit.state.clock.now());
-            let cookie = cookie(signed_in.secret.expose(), micros / 1_000_000, visit.state.secure_cookies);
+            let cookie = cookie(
+                signed_in.secret.expose(),
+                micros / 1_000_000,
+                visit.state.secure_cookies,
+            );
             with_cookie(see_other(&next), &cookie)
         }
-        Err(Error::WrongCredentials) => {
-            Ok(sign_in_page(&visit, StatusCode::UNPROCESSABLE_ENTITY, username, next, true))
-        }
+        Err(Error::WrongCredentials) => Ok(sign_in_page(
+            &visit,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            username,
+            next,
+            true,
+        )),
         Err(error) => Err(error.into()),
     }
 }
@@ -58,7 +69,12 @@ fn sign_in_page(visit: &Visit, status: StatusCode, username: &str, next: String,
         let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
         shell.address = format!("/sign-in?next={next}");
     }
-    let page = SignInPage { shell, username: username.to_owned(), next, failed };
+    let page = SignInPage {
+        shell,
+        username: username.to_owned(),
+        next,
+        failed,
+    };
     respond(status, visit.language(), &page)
 }
 
@@ -68,7 +84,10 @@ pub(super) async fn sign_out(visit: Visit, Form(form): Form) -> Page {
     if let Some(secret) = &visit.cookie {
         visit.state.identity.sign_out(secret).await?;
     }
-    with_cookie(done("/", Done::SignedOut), &cookie("", 0, visit.state.secure_cookies))
+    with_cookie(
+        done("/", Done::SignedOut),
+        &cookie("", 0, visit.state.secure_cookies),
+    )
 }
 
 /// The session cookie: for this host alone, not for scripts, and not with what other sites send.
@@ -81,7 +100,9 @@ fn cookie(secret: &str, seconds: i64, secure: bool) -> String {
 fn with_cookie(mut response: Response, cookie: &str) -> Page {
     let value = HeaderValue::from_str(cookie).map_err(|_| Failure::new(Code::Internal, ""))?;
     response.headers_mut().append(header::SET_COOKIE, value);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
@@ -98,7 +119,12 @@ pub(super) async fn create_token(visit: Visit, Form(form): Form) -> Page {
     let (typed, days) = read_form(&visit, &form, &mut errors);
     if errors.is_empty() {
         let scopes: BTreeSet<Scope> = typed.scopes.iter().copied().collect();
-        match visit.state.identity.create_token(visit.actor(), &typed.name, scopes, days).await {
+        match visit
+            .state
+            .identity
+            .create_token(visit.actor(), &typed.name, scopes, days)
+            .await
+        {
             Ok((_, secret)) => {
                 let secret = Some(secret.expose().to_owned());
                 return account_page(&visit, StatusCode::OK, secret, new_form(), errors).await;
@@ -111,7 +137,11 @@ pub(super) async fn create_token(visit: Visit, Form(form): Form) -> Page {
 }
 
 fn new_form() -> TokenForm {
-    TokenForm { name: String::new(), scopes: Vec::new(), days: TOKEN_DAYS.to_owned() }
+    TokenForm {
+        name: String::new(),
+        scopes: Vec::new(),
+        days: TOKEN_DAYS.to_owned(),
+    }
 }
 
 fn read_form(visit: &Visit, form: &Values, errors: &mut FieldErrors) -> (TokenForm, i64) {
@@ -130,17 +160,16 @@ fn read_form(visit: &Visit, form: &Values, errors: &mut FieldErrors) -> (TokenFo
     let days = typed.days.parse().unwrap_or(0);
     if !(1..=MAX_TOKEN_DAYS).contains(&days) {
         let shell = visit.shell(Section::None);
-        errors.push("expires_in_days", shell.t2("form-number-range", &("least", 1), &("most", MAX_TOKEN_DAYS)));
+        errors.push(
+            "expires_in_days",
+            shell.t2("form-number-range", &("least", 1), &("most", MAX_TOKEN_DAYS)),
+        );
     }
     (typed, days)
 }
 
 /// `POST /account/tokens/{id}/revoke`.
-pub(super) async fn revoke_token(
-    visit: Visit,
-    ApiPath(id): ApiPath<TokenId>,
-    Form(form): Form,
-) -> Page {
+pub(super) async fn revoke_token(visit: Visit, ApiPath(id): ApiPath<TokenId>, Form(form): Form) -> Page {
     visit.check(&form)?;
     visit.state.identity.revoke_token(visit.actor(), id).await?;
     Ok(done("/account", Done::TokenRevoked))
@@ -153,10 +182,16 @@ async fn account_page(
     form: TokenForm,
     errors: FieldErrors,
 ) -> Page {
-    let Some(person) = visit.actor().find_person() else { return Err(visit.refusal()) };
+    let Some(person) = visit.actor().find_person() else {
+        return Err(visit.refusal());
+    };
     let organization = db::organization::load(visit.state.db.read(), person.organization).await?;
     let now = visit.state.clock.now();
-    let tokens = visit.state.identity.list_tokens(visit.actor(), None, TOKENS).await?;
+    let tokens = visit
+        .state
+        .identity
+        .list_tokens(visit.actor(), None, TOKENS)
+        .await?;
     let tokens = tokens
         .into_iter()
         .map(|token| TokenRow {
@@ -178,17 +213,22 @@ async fn account_page(
         roles: person.roles.iter().copied().collect(),
         tokens,
         new_token,
-        allowed: Scope::ALL.into_iter().filter(|scope| is_of_use(*scope, &person.roles)).collect(),
+        allowed: Scope::ALL
+            .into_iter()
+            .filter(|scope| is_of_use(*scope, &person.roles))
+            .collect(),
         form,
         errors,
     };
     let mut response = respond(status, visit.language(), &page);
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
-/// Whether a token of this scope could do anything for somebody with these roles. A token never does more than its
-/// owner may: this is about what the form offers.
+/// Whether a token of this scope could do anything for somebody with these roles. A token never does more
+/// than its owner may: this is about what the form offers.
 fn is_of_use(scope: Scope, roles: &BTreeSet<Role>) -> bool {
     let wanted: &[Role] = match scope {
         Scope::CatalogRead => return true,
@@ -207,7 +247,14 @@ mod tests {
     #[test]
     fn the_session_cookie_is_for_this_host_and_no_script() {
         let set = cookie("abc", 43_200, true);
-        for part in ["shapan_session=abc", "Path=/", "Max-Age=43200", "HttpOnly", "SameSite=Lax", "Secure"] {
+        for part in [
+            "shapan_session=abc",
+            "Path=/",
+            "Max-Age=43200",
+            "HttpOnly",
+            "SameSite=Lax",
+            "Secure",
+        ] {
             assert!(set.split("; ").any(|given| given == part), "{part}: {set}");
         }
         assert!(!set.contains("Domain"));

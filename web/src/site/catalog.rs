@@ -19,15 +19,19 @@ const PER_PAGE: u32 = 20;
 /// The last page within the search's window.
 const LAST_PAGE: u32 = catalog_search::WINDOW_MAX / PER_PAGE;
 /// The facets, in the order of the page.
-const FACETS: [FacetKind; 5] =
-    [FacetKind::Theme, FacetKind::Organization, FacetKind::Level, FacetKind::UpdateCycle, FacetKind::Format];
+const FACETS: [FacetKind; 5] = [
+    FacetKind::Theme,
+    FacetKind::Organization,
+    FacetKind::Level,
+    FacetKind::UpdateCycle,
+    FacetKind::Format,
+];
 
 /// `GET /datasets`.
 pub(super) async fn list(visit: Visit) -> Page {
     let (state, language) = (&visit.state, visit.language());
-    let chosen = |kind: FacetKind| -> String {
-        visit.query.all(kind.parameter()).collect::<Vec<_>>().join(",")
-    };
+    let chosen =
+        |kind: FacetKind| -> String { visit.query.all(kind.parameter()).collect::<Vec<_>>().join(",") };
     let sort = Sort::from_code(visit.query.text("sort"));
     let mut parameters = SearchParameters {
         q: visit.query.text("q").trim().to_owned(),
@@ -41,18 +45,28 @@ pub(super) async fn list(visit: Visit) -> Page {
         per_page: Some(PER_PAGE),
         lang: None,
     };
-    let mut found = state.indexer.search(parameters.query(state, language).await?).await?;
-    let pages = u32::try_from(found.count.div_ceil(u64::from(PER_PAGE))).unwrap_or(LAST_PAGE).min(LAST_PAGE);
+    let mut found = state
+        .indexer
+        .search(parameters.query(state, language).await?)
+        .await?;
+    let pages = u32::try_from(found.count.div_ceil(u64::from(PER_PAGE)))
+        .unwrap_or(LAST_PAGE)
+        .min(LAST_PAGE);
     if pages > 0 && parameters.page > Some(pages) {
         // The list has become shorter than the address remembers.
         parameters.page = Some(pages);
-        found = state.indexer.search(parameters.query(state, language).await?).await?;
+        found = state
+            .indexer
+            .search(parameters.query(state, language).await?)
+            .await?;
     }
     let shell = visit.shell(Section::Datasets);
     let facets = facets(state, &shell, &visit.query, &found.facets).await?;
     let search = SearchAddress {
         query: parameters.q.clone(),
-        filters: filters(&visit.query).map(|(kind, code)| (kind.parameter().to_owned(), code)).collect(),
+        filters: filters(&visit.query)
+            .map(|(kind, code)| (kind.parameter().to_owned(), code))
+            .collect(),
         sort,
     };
     let page = DatasetListPage {
@@ -71,7 +85,11 @@ pub(super) async fn list(visit: Visit) -> Page {
 fn filters(query: &Values) -> impl Iterator<Item = (FacetKind, String)> {
     FACETS.into_iter().flat_map(|kind| {
         let mut codes: Vec<String> = Vec::new();
-        for code in query.all(kind.parameter()).flat_map(|value| value.split(',')).map(str::trim) {
+        for code in query
+            .all(kind.parameter())
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+        {
             if !code.is_empty() && !codes.iter().any(|known| known == code) {
                 codes.push(code.to_owned());
             }
@@ -86,12 +104,23 @@ async fn facets(
     query: &Values,
     found: &catalog_search::Facets,
 ) -> Result<Vec<Facet>, Failure> {
-    let ids = found.organizations.iter().map(|facet| OrganizationId::from_uuid(facet.value));
+    let ids = found
+        .organizations
+        .iter()
+        .map(|facet| OrganizationId::from_uuid(facet.value));
     let names = state.organizations(ids).await?;
     let language = shell.language;
-    let value = |code: String, label: String, count: u64| FacetValue { code, label, count, selected: false };
+    let value = |code: String, label: String, count: u64| FacetValue {
+        code,
+        label,
+        count,
+        selected: false,
+    };
     let plain = |facets: &[FacetCount<String>], label: &dyn Fn(&str) -> String| -> Vec<FacetValue> {
-        facets.iter().map(|facet| value(facet.value.clone(), label(&facet.value), facet.count)).collect()
+        facets
+            .iter()
+            .map(|facet| value(facet.value.clone(), label(&facet.value), facet.count))
+            .collect()
     };
     let mut facets = Vec::with_capacity(FACETS.len());
     for kind in FACETS {
@@ -118,7 +147,9 @@ async fn facets(
         facets.push(Facet { kind, values });
     }
     for (kind, code) in filters(query) {
-        let Some(facet) = facets.iter_mut().find(|facet| facet.kind == kind) else { continue };
+        let Some(facet) = facets.iter_mut().find(|facet| facet.kind == kind) else {
+            continue;
+        };
         match facet.values.iter_mut().find(|value| value.code == code) {
             Some(value) => value.selected = true,
             None => {
@@ -126,10 +157,17 @@ async fn facets(
                     FacetKind::Theme => theme(&code, language),
                     FacetKind::UpdateCycle => update_cycle(&code, language),
                     FacetKind::Format => code.to_uppercase(),
-                    FacetKind::Level => code.parse().map_or(code.clone(), |level| level_label(shell, level)),
+                    FacetKind::Level => code
+                        .parse()
+                        .map_or(code.clone(), |level| level_label(shell, level)),
                     FacetKind::Organization => organization(state, &code, language).await?,
                 };
-                facet.values.push(FacetValue { code, label, count: 0, selected: true });
+                facet.values.push(FacetValue {
+                    code,
+                    label,
+                    count: 0,
+                    selected: true,
+                });
             }
         }
     }
@@ -137,11 +175,15 @@ async fn facets(
 }
 
 fn theme(code: &str, language: Language) -> String {
-    Theme::from_code(code).map_or(code, |theme| theme.name(language)).to_owned()
+    Theme::from_code(code)
+        .map_or(code, |theme| theme.name(language))
+        .to_owned()
 }
 
 fn update_cycle(code: &str, language: Language) -> String {
-    UpdateCycle::from_code(code).map_or(code, |cycle| cycle.name(language)).to_owned()
+    UpdateCycle::from_code(code)
+        .map_or(code, |cycle| cycle.name(language))
+        .to_owned()
 }
 
 fn level_label(shell: &Shell, level: Level) -> String {
@@ -153,7 +195,10 @@ async fn organization(state: &AppState, code: &str, language: Language) -> Resul
         Ok(slug) => db::organization::find_by_slug(state.db.read(), &slug).await?,
         Err(_) => None,
     };
-    Ok(found.map_or_else(|| code.to_owned(), |organization| organization.name.get(language).to_owned()))
+    Ok(found.map_or_else(
+        || code.to_owned(),
+        |organization| organization.name.get(language).to_owned(),
+    ))
 }
 
 /// What a search found, as lists show it.
@@ -164,10 +209,14 @@ pub(super) async fn cards(
 ) -> Result<Vec<DatasetCard>, Failure> {
     let ids: Vec<DatasetId> = hits.iter().map(|hit| DatasetId::from_uuid(hit.id)).collect();
     let datasets = db::dataset::list_by_id(state.db.read(), &ids).await?;
-    let organizations = state.organizations(datasets.iter().map(|dataset| dataset.organization_id)).await?;
+    let organizations = state
+        .organizations(datasets.iter().map(|dataset| dataset.organization_id))
+        .await?;
     let mut cards = Vec::with_capacity(hits.len());
     for hit in hits {
-        let Some(dataset) = datasets.iter().find(|dataset| dataset.id.as_uuid() == hit.id) else { continue };
+        let Some(dataset) = datasets.iter().find(|dataset| dataset.id.as_uuid() == hit.id) else {
+            continue;
+        };
         let Some(level) = dataset.level else { continue };
         let department = organizations.get(&dataset.organization_id);
         let (updated, formats) = current(state, dataset).await?;
@@ -177,7 +226,9 @@ pub(super) async fn cards(
             summary: segments(hit.highlights.summary, dataset.metadata.summary.get(language)),
             text_language: dataset.metadata.title.language_for(language),
             level,
-            department: department.map(|o| o.name.get(language).to_owned()).unwrap_or_default(),
+            department: department
+                .map(|o| o.name.get(language).to_owned())
+                .unwrap_or_default(),
             theme: dataset.metadata.theme,
             update_cycle: dataset.metadata.update_cycle,
             updated,
@@ -192,20 +243,36 @@ async fn current(
     state: &AppState,
     dataset: &Dataset,
 ) -> Result<(Option<model::Timestamp>, Vec<String>), Failure> {
-    let (true, Some(id)) = (dataset.level.is_some_and(Level::is_open), dataset.current_version_id) else {
+    let (true, Some(id)) = (
+        dataset.level.is_some_and(Level::is_open),
+        dataset.current_version_id,
+    ) else {
         return Ok((None, Vec::new()));
     };
-    let Some(version) = db::version::find(state.db.read(), id).await? else { return Ok((None, Vec::new())) };
-    let manifest = version.manifest.and_then(|manifest| serde_json::from_value::<Manifest>(manifest).ok());
+    let Some(version) = db::version::find(state.db.read(), id).await? else {
+        return Ok((None, Vec::new()));
+    };
+    let manifest = version
+        .manifest
+        .and_then(|manifest| serde_json::from_value::<Manifest>(manifest).ok());
     let formats = manifest.iter().flat_map(|manifest| &manifest.distributions);
-    Ok((version.published_at, formats.map(|file| file.format.extension().to_owned()).collect()))
+    Ok((
+        version.published_at,
+        formats.map(|file| file.format.extension().to_owned()).collect(),
+    ))
 }
 
 fn segments(found: Vec<catalog_search::Segment>, whole: &str) -> Vec<Segment> {
     if found.is_empty() {
         return Segment::plain(whole);
     }
-    found.into_iter().map(|segment| Segment { text: segment.text, hit: segment.is_match }).collect()
+    found
+        .into_iter()
+        .map(|segment| Segment {
+            text: segment.text,
+            hit: segment.is_match,
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -215,8 +282,15 @@ mod tests {
     #[test]
     fn a_facet_may_repeat_or_hold_several() {
         let query = Values::parse(b"theme=transport&level=L1,L3&theme=health&theme=transport&level=&q=x");
-        let chosen: Vec<_> = filters(&query).map(|(kind, code)| (kind.parameter(), code)).collect();
-        let wanted = [("theme", "transport"), ("theme", "health"), ("level", "L1"), ("level", "L3")];
+        let chosen: Vec<_> = filters(&query)
+            .map(|(kind, code)| (kind.parameter(), code))
+            .collect();
+        let wanted = [
+            ("theme", "transport"),
+            ("theme", "health"),
+            ("level", "L1"),
+            ("level", "L3"),
+        ];
         assert_eq!(chosen, wanted.map(|(name, code)| (name, code.to_owned())));
     }
 }

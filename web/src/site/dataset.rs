@@ -35,7 +35,9 @@ pub(super) async fn dataset(visit: Visit, ApiPath(slug): ApiPath<Slug>) -> Page 
     let manages = manages(visit.actor(), dataset);
     if dataset.slug != slug {
         let query = visit.query.pairs();
-        let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let query = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(query)
+            .finish();
         let join = if query.is_empty() { "" } else { "?" };
         let mut response = see_other(&format!("/datasets/{}{join}{query}", dataset.slug));
         *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
@@ -63,7 +65,10 @@ pub(super) async fn dataset(visit: Visit, ApiPath(slug): ApiPath<Slug>) -> Page 
         .manifest
         .iter()
         .flat_map(|manifest| &manifest.distributions)
-        .map(|file| Download { format: file.format.extension().to_owned(), bytes: file.bytes })
+        .map(|file| Download {
+            format: file.format.extension().to_owned(),
+            bytes: file.bytes,
+        })
         .collect();
     let retired = dataset.state == DatasetState::Retired;
     let page = DatasetPage {
@@ -92,19 +97,23 @@ pub(super) async fn dataset(visit: Visit, ApiPath(slug): ApiPath<Slug>) -> Page 
 fn access(visit: &Visit, view: &DatasetView, level: Level, shell: &Shell) -> Access {
     let dataset = &view.dataset;
     if dataset.state == DatasetState::Retired {
-        return Access::Closed { reason: shell.t("dataset-retired-closed") };
+        return Access::Closed {
+            reason: shell.t("dataset-retired-closed"),
+        };
     }
     match level {
         Level::L1 if view.manifest.is_some() => Access::Open,
         Level::L1 => Access::Announced,
-        Level::L2 | Level::L3 if dataset.current_version_id.is_some() => {
-            Access::Conditional { may_apply: visit.actor().has_role(Role::Analyst) }
-        }
+        Level::L2 | Level::L3 if dataset.current_version_id.is_some() => Access::Conditional {
+            may_apply: visit.actor().has_role(Role::Analyst),
+        },
         Level::L2 | Level::L3 => Access::Announced,
         Level::L4 => {
             let conditions = dataset.metadata.conditions.as_ref();
             let reason = conditions.map(|text| text.get(shell.language).to_owned());
-            Access::Closed { reason: reason.unwrap_or_else(|| shell.level_meaning(&level)) }
+            Access::Closed {
+                reason: reason.unwrap_or_else(|| shell.level_meaning(&level)),
+            }
         }
     }
 }
@@ -128,13 +137,21 @@ async fn open_figures(
     if !level.is_open() || dataset.state != DatasetState::Released {
         return Ok(OpenFigures::default());
     }
-    let versions = visit.state.catalog.versions(visit.actor(), &dataset.slug, None, VERSIONS).await?;
+    let versions = visit
+        .state
+        .catalog
+        .versions(visit.actor(), &dataset.slug, None, VERSIONS)
+        .await?;
     let versions = versions
         .into_iter()
         .filter(|version| matches!(version.state, VersionState::Released | VersionState::Retired))
         .map(|version| {
-            let manifest = version.manifest.and_then(|m| serde_json::from_value::<Manifest>(m).ok());
-            let parquet = manifest.as_ref().and_then(|m| m.find_distribution(DistributionFormat::Parquet));
+            let manifest = version
+                .manifest
+                .and_then(|m| serde_json::from_value::<Manifest>(m).ok());
+            let parquet = manifest
+                .as_ref()
+                .and_then(|m| m.find_distribution(DistributionFormat::Parquet));
             VersionRow {
                 number: number(version.number),
                 state: version.state,
@@ -158,9 +175,27 @@ async fn preview(visit: &Visit, view: &DatasetView, shell: &Shell) -> Result<Opt
     if view.manifest.is_none() {
         return Ok(None);
     }
-    let (_, parts) = visit.state.catalog.open_parts(visit.actor(), &dataset.slug, None).await?;
-    let query = RowQuery { limit: PREVIEW_ROWS, ..RowQuery::default() };
-    let answer = match visit.state.query.rows(OpenTable { sql_name: dataset.slug.sql_name(), parts }, query).await {
+    let (_, parts) = visit
+        .state
+        .catalog
+        .open_parts(visit.actor(), &dataset.slug, None)
+        .await?;
+    let query = RowQuery {
+        limit: PREVIEW_ROWS,
+        ..RowQuery::default()
+    };
+    let answer = match visit
+        .state
+        .query
+        .rows(
+            OpenTable {
+                sql_name: dataset.slug.sql_name(),
+                parts,
+            },
+            query,
+        )
+        .await
+    {
         Ok(answer) => answer,
         Err(error) => {
             tracing::warn!(%error, slug = %dataset.slug, "no preview");
@@ -168,9 +203,14 @@ async fn preview(visit: &Visit, view: &DatasetView, shell: &Shell) -> Result<Opt
         }
     };
     let label = |name: &str| {
-        let field = dataset.declared.as_ref().and_then(|declared| declared.find_field(name));
+        let field = dataset
+            .declared
+            .as_ref()
+            .and_then(|declared| declared.find_field(name));
         let label = field.and_then(|field| field.label.as_ref());
-        label.map(|label| label.get(shell.language).to_owned()).unwrap_or_default()
+        label
+            .map(|label| label.get(shell.language).to_owned())
+            .unwrap_or_default()
     };
     let caption = shell.t1("preview-caption", "count", answer.row_count());
     Ok(Some(table(&answer, caption, PREVIEW_ROWS, label)?.0))

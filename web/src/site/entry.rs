@@ -16,7 +16,13 @@ use crate::problem::Code;
 /// `GET /publish/new`.
 pub(super) async fn new_form(visit: Visit) -> Page {
     visit.require(Role::Officer)?;
-    Ok(show(&visit, StatusCode::OK, EntryForm::empty(), false, FieldErrors::default()))
+    Ok(show(
+        &visit,
+        StatusCode::OK,
+        EntryForm::empty(),
+        false,
+        FieldErrors::default(),
+    ))
 }
 
 /// `POST /publish/new`.
@@ -29,15 +35,30 @@ pub(super) async fn create(visit: Visit, Form(form): Form) -> Page {
         Edited::Entry(parsed) => *parsed,
     };
     let level = parsed.level;
-    let new = NewEntry { slug: parsed.slug, level, metadata: parsed.entry, declared: parsed.declared };
+    let new = NewEntry {
+        slug: parsed.slug,
+        level,
+        metadata: parsed.entry,
+        declared: parsed.declared,
+    };
     match visit.state.catalog.create(visit.actor(), new).await {
-        Ok(dataset) if level == Some(Level::L4) => {
-            Ok(done(&format!("/publish/{}/release", dataset.slug), Done::EntrySaved))
-        }
-        Ok(dataset) => Ok(done(&format!("/publish/{}/upload", dataset.slug), Done::EntrySaved)),
+        Ok(dataset) if level == Some(Level::L4) => Ok(done(
+            &format!("/publish/{}/release", dataset.slug),
+            Done::EntrySaved,
+        )),
+        Ok(dataset) => Ok(done(
+            &format!("/publish/{}/upload", dataset.slug),
+            Done::EntrySaved,
+        )),
         Err(error) => {
             let errors = told(&visit, error)?;
-            Ok(show(&visit, StatusCode::UNPROCESSABLE_ENTITY, form, false, errors))
+            Ok(show(
+                &visit,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                form,
+                false,
+                errors,
+            ))
         }
     }
 }
@@ -46,7 +67,13 @@ pub(super) async fn create(visit: Visit, Form(form): Form) -> Page {
 pub(super) async fn edit_form(visit: Visit, ApiPath(slug): ApiPath<Slug>) -> Page {
     let dataset = own_dataset(&visit, &slug).await?;
     let revision = dataset.revision.to_string();
-    let form = EntryForm::of(&dataset.slug, &dataset.metadata, dataset.level, dataset.declared.as_ref(), revision);
+    let form = EntryForm::of(
+        &dataset.slug,
+        &dataset.metadata,
+        dataset.level,
+        dataset.declared.as_ref(),
+        revision,
+    );
     Ok(show(&visit, StatusCode::OK, form, true, FieldErrors::default()))
 }
 
@@ -60,15 +87,28 @@ pub(super) async fn update(visit: Visit, ApiPath(slug): ApiPath<Slug>, Form(form
         Edited::Form(status, errors) => return Ok(show(&visit, status, form, true, errors)),
         Edited::Entry(parsed) => *parsed,
     };
-    let revision = form.revision.parse().map_err(|_| Failure::new(Code::InvalidInput, "revision is a number"))?;
-    let change = EntryChange { level: parsed.level, metadata: parsed.entry, declared: parsed.declared };
-    let errors = match visit.state.catalog.update(visit.actor(), &dataset.slug, revision, change).await {
+    let revision = form
+        .revision
+        .parse()
+        .map_err(|_| Failure::new(Code::InvalidInput, "revision is a number"))?;
+    let change = EntryChange {
+        level: parsed.level,
+        metadata: parsed.entry,
+        declared: parsed.declared,
+    };
+    let errors = match visit
+        .state
+        .catalog
+        .update(visit.actor(), &dataset.slug, revision, change)
+        .await
+    {
         Ok(_) => {
             visit.state.indexer.catch_up().await?;
             return Ok(done("/publish", Done::EntrySaved));
         }
         Err(EntryError::Database(db::Error::Stale(_))) => {
-            // What was typed is kept; sending it again is a decision to replace what somebody else has written.
+            // What was typed is kept; sending it again is a decision to replace what somebody else has
+            // written.
             form.revision = own_dataset(&visit, &slug).await?.revision.to_string();
             let mut errors = FieldErrors::default();
             errors.push("title_zh", visit.t("form-stale"));
@@ -88,7 +128,11 @@ pub(super) async fn own_dataset(visit: &Visit, slug: &Slug) -> Result<Dataset, F
         return Err(visit.refusal());
     }
     let dataset = visit.state.catalog.find(visit.actor(), slug).await?.dataset;
-    if manages(visit.actor(), &dataset) { Ok(dataset) } else { Err(visit.refusal()) }
+    if manages(visit.actor(), &dataset) {
+        Ok(dataset)
+    } else {
+        Err(visit.refusal())
+    }
 }
 
 /// What came of a sent form before any use-case sees it.
@@ -139,6 +183,11 @@ fn show(
     exists: bool,
     errors: FieldErrors,
 ) -> axum::response::Response {
-    let page = EntryFormPage { shell: visit.shell(Section::Publish), form, exists, errors };
+    let page = EntryFormPage {
+        shell: visit.shell(Section::Publish),
+        form,
+        exists,
+        errors,
+    };
     respond(status, visit.language(), &page)
 }

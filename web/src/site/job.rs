@@ -38,7 +38,11 @@ struct Outcome {
 
 impl Outcome {
     fn nothing() -> Self {
-        Self { status: StatusCode::OK, estimate: EstimateOutcome::None, errors: FieldErrors::default() }
+        Self {
+            status: StatusCode::OK,
+            estimate: EstimateOutcome::None,
+            errors: FieldErrors::default(),
+        }
     }
 }
 
@@ -84,7 +88,11 @@ pub(super) async fn send(visit: Visit, ApiPath(id): ApiPath<ProjectId>, Form(for
     if typed.sql.trim().is_empty() {
         outcome.errors.push("sql", visit.t("form-required"));
     }
-    let epsilon = typed.epsilon.parse::<f64>().ok().filter(|epsilon| epsilon.is_finite() && *epsilon > 0.0);
+    let epsilon = typed
+        .epsilon
+        .parse::<f64>()
+        .ok()
+        .filter(|epsilon| epsilon.is_finite() && *epsilon > 0.0);
     if epsilon.is_none() {
         outcome.errors.push("epsilon", visit.t("form-number"));
     }
@@ -98,7 +106,12 @@ pub(super) async fn send(visit: Visit, ApiPath(id): ApiPath<ProjectId>, Form(for
             Err(error) => told(&visit, error, &mut outcome)?,
         }
     } else {
-        match visit.state.sandbox.estimate(visit.actor(), id, &typed.sql, epsilon).await {
+        match visit
+            .state
+            .sandbox
+            .estimate(visit.actor(), id, &typed.sql, epsilon)
+            .await
+        {
             Ok(estimate) => outcome.estimate = estimated(&visit, &estimate),
             Err(error) => told(&visit, error, &mut outcome)?,
         }
@@ -146,7 +159,10 @@ async fn submit(
             Claim::Mismatch => {}
         }
     }
-    let sent = state.sandbox.submit(visit.actor(), project, &typed.sql, epsilon).await;
+    let sent = state
+        .sandbox
+        .submit(visit.actor(), project, &typed.sql, epsilon)
+        .await;
     if claimed {
         let tx = state.db.begin_write().await?;
         match &sent {
@@ -182,7 +198,9 @@ fn told(visit: &Visit, error: JobError, outcome: &mut Outcome) -> Result<(), Fai
 
 fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
     let Some(after) = &estimate.budget_after else {
-        return EstimateOutcome::Exhausted { message: visit.t("estimate-too-much") };
+        return EstimateOutcome::Exhausted {
+            message: visit.t("estimate-too-much"),
+        };
     };
     let title = after.dataset.metadata.title.get(visit.language()).to_owned();
     let expected = |error: &sandbox_job::AggregateError| ExpectedError {
@@ -194,22 +212,40 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
     EstimateOutcome::Accepted {
         epsilon: estimate.cost.epsilon,
         rho: estimate.cost.rho(),
-        after: after.epsilons().map(|(_, left)| (title, left)).into_iter().collect(),
+        after: after
+            .epsilons()
+            .map(|(_, left)| (title, left))
+            .into_iter()
+            .collect(),
         jobs_left: count(after.questions(estimate.cost.rho_nano)),
         errors: estimate.expected_error.iter().map(expected).collect(),
-        due_in_s: estimate.due_in.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX),
+        due_in_s: estimate
+            .due_in
+            .as_millis()
+            .div_ceil(1_000)
+            .try_into()
+            .unwrap_or(u64::MAX),
         repeat: estimate.already_paid,
     }
 }
 
-async fn show(visit: &Visit, view: &ProjectView, typed: Typed, outcome: Outcome) -> Result<Response, Failure> {
+async fn show(
+    visit: &Visit,
+    view: &ProjectView,
+    typed: Typed,
+    outcome: Outcome,
+) -> Result<Response, Failure> {
     let policy: BudgetPolicy = visit.policy(BudgetPolicy::KIND).await?;
     let fields = |declared: &DeclaredMetadata| declared.fields().to_vec();
-    let tables = view.budgets.iter().map(|budget| &budget.dataset).map(|dataset| JobTable {
-        name: dataset.slug.sql_name(),
-        title: dataset.metadata.title.get(visit.language()).to_owned(),
-        fields: dataset.declared.as_ref().map(fields).unwrap_or_default(),
-    });
+    let tables = view
+        .budgets
+        .iter()
+        .map(|budget| &budget.dataset)
+        .map(|dataset| JobTable {
+            name: dataset.slug.sql_name(),
+            title: dataset.metadata.title.get(visit.language()).to_owned(),
+            fields: dataset.declared.as_ref().map(fields).unwrap_or_default(),
+        });
     let page = NewJobPage {
         shell: visit.shell(Section::Sandbox),
         project: view.project.id.to_string(),
@@ -219,7 +255,11 @@ async fn show(visit: &Visit, view: &ProjectView, typed: Typed, outcome: Outcome)
         sql: typed.sql,
         epsilon: typed.epsilon,
         max_epsilon: policy.job_epsilon,
-        idempotency_key: if typed.key.is_empty() { fresh_key() } else { typed.key },
+        idempotency_key: if typed.key.is_empty() {
+            fresh_key()
+        } else {
+            typed.key
+        },
         estimate: outcome.estimate,
         errors: outcome.errors,
     };
@@ -233,7 +273,11 @@ pub(super) async fn job(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
     }
     let (state, language) = (&visit.state, visit.language());
     let told = |error: &JobError| failure::job(error, language);
-    let JobView { job, cost } = state.sandbox.job(visit.actor(), id).await.map_err(|error| told(&error))?;
+    let JobView { job, cost } = state
+        .sandbox
+        .job(visit.actor(), id)
+        .await
+        .map_err(|error| told(&error))?;
     let answered = match job.state {
         JobState::Released => match state.sandbox.result(visit.actor(), id).await {
             Ok(answered) => Some(answered),
@@ -267,12 +311,17 @@ pub(super) async fn job(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
 fn result(answer: Answer) -> JobResult {
     let columns = answer.columns.into_iter().map(|column| ResultColumn {
         name: column.name,
-        noise: column.noise.map(|noise| Noise { mechanism: noise.mechanism, scale: noise.scale }),
+        noise: column.noise.map(|noise| Noise {
+            mechanism: noise.mechanism,
+            scale: noise.scale,
+        }),
     });
     let columns: Vec<ResultColumn> = columns.collect();
     let rows = answer.rows.into_iter().map(|row| {
         let cells = row.values.into_iter().zip(row.interval95).zip(&columns);
-        cells.map(|((value, interval), column)| cell(value, interval, column.noise.is_some())).collect()
+        cells
+            .map(|((value, interval), column)| cell(value, interval, column.noise.is_some()))
+            .collect()
     });
     let rows = rows.collect();
     JobResult { columns, rows }
@@ -291,19 +340,32 @@ fn cell(value: Value, interval: Option<[f64; 2]>, noised: bool) -> ResultCell {
 }
 
 fn receipt_view(receipt: &Receipt) -> Result<ReceiptView, Failure> {
-    let leaf = receipt.leaf().hash().map_err(|_| Failure::new(Code::Internal, ""))?;
+    let leaf = receipt
+        .leaf()
+        .hash()
+        .map_err(|_| Failure::new(Code::Internal, ""))?;
     let proof = receipt.inclusion().and_then(|inclusion| {
         // A checkpoint's second line is the size of its tree (C2SP tlog-checkpoint).
         let size = inclusion.checkpoint.lines().nth(1)?.parse().ok()?;
-        Some(ProofState::Proven { index: inclusion.index, size })
+        Some(ProofState::Proven {
+            index: inclusion.index,
+            size,
+        })
     });
-    Ok(ReceiptView { leaf: leaf.to_base64(), proof: proof.unwrap_or(ProofState::Pending) })
+    Ok(ReceiptView {
+        leaf: leaf.to_base64(),
+        proof: proof.unwrap_or(ProofState::Pending),
+    })
 }
 
 /// `GET /sandbox/jobs/{id}/result.csv`.
 pub(super) async fn result_csv(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
     let (answer, _) = answer(&visit, id).await?;
-    Ok(attachment(&format!("{id}.csv"), "text/csv; charset=utf-8; header=present", answer.to_csv()))
+    Ok(attachment(
+        &format!("{id}.csv"),
+        "text/csv; charset=utf-8; header=present",
+        answer.to_csv(),
+    ))
 }
 
 /// `GET /sandbox/jobs/{id}/receipt.json`: pending or proven, as the receipt itself says.
@@ -311,7 +373,11 @@ pub(super) async fn receipt(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
     let (_, receipt) = answer(&visit, id).await?;
     let receipt = receipt.ok_or_else(|| Failure::not_found("receipt"))?;
     let text = serde_json::to_string_pretty(&receipt).map_err(|_| Failure::new(Code::Internal, ""))?;
-    Ok(attachment(&format!("{id}.receipt.json"), "application/json", text))
+    Ok(attachment(
+        &format!("{id}.receipt.json"),
+        "application/json",
+        text,
+    ))
 }
 
 async fn answer(visit: &Visit, id: JobId) -> Result<(Answer, Option<Receipt>), Failure> {
@@ -326,7 +392,10 @@ fn attachment(name: &str, media_type: &'static str, body: String) -> Response {
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-store"),
+    );
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         headers.insert(header::CONTENT_DISPOSITION, value);
     }

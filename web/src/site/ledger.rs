@@ -30,12 +30,14 @@ pub(super) async fn ledger(visit: Visit) -> Page {
     for leaf in leaves {
         rows.push(row(&visit, &shell, &mut names, leaf).await?);
     }
-    let checkpoint = db::ledger::find_checkpoint(state.db.read()).await?.map(|checkpoint| Checkpoint {
-        size: checkpoint.size,
-        root: checkpoint.root.to_base64(),
-        moment: checkpoint.created_at,
-        note: checkpoint.note,
-    });
+    let checkpoint = db::ledger::find_checkpoint(state.db.read())
+        .await?
+        .map(|checkpoint| Checkpoint {
+            size: checkpoint.size,
+            root: checkpoint.root.to_base64(),
+            moment: checkpoint.created_at,
+            note: checkpoint.note,
+        });
     let page = LedgerPage {
         shell,
         origin: visit.origin(),
@@ -96,7 +98,11 @@ fn subject(leaf: &Leaf) -> String {
     if !names.is_empty() {
         return names.join(" · ");
     }
-    let subjects: Vec<String> = leaf.subjects().iter().map(|(kind, id)| format!("{kind} {id}")).collect();
+    let subjects: Vec<String> = leaf
+        .subjects()
+        .iter()
+        .map(|(kind, id)| format!("{kind} {id}"))
+        .collect();
     subjects.join(" · ")
 }
 

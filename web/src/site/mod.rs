@@ -1,8 +1,9 @@
-//! The pages: a handler authenticates, calls a use-case and fills a view of [`crate::page`]; one file per part of the
-//! portal. The table of addresses stands there.
+//! The pages: a handler authenticates, calls a use-case and fills a view of [`crate::page`]; one file per
+//! part of the portal. The table of addresses stands there.
 //!
-//! Forms are posted, checked ([`visit::Visit::check`]) and answered with a redirect, or with the same page and what is
-//! wrong (422). Whoever may not see a page gets a [`crate::failure::Failure`], which the router turns into a page.
+//! Forms are posted, checked ([`visit::Visit::check`]) and answered with a redirect, or with the same page
+//! and what is wrong (422). Whoever may not see a page gets a [`crate::failure::Failure`], which the router
+//! turns into a page.
 
 mod account;
 mod catalog;
@@ -47,7 +48,10 @@ pub fn routes() -> Router<AppState> {
         .route("/publish", get(publish::my_datasets))
         .route("/publish/new", get(entry::new_form).post(entry::create))
         .route("/publish/{slug}/edit", get(entry::edit_form).post(entry::update))
-        .route("/publish/{slug}/release", get(publish::release_form).post(publish::submit_release))
+        .route(
+            "/publish/{slug}/release",
+            get(publish::release_form).post(publish::submit_release),
+        )
         .route("/publish/{slug}/versions/{number}", get(version::version))
         // A file is streamed, and its limit is the catalogue's own.
         .route(

@@ -34,8 +34,11 @@ pub(super) async fn run(visit: Visit, Form(form): Form) -> Page {
         Ok(answer) => {
             let milliseconds = count(clock.now().micros_since(begun) / 1_000);
             let (table, more) = table(&answer, visit.t("sql-result"), PAGE_ROWS, |_| String::new())?;
-            let outcome =
-                SqlOutcome::Rows { table, milliseconds, truncated: more || answer.is_truncated() };
+            let outcome = SqlOutcome::Rows {
+                table,
+                milliseconds,
+                truncated: more || answer.is_truncated(),
+            };
             show(&visit, StatusCode::OK, sql, outcome).await
         }
         Err(Failure(problem)) => {
@@ -54,7 +57,10 @@ pub(super) async fn run(visit: Visit, Form(form): Form) -> Page {
 pub(super) fn failure(visit: &Visit, problem: &Problem) -> SqlFailure {
     let language = visit.language();
     SqlFailure {
-        message: problem.detail.clone().unwrap_or_else(|| problem.code.title(language)),
+        message: problem
+            .detail
+            .clone()
+            .unwrap_or_else(|| problem.code.title(language)),
         span: problem.span,
         hint: problem.hint_text(language),
         rule: problem.rule.clone(),
@@ -87,14 +93,27 @@ async fn tables(visit: &Visit) -> Result<Vec<SqlTable>, Failure> {
         ..SearchParameters::default()
     };
     let found = state.indexer.search(open.query(state, language).await?).await?;
-    let ids: Vec<_> = found.hits.iter().map(|hit| DatasetId::from_uuid(hit.id)).collect();
+    let ids: Vec<_> = found
+        .hits
+        .iter()
+        .map(|hit| DatasetId::from_uuid(hit.id))
+        .collect();
     let datasets = db::dataset::list_by_id(state.db.read(), &ids).await?;
     let mut tables = Vec::with_capacity(ids.len());
-    for dataset in ids.iter().filter_map(|id| datasets.iter().find(|dataset| dataset.id == *id)) {
-        let Some(version) = dataset.current_version_id else { continue };
+    for dataset in ids
+        .iter()
+        .filter_map(|id| datasets.iter().find(|dataset| dataset.id == *id))
+    {
+        let Some(version) = dataset.current_version_id else {
+            continue;
+        };
         let column = |name: &model::FieldName, kind: model::FieldType| format!("{name} {}", kind.as_str());
         let columns = match &dataset.declared {
-            Some(declared) => declared.fields().iter().map(|f| column(&f.name, f.field_type)).collect(),
+            Some(declared) => declared
+                .fields()
+                .iter()
+                .map(|f| column(&f.name, f.field_type))
+                .collect(),
             None => {
                 let version = db::version::find(state.db.read(), version).await?;
                 let manifest = version.and_then(|version| version.manifest);

@@ -13,7 +13,9 @@ use crate::page::table::{DataColumn, DataTable};
 
 /// The profiles of a version's columns, as ingestion has stored them.
 pub(super) fn column_profiles(profile: Option<&Value>) -> Vec<ColumnProfile> {
-    let Some(columns) = profile.and_then(|profile| profile.get("columns")) else { return Vec::new() };
+    let Some(columns) = profile.and_then(|profile| profile.get("columns")) else {
+        return Vec::new();
+    };
     let columns: Vec<catalog_ingest::ColumnProfile> = match serde_json::from_value(columns.clone()) {
         Ok(columns) => columns,
         Err(error) => {
@@ -25,8 +27,14 @@ pub(super) fn column_profiles(profile: Option<&Value>) -> Vec<ColumnProfile> {
 }
 
 fn column_profile(column: catalog_ingest::ColumnProfile) -> ColumnProfile {
-    let bins = column.histogram.iter().map(|bin| HistogramBar { label: scalar(&bin.lo), count: bin.count });
-    let values = column.top.iter().map(|top| HistogramBar { label: top.value.clone(), count: top.count });
+    let bins = column.histogram.iter().map(|bin| HistogramBar {
+        label: scalar(&bin.lo),
+        count: bin.count,
+    });
+    let values = column.top.iter().map(|top| HistogramBar {
+        label: top.value.clone(),
+        count: top.count,
+    });
     ColumnProfile {
         name: column.name.to_string(),
         nulls: column.nulls,
@@ -88,8 +96,18 @@ pub(super) fn table(
         Value::String(text) => Some(text),
         other => Some(other.to_string()),
     };
-    let rows = rows.into_iter().map(|row| row.into_iter().map(text).collect()).collect();
-    Ok((DataTable { caption, columns, rows }, more))
+    let rows = rows
+        .into_iter()
+        .map(|row| row.into_iter().map(text).collect())
+        .collect();
+    Ok((
+        DataTable {
+            caption,
+            columns,
+            rows,
+        },
+        more,
+    ))
 }
 
 #[cfg(test)]
@@ -108,9 +126,17 @@ mod tests {
         let profiles = column_profiles(Some(&stored));
         assert_eq!(profiles.len(), 1);
         assert_eq!(profiles[0].greatest.as_deref(), Some("2024"));
-        assert_eq!((profiles[0].bars[0].label.as_str(), profiles[0].bars[0].count), ("3", 7));
+        assert_eq!(
+            (profiles[0].bars[0].label.as_str(), profiles[0].bars[0].count),
+            ("3", 7)
+        );
         assert_eq!(profiles[0].distinct_error, Some(0.008));
-        for nothing in [json!(null), json!({}), json!({"dropped": null}), json!({"columns": "x"})] {
+        for nothing in [
+            json!(null),
+            json!({}),
+            json!({"dropped": null}),
+            json!({"columns": "x"}),
+        ] {
             assert!(column_profiles(Some(&nothing)).is_empty());
         }
         assert!(column_profiles(None).is_empty());

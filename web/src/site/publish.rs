@@ -6,7 +6,8 @@ use axum::response::Response;
 use db::dataset::Dataset;
 use http::StatusCode;
 use model::{
-    DatasetState, DeclaredMetadata, Level, RequestId, RequestKind, RequestState, ReviewPolicy, Slug, VersionState,
+    DatasetState, DeclaredMetadata, Level, RequestId, RequestKind, RequestState, ReviewPolicy, Slug,
+    VersionState,
 };
 use review::{RequestFilter, ReviewError};
 
@@ -42,8 +43,12 @@ pub(super) async fn my_datasets(visit: Visit) -> Page {
     let mut datasets = Vec::with_capacity(own.len());
     for dataset in own {
         let newest = db::version::list(state.db.read(), dataset.id, None, 1).await?;
-        let version = newest.first().map(|version| (number(version.number), version.state));
-        let request = requests.get(&dataset.slug).map(|(state, id)| (*state, id.to_string()));
+        let version = newest
+            .first()
+            .map(|version| (number(version.number), version.state));
+        let request = requests
+            .get(&dataset.slug)
+            .map(|(state, id)| (*state, id.to_string()));
         datasets.push(MyDataset {
             title: dataset.metadata.title.get(language).to_owned(),
             slug: dataset.slug.to_string(),
@@ -65,9 +70,17 @@ pub(super) async fn my_datasets(visit: Visit) -> Page {
 
 /// The newest release request of each dataset, among the department's last hundred.
 async fn newest_requests(visit: &Visit) -> Result<HashMap<Slug, (RequestState, RequestId)>, Failure> {
-    let filter = RequestFilter { states: Vec::new(), kind: Some(RequestKind::Release) };
+    let filter = RequestFilter {
+        states: Vec::new(),
+        kind: Some(RequestKind::Release),
+    };
     let mut newest = HashMap::new();
-    for request in visit.state.review.list(visit.actor(), &filter, None, BATCH).await? {
+    for request in visit
+        .state
+        .review
+        .list(visit.actor(), &filter, None, BATCH)
+        .await?
+    {
         for dataset in request.datasets {
             newest.entry(dataset.slug).or_insert((request.state, request.id));
         }
@@ -78,7 +91,14 @@ async fn newest_requests(visit: &Visit) -> Result<HashMap<Slug, (RequestState, R
 /// `GET /publish/{slug}/release`.
 pub(super) async fn release_form(visit: Visit, ApiPath(slug): ApiPath<Slug>) -> Page {
     let dataset = own_dataset(&visit, &slug).await?;
-    show(&visit, StatusCode::OK, &dataset, String::new(), FieldErrors::default()).await
+    show(
+        &visit,
+        StatusCode::OK,
+        &dataset,
+        String::new(),
+        FieldErrors::default(),
+    )
+    .await
 }
 
 /// `POST /publish/{slug}/release`.
@@ -88,7 +108,12 @@ pub(super) async fn submit_release(visit: Visit, ApiPath(slug): ApiPath<Slug>, F
     let note = form.text("note").to_owned();
     let mut errors = FieldErrors::default();
     if form.text("confirm") == "yes" {
-        match visit.state.review.submit_release(visit.actor(), &dataset.slug, &note).await {
+        match visit
+            .state
+            .review
+            .submit_release(visit.actor(), &dataset.slug, &note)
+            .await
+        {
             Ok(request) => return Ok(done(&format!("/review/{}", request.id), Done::ReleaseSent)),
             Err(error @ ReviewError::Text { .. }) => errors.push("note", visit.invalid(error)),
             Err(error @ (ReviewError::NotReleasable(_) | ReviewError::ReleaseOpen)) => {
@@ -116,7 +141,11 @@ async fn show(
     let shell = visit.shell(Section::Publish);
     let policy: ReviewPolicy = visit.policy(ReviewPolicy::KIND).await?;
     let (version, checks) = checks(visit, &shell, dataset, level).await?;
-    let fields = dataset.declared.as_ref().map(|declared| declared.fields().to_vec()).unwrap_or_default();
+    let fields = dataset
+        .declared
+        .as_ref()
+        .map(|declared| declared.fields().to_vec())
+        .unwrap_or_default();
     let page = ReleaseFormPage {
         slug: dataset.slug.to_string(),
         title: dataset.metadata.title.get(shell.language).to_owned(),
@@ -133,7 +162,8 @@ async fn show(
     Ok(respond(status, visit.language(), &page))
 }
 
-/// What the review will ask for, shown before it is asked; the review itself decides when the request is sent.
+/// What the review will ask for, shown before it is asked; the review itself decides when the request is
+/// sent.
 async fn checks(
     visit: &Visit,
     shell: &Shell,
@@ -142,8 +172,13 @@ async fn checks(
 ) -> Result<(u32, Vec<Check>), Failure> {
     let connection = visit.state.db.read();
     let versions = db::version::list(connection, dataset.id, None, 20).await?;
-    let newest = versions.iter().find(|version| version.state != VersionState::Failed);
-    let check = |passed: bool, key: &str| Check { passed, text: shell.t(key) };
+    let newest = versions
+        .iter()
+        .find(|version| version.state != VersionState::Failed);
+    let check = |passed: bool, key: &str| Check {
+        passed,
+        text: shell.t(key),
+    };
     let mut checks = Vec::new();
     if level == Level::L4 {
         checks.push(check(dataset.metadata.conditions.is_some(), "check-reason"));

@@ -2,7 +2,9 @@
 
 use axum::response::Response;
 use http::StatusCode;
-use model::{BudgetPolicy, Decision, DeclaredMetadata, Level, Opinion, RequestId, RequestKind, RequestState, Role};
+use model::{
+    BudgetPolicy, Decision, DeclaredMetadata, Level, Opinion, RequestId, RequestKind, RequestState, Role,
+};
 use review::{BudgetGrant, RequestFilter, RequestSummary, RequestText, RequestView, ReviewError};
 use storage::Manifest;
 
@@ -12,8 +14,8 @@ use crate::api::extract::ApiPath;
 use crate::cursor;
 use crate::failure::Failure;
 use crate::page::review::{
-    Evidence, HistoryRow, InboxPage, InboxRow, OpinionRow, ReadOnly, RequestKind as Kind, ReviewAct, ReviewForm,
-    ReviewPage,
+    Evidence, HistoryRow, InboxPage, InboxRow, OpinionRow, ReadOnly, RequestKind as Kind, ReviewAct,
+    ReviewForm, ReviewPage,
 };
 use crate::page::{FieldErrors, Section, Shell, respond};
 use crate::problem::Code;
@@ -30,14 +32,22 @@ pub(super) async fn inbox(visit: Visit) -> Page {
     }
     let (review, language) = (&visit.state.review, visit.language());
     let closed = visit.query.text("state") == "closed";
-    let open = review.list(visit.actor(), &RequestFilter::open(), None, OPEN).await?;
+    let open = review
+        .list(visit.actor(), &RequestFilter::open(), None, OPEN)
+        .await?;
     let open_count = open.len() as u64;
     let (mut listed, mut next) = (open, None);
     if closed {
-        let states = RequestState::ALL.iter().copied().filter(|state| !state.is_open()).collect();
+        let states = RequestState::ALL
+            .iter()
+            .copied()
+            .filter(|state| !state.is_open())
+            .collect();
         let filter = RequestFilter { states, kind: None };
         let before = visit.cursor("review/closed")?;
-        listed = review.list(visit.actor(), &filter, before, CLOSED as u64 + 1).await?;
+        listed = review
+            .list(visit.actor(), &filter, before, CLOSED as u64 + 1)
+            .await?;
         if listed.len() > CLOSED {
             listed.truncate(CLOSED);
             next = listed.last().map(|last| last.id);
@@ -53,8 +63,17 @@ pub(super) async fn inbox(visit: Visit) -> Page {
         None => None,
     };
     let shell = visit.shell(Section::Review);
-    let rows = listed.iter().map(|request| row(&visit, &shell, request)).collect();
-    let page = InboxPage { shell, closed, open_count, rows, next };
+    let rows = listed
+        .iter()
+        .map(|request| row(&visit, &shell, request))
+        .collect();
+    let page = InboxPage {
+        shell,
+        closed,
+        open_count,
+        rows,
+        next,
+    };
     Ok(respond(StatusCode::OK, language, &page))
 }
 
@@ -87,7 +106,11 @@ const fn kind(kind: RequestKind) -> Kind {
 }
 
 fn subject(shell: &Shell, request: &RequestSummary) -> String {
-    let titles: Vec<&str> = request.datasets.iter().map(|dataset| shell.words(&dataset.title)).collect();
+    let titles: Vec<&str> = request
+        .datasets
+        .iter()
+        .map(|dataset| shell.words(&dataset.title))
+        .collect();
     titles.join(" · ")
 }
 
@@ -124,7 +147,12 @@ pub(super) async fn give_opinion(visit: Visit, ApiPath(id): ApiPath<RequestId>, 
     match Opinion::from_word(&typed.choice) {
         None => errors.push("opinion", visit.t("form-choose")),
         Some(opinion) => {
-            match visit.state.review.give_opinion(visit.actor(), id, revision, opinion, &typed.text).await {
+            match visit
+                .state
+                .review
+                .give_opinion(visit.actor(), id, revision, opinion, &typed.text)
+                .await
+            {
                 Ok(_) => return Ok(done(&format!("/review/{id}"), Done::OpinionGiven)),
                 Err(error) => told(&visit, error, "opinion", "text", &mut errors)?,
             }
@@ -154,9 +182,18 @@ pub(super) async fn decide(visit: Visit, ApiPath(id): ApiPath<RequestId>, Form(f
     }
     // A budget goes with approving access; what the controls hold otherwise is their first filling.
     let approves_access = decision == Some(Decision::Approve) && view.summary.kind == RequestKind::Access;
-    let grant = if approves_access { grant(&visit, &typed, &mut errors) } else { None };
+    let grant = if approves_access {
+        grant(&visit, &typed, &mut errors)
+    } else {
+        None
+    };
     if let (Some(decision), true) = (decision, errors.is_empty()) {
-        match visit.state.review.decide(visit.actor(), id, revision, decision, &typed.text, grant).await {
+        match visit
+            .state
+            .review
+            .decide(visit.actor(), id, revision, decision, &typed.text, grant)
+            .await
+        {
             Ok(_) => {
                 visit.state.indexer.catch_up().await?;
                 return Ok(done(&format!("/review/{id}"), Done::Decided));
@@ -170,7 +207,9 @@ pub(super) async fn decide(visit: Visit, ApiPath(id): ApiPath<RequestId>, Form(f
 }
 
 fn revision(form: &Values) -> Result<i64, Failure> {
-    form.text("revision").parse().map_err(|_| Failure::new(Code::InvalidInput, "revision is a number"))
+    form.text("revision")
+        .parse()
+        .map_err(|_| Failure::new(Code::InvalidInput, "revision is a number"))
 }
 
 /// The budget that was typed; nothing at all leaves it to the policy.
@@ -178,7 +217,11 @@ fn grant(visit: &Visit, typed: &ReviewForm, errors: &mut FieldErrors) -> Option<
     if typed.epsilon.is_empty() && typed.days.is_empty() {
         return None;
     }
-    let epsilon: Option<f64> = typed.epsilon.parse().ok().filter(|epsilon: &f64| epsilon.is_finite());
+    let epsilon: Option<f64> = typed
+        .epsilon
+        .parse()
+        .ok()
+        .filter(|epsilon: &f64| epsilon.is_finite());
     let days: Option<u32> = typed.days.parse().ok();
     if epsilon.is_none() {
         errors.push("epsilon", visit.t("form-number"));
@@ -186,7 +229,10 @@ fn grant(visit: &Visit, typed: &ReviewForm, errors: &mut FieldErrors) -> Option<
     if days.is_none() {
         errors.push("days", visit.t("form-whole-number"));
     }
-    Some(BudgetGrant { epsilon: epsilon?, days: days? })
+    Some(BudgetGrant {
+        epsilon: epsilon?,
+        days: days?,
+    })
 }
 
 /// What the review has against an act, at the control that can mend it.
@@ -205,9 +251,10 @@ fn told(
             errors.push(choice, visit.t("review-stale"));
             return Ok(());
         }
-        ReviewError::OpinionMissing | ReviewError::FoundUnsafe | ReviewError::Changed(_) | ReviewError::Invalid(_) => {
-            choice
-        }
+        ReviewError::OpinionMissing
+        | ReviewError::FoundUnsafe
+        | ReviewError::Changed(_)
+        | ReviewError::Invalid(_) => choice,
         _ => return Err(error.into()),
     };
     errors.push(control, visit.invalid(&error));
@@ -229,7 +276,10 @@ async fn show(
     } else {
         Vec::new()
     };
-    let available = available.iter().map(|(name, left)| (shell.words(&name.title).to_owned(), *left)).collect();
+    let available = available
+        .iter()
+        .map(|(name, left)| (shell.words(&name.title).to_owned(), *left))
+        .collect();
     let history = history(&shell, &view);
     let act = act(visit, &view);
     let opinions = view.opinions.iter().map(|given| OpinionRow {
@@ -269,7 +319,10 @@ fn act(visit: &Visit, view: &RequestView) -> ReviewAct {
     }
     let own = visit.actor().organization();
     let involved = own == Some(view.organization.id)
-        || view.datasets.iter().any(|evidence| own == Some(evidence.dataset.organization_id));
+        || view
+            .datasets
+            .iter()
+            .any(|evidence| own == Some(evidence.dataset.organization_id));
     ReviewAct::Read(if !view.summary.state.is_open() {
         ReadOnly::Closed
     } else if involved {
@@ -282,13 +335,24 @@ fn act(visit: &Visit, view: &RequestView) -> ReviewAct {
 /// What can be looked at: figures where the review gives them, which it does to the trusted roles only.
 fn evidence(shell: &Shell, view: RequestView, available: Vec<(String, f64)>) -> Result<Evidence, Failure> {
     match view.text {
-        RequestText::Access { purpose, safeguards, .. } => {
+        RequestText::Access {
+            purpose, safeguards, ..
+        } => {
             let datasets = view.datasets.into_iter().map(|evidence| {
                 let dataset = evidence.dataset;
                 let level = dataset.level.unwrap_or(Level::L4);
-                (dataset.slug.to_string(), shell.words(&dataset.metadata.title).to_owned(), level)
+                (
+                    dataset.slug.to_string(),
+                    shell.words(&dataset.metadata.title).to_owned(),
+                    level,
+                )
             });
-            Ok(Evidence::Access { datasets: datasets.collect(), purpose, safeguards, available })
+            Ok(Evidence::Access {
+                datasets: datasets.collect(),
+                purpose,
+                safeguards,
+                available,
+            })
         }
         RequestText::Release { note } => {
             let evidence = view.datasets.into_iter().next();

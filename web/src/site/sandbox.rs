@@ -16,8 +16,8 @@ use crate::api::extract::ApiPath;
 use crate::cursor;
 use crate::failure::{self, Failure};
 use crate::page::sandbox::{
-    AccessFormPage, AccessStatusPage, BudgetRow, DatasetChoice, JobRow, ProjectPage, ProjectRow, ProtectedDataset,
-    RequestRow, SandboxPage,
+    AccessFormPage, AccessStatusPage, BudgetRow, DatasetChoice, JobRow, ProjectPage, ProjectRow,
+    ProtectedDataset, RequestRow, SandboxPage,
 };
 use crate::page::{FieldErrors, Section, respond};
 
@@ -38,10 +38,16 @@ pub(super) async fn landing(visit: Visit) -> Page {
         for project in found.map_err(|error| failure::job(&error, visit.language()))? {
             projects.push(project_row(&visit, project).await?);
         }
-        let filter = RequestFilter { states: Vec::new(), kind: Some(RequestKind::Access) };
+        let filter = RequestFilter {
+            states: Vec::new(),
+            kind: Some(RequestKind::Access),
+        };
         let shell = visit.shell(Section::Sandbox);
         for request in state.review.list(visit.actor(), &filter, None, LISTED).await? {
-            let titles = request.datasets.iter().map(|dataset| shell.words(&dataset.title).to_owned());
+            let titles = request
+                .datasets
+                .iter()
+                .map(|dataset| shell.words(&dataset.title).to_owned());
             requests.push(RequestRow {
                 id: request.id.to_string(),
                 datasets: titles.collect(),
@@ -51,7 +57,13 @@ pub(super) async fn landing(visit: Visit) -> Page {
         }
     }
     let datasets = applicable(&visit).await?;
-    let page = SandboxPage { shell: visit.shell(Section::Sandbox), datasets, projects, requests, analyst };
+    let page = SandboxPage {
+        shell: visit.shell(Section::Sandbox),
+        datasets,
+        projects,
+        requests,
+        analyst,
+    };
     Ok(respond(StatusCode::OK, visit.language(), &page))
 }
 
@@ -60,7 +72,9 @@ async fn project_row(visit: &Visit, project: Project) -> Result<ProjectRow, Fail
     let datasets = db::project::list_datasets(connection, project.id).await?;
     let ids: Vec<DatasetId> = datasets.into_iter().map(|(dataset, _)| dataset).collect();
     let datasets = db::dataset::list_by_id(connection, &ids).await?;
-    let titles = datasets.iter().map(|dataset| dataset.metadata.title.get(visit.language()).to_owned());
+    let titles = datasets
+        .iter()
+        .map(|dataset| dataset.metadata.title.get(visit.language()).to_owned());
     Ok(ProjectRow {
         id: project.id.to_string(),
         purpose: shortened(&project.purpose, 80),
@@ -88,11 +102,22 @@ async fn applicable(visit: &Visit) -> Result<Vec<ProtectedDataset>, Failure> {
         per_page: Some(CHOICES),
         ..SearchParameters::default()
     };
-    let found = state.indexer.search(conditional.query(state, language).await?).await?;
-    let ids: Vec<DatasetId> = found.hits.iter().map(|hit| DatasetId::from_uuid(hit.id)).collect();
+    let found = state
+        .indexer
+        .search(conditional.query(state, language).await?)
+        .await?;
+    let ids: Vec<DatasetId> = found
+        .hits
+        .iter()
+        .map(|hit| DatasetId::from_uuid(hit.id))
+        .collect();
     let datasets = db::dataset::list_by_id(state.db.read(), &ids).await?;
-    let organizations = state.organizations(datasets.iter().map(|dataset| dataset.organization_id)).await?;
-    let in_order = ids.iter().filter_map(|id| datasets.iter().find(|dataset| dataset.id == *id));
+    let organizations = state
+        .organizations(datasets.iter().map(|dataset| dataset.organization_id))
+        .await?;
+    let in_order = ids
+        .iter()
+        .filter_map(|id| datasets.iter().find(|dataset| dataset.id == *id));
     let row = |dataset: &db::dataset::Dataset| {
         let level = dataset.level.filter(|level| level.is_conditional())?;
         let department = organizations.get(&dataset.organization_id);
@@ -100,7 +125,9 @@ async fn applicable(visit: &Visit) -> Result<Vec<ProtectedDataset>, Failure> {
             slug: dataset.slug.to_string(),
             title: dataset.metadata.title.get(language).to_owned(),
             level,
-            department: department.map(|o| o.name.get(language).to_owned()).unwrap_or_default(),
+            department: department
+                .map(|o| o.name.get(language).to_owned())
+                .unwrap_or_default(),
             special: dataset.metadata.special,
         })
     };
@@ -119,7 +146,16 @@ struct Typed {
 pub(super) async fn access_form(visit: Visit) -> Page {
     visit.require(Role::Analyst)?;
     let datasets = visit.query.all("dataset").map(str::to_owned).collect();
-    show(&visit, StatusCode::OK, Typed { datasets, ..Typed::default() }, FieldErrors::default()).await
+    show(
+        &visit,
+        StatusCode::OK,
+        Typed {
+            datasets,
+            ..Typed::default()
+        },
+        FieldErrors::default(),
+    )
+    .await
 }
 
 /// `POST /sandbox/apply`.
@@ -147,14 +183,31 @@ pub(super) async fn apply(visit: Visit, Form(form): Form) -> Page {
             safeguards: typed.safeguards.clone(),
             days: None,
         };
-        match visit.state.review.submit_access(visit.actor(), &application).await {
-            Ok(request) => return Ok(done(&format!("/sandbox/requests/{}", request.id), Done::AccessSent)),
+        match visit
+            .state
+            .review
+            .submit_access(visit.actor(), &application)
+            .await
+        {
+            Ok(request) => {
+                return Ok(done(
+                    &format!("/sandbox/requests/{}", request.id),
+                    Done::AccessSent,
+                ));
+            }
             Err(ReviewError::Text { field, min, max, got }) => {
                 let shell = visit.shell(Section::Sandbox);
                 let length = shell.t2("form-length", &("least", min), &("most", max));
-                errors.push(field, format!("{length} {}", shell.t1("form-length-got", "count", got)));
+                errors.push(
+                    field,
+                    format!("{length} {}", shell.t1("form-length-got", "count", got)),
+                );
             }
-            Err(error @ (ReviewError::Invalid(_) | ReviewError::NotApplicable { .. } | ReviewError::NotFound(_))) => {
+            Err(
+                error @ (ReviewError::Invalid(_)
+                | ReviewError::NotApplicable { .. }
+                | ReviewError::NotFound(_)),
+            ) => {
                 errors.push("datasets", visit.invalid(error));
             }
             Err(error) => return Err(error.into()),
@@ -163,7 +216,12 @@ pub(super) async fn apply(visit: Visit, Form(form): Form) -> Page {
     show(&visit, StatusCode::UNPROCESSABLE_ENTITY, typed, errors).await
 }
 
-async fn show(visit: &Visit, status: StatusCode, typed: Typed, errors: FieldErrors) -> Result<Response, Failure> {
+async fn show(
+    visit: &Visit,
+    status: StatusCode,
+    typed: Typed,
+    errors: FieldErrors,
+) -> Result<Response, Failure> {
     let policy: ReviewPolicy = visit.policy(ReviewPolicy::KIND).await?;
     let choice = |dataset: ProtectedDataset| DatasetChoice {
         chosen: typed.datasets.contains(&dataset.slug),
@@ -186,12 +244,17 @@ pub(super) async fn access_status(visit: Visit, ApiPath(id): ApiPath<RequestId>)
     let view = visit.state.review.load(visit.actor(), id).await?;
     let shell = visit.shell(Section::Sandbox);
     let history = history(&shell, &view);
-    let RequestText::Access { purpose, safeguards, .. } = view.text else {
+    let RequestText::Access {
+        purpose, safeguards, ..
+    } = view.text
+    else {
         return Err(Failure::not_found("access request"));
     };
-    let datasets = view.summary.datasets.iter().map(|dataset| {
-        (dataset.slug.to_string(), shell.words(&dataset.title).to_owned())
-    });
+    let datasets = view
+        .summary
+        .datasets
+        .iter()
+        .map(|dataset| (dataset.slug.to_string(), shell.words(&dataset.title).to_owned()));
     let reason = view.decisions.last().map(|given| given.reason.clone());
     let page = AccessStatusPage {
         id: id.to_string(),
@@ -210,11 +273,16 @@ pub(super) async fn access_status(visit: Visit, ApiPath(id): ApiPath<RequestId>)
     Ok(respond(StatusCode::OK, visit.language(), &page))
 }
 
-/// `POST /sandbox/requests/{id}/withdraw`: whatever was done meanwhile, it is withdrawn as long as it is open.
+/// `POST /sandbox/requests/{id}/withdraw`: whatever was done meanwhile, it is withdrawn as long as it is
+/// open.
 pub(super) async fn withdraw(visit: Visit, ApiPath(id): ApiPath<RequestId>, Form(form): Form) -> Page {
     visit.check(&form)?;
     let view = visit.state.review.load(visit.actor(), id).await?;
-    visit.state.review.withdraw(visit.actor(), id, view.summary.revision).await?;
+    visit
+        .state
+        .review
+        .withdraw(visit.actor(), id, view.summary.revision)
+        .await?;
     Ok(done(&format!("/sandbox/requests/{id}"), Done::Withdrawn))
 }
 
@@ -228,7 +296,11 @@ pub(super) async fn project(visit: Visit, ApiPath(id): ApiPath<ProjectId>) -> Pa
     let view = state.sandbox.project(visit.actor(), id).await.map_err(told)?;
     let list = format!("project/{id}/jobs");
     let before = visit.cursor(&list)?;
-    let mut jobs = state.sandbox.list_jobs(visit.actor(), id, before, JOBS as u64 + 1).await.map_err(told)?;
+    let mut jobs = state
+        .sandbox
+        .list_jobs(visit.actor(), id, before, JOBS as u64 + 1)
+        .await
+        .map_err(told)?;
     let more = jobs.len() > JOBS;
     jobs.truncate(JOBS);
     let older = match jobs.last() {
@@ -277,7 +349,11 @@ pub(super) async fn budget_rows(visit: &Visit, budgets: &[Budget]) -> Result<Vec
             job_epsilon: policy.job_epsilon,
         })
     };
-    Ok(budgets.iter().filter(|budget| budget.dataset.level != Some(Level::L2)).filter_map(row).collect())
+    Ok(budgets
+        .iter()
+        .filter(|budget| budget.dataset.level != Some(Level::L2))
+        .filter_map(row)
+        .collect())
 }
 
 fn job_row(view: &JobView) -> JobRow {
@@ -286,7 +362,11 @@ fn job_row(view: &JobView) -> JobRow {
         id: job.id.to_string(),
         sql: shortened(job.sql.as_deref().unwrap_or_default(), 120),
         state: job.state,
-        epsilon: if job.reuse_of.is_some() { 0.0 } else { view.cost.epsilon },
+        epsilon: if job.reuse_of.is_some() {
+            0.0
+        } else {
+            view.cost.epsilon
+        },
         submitted: job.created_at,
         due: job.due_at,
     }

@@ -45,18 +45,29 @@ pub(super) async fn of(
     let notice = query.find(DONE).and_then(Done::from_code);
     let mut shell = bare(language, &address(&parts.uri, query));
     shell.account = account(state, caller, language).await?;
-    shell.csrf = caller.session.as_ref().map(identity::CurrentSession::csrf_token).unwrap_or_default();
+    shell.csrf = caller
+        .session
+        .as_ref()
+        .map(identity::CurrentSession::csrf_token)
+        .unwrap_or_default();
     let id = parts.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
     shell.request_id = id.unwrap_or_default().to_owned();
-    shell.notices =
-        notice.map(|done| Notice { tone: Tone::Success, text: shell.t(done.key()) }).into_iter().collect();
+    shell.notices = notice
+        .map(|done| Notice {
+            tone: Tone::Success,
+            text: shell.t(done.key()),
+        })
+        .into_iter()
+        .collect();
     Ok(shell)
 }
 
 /// Path and query as requested, without the notice of an act: it is told once.
 fn address(uri: &Uri, query: &Values) -> String {
     if query.find(DONE).is_none() {
-        return uri.path_and_query().map_or_else(|| uri.path().to_owned(), ToString::to_string);
+        return uri
+            .path_and_query()
+            .map_or_else(|| uri.path().to_owned(), ToString::to_string);
     }
     let mut kept = form_urlencoded::Serializer::new(String::new());
     kept.extend_pairs(query.pairs().filter(|(name, _)| *name != DONE));
@@ -66,8 +77,14 @@ fn address(uri: &Uri, query: &Values) -> String {
     }
 }
 
-async fn account(state: &AppState, caller: &Caller, language: Language) -> Result<Option<AccountMenu>, Failure> {
-    let Some(person) = caller.actor.find_person() else { return Ok(None) };
+async fn account(
+    state: &AppState,
+    caller: &Caller,
+    language: Language,
+) -> Result<Option<AccountMenu>, Failure> {
+    let Some(person) = caller.actor.find_person() else {
+        return Ok(None);
+    };
     let organization = db::organization::load(state.db.read(), person.organization).await?;
     let waits_for = if person.roles.contains(&Role::Reviewer) {
         Some(RequestState::AwaitingDecision)
@@ -78,8 +95,13 @@ async fn account(state: &AppState, caller: &Caller, language: Language) -> Resul
     };
     let open_reviews = match waits_for {
         Some(waiting) => {
-            let filter = db::request::RequestFilter { states: vec![waiting], ..Default::default() };
-            db::request::list(state.db.read(), &filter, None, MAX_WAITING).await?.len()
+            let filter = db::request::RequestFilter {
+                states: vec![waiting],
+                ..Default::default()
+            };
+            db::request::list(state.db.read(), &filter, None, MAX_WAITING)
+                .await?
+                .len()
         }
         None => 0,
     };
@@ -126,7 +148,10 @@ mod tests {
         let cases = [
             ("/publish", "/publish"),
             ("/publish?done=entry-saved", "/publish"),
-            ("/review/7?lang=en&done=decided&x=%E7%A9%BA", "/review/7?lang=en&x=%E7%A9%BA"),
+            (
+                "/review/7?lang=en&done=decided&x=%E7%A9%BA",
+                "/review/7?lang=en&x=%E7%A9%BA",
+            ),
             ("/datasets?q=a%20b", "/datasets?q=a%20b"),
         ];
         for (given, wanted) in cases {

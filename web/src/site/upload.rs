@@ -25,11 +25,17 @@ const MAX_FIELD_BYTES: usize = 4 << 10;
 /// `GET /publish/{slug}/upload`.
 pub(super) async fn form(visit: Visit, ApiPath(slug): ApiPath<Slug>) -> Page {
     let dataset = own_dataset(&visit, &slug).await?;
-    Ok(show(&visit, StatusCode::OK, &dataset, ReadOptions::default(), FieldErrors::default()))
+    Ok(show(
+        &visit,
+        StatusCode::OK,
+        &dataset,
+        ReadOptions::default(),
+        FieldErrors::default(),
+    ))
 }
 
-/// `POST /publish/{slug}/upload`: the token and the options come before the file, so that no byte of a file is taken
-/// from a form that is not this session's.
+/// `POST /publish/{slug}/upload`: the token and the options come before the file, so that no byte of a file
+/// is taken from a form that is not this session's.
 pub(super) async fn receive(visit: Visit, ApiPath(slug): ApiPath<Slug>, request: Request) -> Page {
     let dataset = own_dataset(&visit, &slug).await?;
     let mut form = Multipart::from_request(request, &visit.state)
@@ -71,7 +77,11 @@ pub(super) async fn receive(visit: Visit, ApiPath(slug): ApiPath<Slug>, request:
                 status if status == StatusCode::UNAUTHORIZED || status.is_server_error() => Err(failure),
                 status => {
                     let mut errors = FieldErrors::default();
-                    let what = failure.0.detail.clone().unwrap_or_else(|| failure.0.code.title(visit.language()));
+                    let what = failure
+                        .0
+                        .detail
+                        .clone()
+                        .unwrap_or_else(|| failure.0.code.title(visit.language()));
                     errors.push("file", visit.invalid(what));
                     let status = match status {
                         StatusCode::PAYLOAD_TOO_LARGE => status,
@@ -82,7 +92,10 @@ pub(super) async fn receive(visit: Visit, ApiPath(slug): ApiPath<Slug>, request:
             },
         };
     }
-    Err(Failure::new(Code::InvalidInput, "the form has too many fields before its file"))
+    Err(Failure::new(
+        Code::InvalidInput,
+        "the form has too many fields before its file",
+    ))
 }
 
 async fn take(
@@ -97,7 +110,9 @@ async fn take(
     while let Some(chunk) = file.chunk().await.map_err(|_| cut(spool.bytes(), None))? {
         spool = append(spool, chunk).await?;
     }
-    let (_, task) = catalog.finish_upload(visit.actor(), &dataset, spool, name, options).await?;
+    let (_, task) = catalog
+        .finish_upload(visit.actor(), &dataset, spool, name, options)
+        .await?;
     Ok(task)
 }
 
@@ -106,7 +121,10 @@ async fn short(mut field: Field<'_>) -> Result<String, Failure> {
     while let Some(chunk) = field.chunk().await.map_err(|_| cut(0, None))? {
         text.extend_from_slice(&chunk);
         if text.len() > MAX_FIELD_BYTES {
-            return Err(Failure::new(Code::TooLarge, format!("a field of the form is over {MAX_FIELD_BYTES} bytes")));
+            return Err(Failure::new(
+                Code::TooLarge,
+                format!("a field of the form is over {MAX_FIELD_BYTES} bytes"),
+            ));
         }
     }
     String::from_utf8(text).map_err(|_| Failure::new(Code::InvalidInput, "a field of the form is not UTF-8"))
@@ -185,7 +203,10 @@ mod tests {
 
     #[test]
     fn options_of_the_form_are_those_of_ingestion() {
-        assert_eq!(read_options(&ReadOptions::default()), Ok(IngestOptions::default()));
+        assert_eq!(
+            read_options(&ReadOptions::default()),
+            Ok(IngestOptions::default())
+        );
         let chosen = ReadOptions {
             encoding: "gb18030".to_owned(),
             delimiter: "tab".to_owned(),

@@ -23,7 +23,11 @@ pub(super) async fn task(visit: Visit, ApiPath(id): ApiPath<TaskId>) -> Page {
     }
     let connection = visit.state.db.read();
     let task = visit.state.find_task(visit.actor(), id).await?;
-    let version = match task.payload.get("version").and_then(|id| id.as_str()?.parse::<VersionId>().ok()) {
+    let version = match task
+        .payload
+        .get("version")
+        .and_then(|id| id.as_str()?.parse::<VersionId>().ok())
+    {
         Some(version) if task.kind == TASK_KIND => db::version::find(connection, version).await?,
         _ => None,
     };
@@ -38,7 +42,9 @@ pub(super) async fn task(visit: Visit, ApiPath(id): ApiPath<TaskId>) -> Page {
     };
     let progress = task.progress.as_ref();
     let amount = |name: &str| progress.and_then(|progress| progress.get(name)?.as_u64());
-    let phase = progress.and_then(|progress| progress.get("phase")?.as_str()).unwrap_or_default();
+    let phase = progress
+        .and_then(|progress| progress.get("phase")?.as_str())
+        .unwrap_or_default();
     let key = match phase {
         "detect" => "phase-detect",
         "convert" => "phase-convert",
@@ -67,7 +73,11 @@ pub(super) async fn task(visit: Visit, ApiPath(id): ApiPath<TaskId>) -> Page {
 
 /// Why a file could not be read, as ingestion has stored it.
 fn failure(shell: &Shell, stored: Option<&Value>) -> TaskFailure {
-    let text = |name: &str| stored.and_then(|stored| stored.get(name)?.as_str()).map(str::to_owned);
+    let text = |name: &str| {
+        stored
+            .and_then(|stored| stored.get(name)?.as_str())
+            .map(str::to_owned)
+    };
     let code = text("code").map_or(Code::Unavailable, |code| match code.as_str() {
         "ingest-unavailable" => Code::Unavailable,
         other => ingest_code(other),
@@ -108,10 +118,16 @@ pub(super) async fn version(visit: Visit, ApiPath((slug, wanted)): ApiPath<(Slug
         source_bytes: visit.state.catalog.original_bytes(version.id).await,
         bytes: manifest.map_or(0, |manifest| manifest.parts.iter().map(|part| part.bytes).sum()),
         checksum: version.checksum.clone().unwrap_or_else(|| "–".to_owned()),
-        reading: detection.as_ref().map(|detection| reading(&shell, detection)).unwrap_or_default(),
+        reading: detection
+            .as_ref()
+            .map(|detection| reading(&shell, detection))
+            .unwrap_or_default(),
         dropped: dropped(&shell, profile),
         profiles: column_profiles(profile),
-        failure: version.failure.as_ref().map(|stored| failure(&shell, Some(stored))),
+        failure: version
+            .failure
+            .as_ref()
+            .map(|stored| failure(&shell, Some(stored))),
         may_submit: manages && may_submit(&visit, &version, dataset.level.is_some()).await?,
         shell,
     };
@@ -125,7 +141,9 @@ async fn may_submit(visit: &Visit, version: &Version, classified: bool) -> Resul
     }
     let connection = visit.state.db.read();
     let versions = db::version::list(connection, version.dataset_id, None, 20).await?;
-    let newest = versions.iter().find(|version| version.state != VersionState::Failed);
+    let newest = versions
+        .iter()
+        .find(|version| version.state != VersionState::Failed);
     let open = db::request::find_open_release(connection, version.dataset_id).await?;
     Ok(newest.is_some_and(|newest| newest.id == version.id) && open.is_none())
 }
@@ -143,8 +161,16 @@ fn reading(shell: &Shell, detection: &Detection) -> Vec<(String, String)> {
         '|' => shell.t("upload-pipe"),
         other => other.to_string(),
     };
-    let header = if detection.header { "upload-header-yes" } else { "upload-header-no" };
-    let quote = if detection.quoted { "upload-quote-double" } else { "upload-quote-none" };
+    let header = if detection.header {
+        "upload-header-yes"
+    } else {
+        "upload-header-no"
+    };
+    let quote = if detection.quoted {
+        "upload-quote-double"
+    } else {
+        "upload-quote-none"
+    };
     vec![
         pair("dataset-format", "CSV".to_owned()),
         pair("upload-encoding", detection.encoding.as_str().to_owned()),
@@ -157,9 +183,17 @@ fn reading(shell: &Shell, detection: &Detection) -> Vec<(String, String)> {
 fn dropped(shell: &Shell, profile: Option<&Value>) -> Vec<DroppedRows> {
     let counts = profile.and_then(|profile| profile.get("dropped"));
     let rows = |name: &str, key: &str| {
-        let count = counts.and_then(|counts| counts.get(name)?.as_u64()).filter(|count| *count > 0)?;
-        Some(DroppedRows { reason: shell.t(key), count })
+        let count = counts
+            .and_then(|counts| counts.get(name)?.as_u64())
+            .filter(|count| *count > 0)?;
+        Some(DroppedRows {
+            reason: shell.t(key),
+            count,
+        })
     };
-    let reasons = [rows("invalid_key", "dropped-invalid-key"), rows("over_cap", "dropped-over-cap")];
+    let reasons = [
+        rows("invalid_key", "dropped-invalid-key"),
+        rows("over_cap", "dropped-over-cap"),
+    ];
     reasons.into_iter().flatten().collect()
 }

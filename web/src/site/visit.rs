@@ -71,7 +71,10 @@ impl Values {
 
     /// The first value of this name.
     pub(super) fn find(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The first value of this name, or nothing.
@@ -81,7 +84,10 @@ impl Values {
 
     /// Every value of this name.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(n, _)| n == name).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .filter(move |(n, _)| n == name)
+            .map(|(_, value)| value.as_str())
     }
 
     /// All names and values.
@@ -103,8 +109,14 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     type Rejection = Failure;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
+        let kind = request
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok());
+        let kind = kind
+            .and_then(|kind| kind.split(';').next())
+            .unwrap_or_default()
+            .trim();
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             let why = "forms are sent as application/x-www-form-urlencoded";
             return Err(Failure::new(Code::UnsupportedFormat, why));
@@ -137,8 +149,12 @@ impl FromRequestParts<AppState> for Visit {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Failure> {
         let host = host(parts);
-        if !parts.method.is_safe() && !same_origin(&parts.headers, host.as_ref(), state.public_url.as_deref()) {
-            return Err(Failure::new(Code::StaleForm, "the form was sent from another site; send it from here"));
+        if !parts.method.is_safe() && !same_origin(&parts.headers, host.as_ref(), state.public_url.as_deref())
+        {
+            return Err(Failure::new(
+                Code::StaleForm,
+                "the form was sent from another site; send it from here",
+            ));
         }
         let caller = Caller::of(state, &parts.headers).await?;
         let language = language::of_request(parts).0;
@@ -156,7 +172,9 @@ impl FromRequestParts<AppState> for Visit {
             method: parts.method.clone(),
             client: client.map(|ConnectInfo(address)| address.ip().to_string()),
             host,
-            cookie: jar.get(crate::auth::SESSION_COOKIE).map(|cookie| cookie.value().to_owned()),
+            cookie: jar
+                .get(crate::auth::SESSION_COOKIE)
+                .map(|cookie| cookie.value().to_owned()),
             shell,
         })
     }
@@ -175,12 +193,20 @@ impl Visit {
 
     /// What surrounds the page, in this section.
     pub(super) fn shell(&self, section: Section) -> Shell {
-        Shell { section, ..self.shell.clone() }
+        Shell {
+            section,
+            ..self.shell.clone()
+        }
     }
 
-    /// What surrounds a page that is shown again after a form was sent to an address which cannot be looked at.
+    /// What surrounds a page that is shown again after a form was sent to an address which cannot be looked
+    /// at.
     pub(super) fn shell_at(&self, section: Section, address: String) -> Shell {
-        Shell { section, address, ..self.shell.clone() }
+        Shell {
+            section,
+            address,
+            ..self.shell.clone()
+        }
     }
 
     /// The message of a key.
@@ -236,7 +262,9 @@ impl Visit {
     /// [`Code::InvalidCursor`] for one that the list did not give out.
     pub(super) fn cursor<T: DeserializeOwned>(&self, list: &str) -> Result<Option<T>, Failure> {
         let given = self.query.find("cursor").filter(|cursor| !cursor.is_empty());
-        given.map(|cursor| crate::cursor::read(&self.state.cursor_key, list, cursor)).transpose()
+        given
+            .map(|cursor| crate::cursor::read(&self.state.cursor_key, list, cursor))
+            .transpose()
     }
 
     /// The rules of a policy in force.
@@ -282,17 +310,21 @@ fn host(parts: &Parts) -> Option<Authority> {
     named.or_else(|| parts.headers.get(header::HOST)?.to_str().ok()?.parse().ok())
 }
 
-/// Whether a form comes from a page of this portal, as far as the client says. Browsers say it with every form that
-/// another site sends (Fetch Metadata, RFC 6454); a client that says nothing is no browser and carries no cookies that
-/// its owner did not give it.
+/// Whether a form comes from a page of this portal, as far as the client says. Browsers say it with every
+/// form that another site sends (Fetch Metadata, RFC 6454); a client that says nothing is no browser and
+/// carries no cookies that its owner did not give it.
 fn same_origin(headers: &HeaderMap, host: Option<&Authority>, public_url: Option<&str>) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     if let Some(site) = text("sec-fetch-site") {
         return matches!(site, "same-origin" | "none");
     }
     let Some(origin) = text("origin") else { return true };
-    let Some((_, authority)) = origin.split_once("://") else { return false };
-    let public = public_url.and_then(|url| url.split_once("://")).map(|(_, rest)| rest.trim_end_matches('/'));
+    let Some((_, authority)) = origin.split_once("://") else {
+        return false;
+    };
+    let public = public_url
+        .and_then(|url| url.split_once("://"))
+        .map(|(_, rest)| rest.trim_end_matches('/'));
     host.is_some_and(|host| host.as_str().eq_ignore_ascii_case(authority))
         || public.is_some_and(|public| public.eq_ignore_ascii_case(authority))
 }
@@ -329,7 +361,12 @@ mod tests {
 
     #[test]
     fn signing_in_leads_nowhere_else() {
-        for good in ["/", "/datasets?q=%E7%A9%BA&page=2", "/sandbox/jobs/x#result", "/x?u=http://a.example/"] {
+        for good in [
+            "/",
+            "/datasets?q=%E7%A9%BA&page=2",
+            "/sandbox/jobs/x#result",
+            "/x?u=http://a.example/",
+        ] {
             assert_eq!(local_path(good), good);
         }
         let outside = [
@@ -366,7 +403,13 @@ mod tests {
             (&[("sec-fetch-site", "same-origin")], true),
             (&[("sec-fetch-site", "none")], true),
             (&[("sec-fetch-site", "same-site")], false),
-            (&[("sec-fetch-site", "cross-site"), ("origin", "http://data.example:8080")], false),
+            (
+                &[
+                    ("sec-fetch-site", "cross-site"),
+                    ("origin", "http://data.example:8080"),
+                ],
+                false,
+            ),
             (&[("origin", "http://data.example:8080")], true),
             (&[("origin", "https://portal.example")], true),
             (&[("origin", "http://data.example")], false),

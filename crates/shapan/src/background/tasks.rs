@@ -14,14 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::Background;
 use crate::portal::Portal;
-use crate::progress;
+use crate::{memory, progress};
 
 /// Files read side by side.
 const INGESTS: usize = 2;
 /// How often to look for new uploads, in milliseconds.
-const INGEST_POLL: u32 = 250;
-/// How often to look for new jobs, in milliseconds: part of every deadline.
-const JOB_POLL: u32 = 50;
+const INGEST_POLL: u32 = 500;
+/// How often to look for new jobs, in milliseconds: a small part of every deadline.
+const JOB_POLL: u32 = 200;
 /// Seconds after which an upload that a killed process was reading is read by another one.
 const INGEST_LEASE: u32 = 15;
 /// Seconds after which a job that a killed process was computing is computed by another one.
@@ -80,7 +80,11 @@ fn ingest_runner(parts: &Parts) -> Runner {
     let catalog = parts.catalog.clone();
     runner.register(catalog_entry::ingestion::TASK_KIND, move |context| {
         let catalog = catalog.clone();
-        async move { ingest(&catalog, &context).await }
+        async move {
+            let outcome = ingest(&catalog, &context).await;
+            memory::give_back();
+            outcome
+        }
     });
     runner
 }

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::import::say;
 use crate::portal::Portal;
 use crate::server::{Server, stop_signal};
-use crate::{log, secrets};
+use crate::{log, memory, secrets};
 
 /// Under what the database keeps how far the seeding is.
 const SETTING: &str = "demo";
@@ -137,6 +137,7 @@ async fn seed_once(portal: &Portal, args: &DemoArgs) -> Result<Option<f64>, Fail
     put_seeding(portal, Seeding::Begun).await?;
     seed::seed(portal, args).await?;
     put_seeding(portal, Seeding::Done).await?;
+    memory::give_back();
     let seconds = started.elapsed().as_secs_f64();
     tracing::info!(seconds, scale = args.scale.factor(), "seeded");
     Ok(Some(seconds))
