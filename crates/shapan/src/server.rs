@@ -93,6 +93,9 @@ impl Server {
             started,
             _lock,
         } = self;
+        // What was done since the start, such as seeding, is found and proven by the first who asks.
+        indexer.catch_up().await?;
+        sequencer::sequence(&portal.db, &portal.secrets.ledger, portal.clock.as_ref()).await?;
         let served = match bound {
             None => {
                 tracing::info!(milliseconds = started.elapsed().as_millis(), "ready to work");
