@@ -1,7 +1,7 @@
 //! Databases for tests: SQLite in a temporary folder, and PostgreSQL from a throw-away cluster.
 //!
 //! One cluster serves all test processes of a user: the first one starts it under a file lock, and a watchdog
-//! stops and removes it once nobody has asked for a database for [`IDLE_SECONDS`], however the tests ended.
+//! stops and removes it once nobody has asked for a database for `IDLE_SECONDS`, however the tests ended.
 //! It listens on a free loopback port, wants a random password, and does not wait for the disk.
 #![expect(clippy::panic, reason = "tests cannot go on without their database")]
 

@@ -7,7 +7,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// Bytes in a [`Hash`].
+/// Bytes in a [`struct@Hash`].
 pub const HASH_BYTES: usize = 32;
 
 /// A SHA-256 value. Displayed and serialised as lower-case hexadecimal; checkpoints and receipts use

@@ -15,9 +15,9 @@
 //!
 //! # Life of an act
 //! The act's transaction stores [`Leaf::to_bytes`](leaf::Leaf::to_bytes). Later one sequencer gives waiting
-//! leaves their index, appends them to the [`Frontier`](frontier::Frontier), writes the changed tiles
-//! ([`tile::grow`]), and only then signs a [`Checkpoint`](checkpoint::Checkpoint). From then on a
-//! [`Receipt`](receipt::Receipt) is proven.
+//! leaves their index, appends them to the [`Frontier`], writes the changed tiles
+//! ([`tile::grow`]), and only then signs a [`Checkpoint`]. From then on a
+//! [`Receipt`] is proven.
 
 pub mod checkpoint;
 pub mod commitment;

@@ -1,10 +1,10 @@
 //! SQL over a protected dataset becomes a private plan, or a refusal (privacy.md "SQL").
 //!
-//! - [`plan`] decides: parse under limits, resolve and coerce with DataFusion, then a pass of ours over the analysed
+//! - [`plan()`] decides: parse under limits, resolve and coerce with DataFusion, then a pass of ours over the analysed
 //!   logical plan that knows a closed list of shapes and expressions and refuses everything else.
 //! - [`PrivatePlan`] holds what is computed, its exact sensitivity, its cells and its deadline, all from
 //!   [`model::DeclaredMetadata`].
-//! - [`execute`] computes exact integer totals per cell over the parts of one version: [`scan`] reads them in unit order,
+//! - [`execute()`] computes exact integer totals per cell over the parts of one version: [`scan`] reads them in unit order,
 //!   [`bounding`] bounds every unit's contribution. It adds no noise: that happens once, in the server.
 
 mod analyse;

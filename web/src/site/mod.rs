@@ -1,8 +1,8 @@
 //! The pages: a handler authenticates, calls a use-case and fills a view of [`crate::page`]; one file per
 //! part of the portal. The table of addresses stands there.
 //!
-//! Forms are posted, checked ([`visit::Visit::check`]) and answered with a redirect, or with the same page
-//! and what is wrong (422). Whoever may not see a page gets a [`crate::failure::Failure`], which the router
+//! Forms are posted, checked (`visit::Visit::check`) and answered with a redirect, or with the same page
+//! and what is wrong (422). Whoever may not see a page gets a `Failure`, which the router
 //! turns into a page.
 
 mod account;
