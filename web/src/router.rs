@@ -68,13 +68,12 @@ pub fn router(state: AppState) -> Router {
         .and(NotForContentType::const_new("application/octet-stream"))
         .and(NotForContentType::IMAGES);
 
+    let compression = CompressionLayer::new().compress_when(text);
+    let api = api.layer(compression.clone()).merge(uploads);
+
     Router::new()
-        .merge(site::routes().layer(CompressionLayer::new().compress_when(text.clone())))
-        .nest(
-            "/api/v1",
-            api.layer(CompressionLayer::new().compress_when(text))
-                .merge(uploads),
-        )
+        .merge(site::routes().layer(compression))
+        .nest("/api/v1", api)
         .route("/datasets/{slug}/{file}", get(file))
         .route("/ledger/checkpoint", get(ledger::checkpoint))
         .route("/ledger/key", get(ledger::key))
