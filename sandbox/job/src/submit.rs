@@ -218,13 +218,17 @@ impl Sandbox {
         }
         job.result = None;
         job.receipt = None;
-        // What is stored waits until the job is due. That it runs is said by the clock: when a worker really took it
-        // would tell how long the jobs before it had to work.
-        let running = job.created_at.plus_seconds(1) <= self.parts.clock.now();
-        if job.state == JobState::Queued && running {
-            job.state = JobState::Running;
-        }
+        job.state = shown_state(job.state, job.created_at, self.parts.clock.now());
         Ok(JobView { job, cost })
+    }
+}
+
+/// The state that a job shows. What is stored waits until the job is due; that it runs is said by the clock: when a
+/// worker really took it would tell how long the jobs before it had to work.
+fn shown_state(stored: JobState, charged_at: Timestamp, now: Timestamp) -> JobState {
+    match stored {
+        JobState::Queued if charged_at.plus_seconds(1) <= now => JobState::Running,
+        other => other,
     }
 }
 
@@ -244,4 +248,31 @@ fn exhausted(which: &str, planned: &Planned) -> String {
         "the budget does not suffice ({which}); at this ε it pays for {left} more questions: ask with a smaller ε, \
          or wait until earlier charges leave the window"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn running_is_said_by_the_clock() {
+        let charged = Timestamp::from_micros(1_000_000);
+        let after = |micros: i64| Timestamp::from_micros(1_000_000 + micros);
+        assert_eq!(
+            shown_state(JobState::Queued, charged, after(999_999)),
+            JobState::Queued
+        );
+        assert_eq!(
+            shown_state(JobState::Queued, charged, after(1_000_000)),
+            JobState::Running
+        );
+        assert_eq!(
+            shown_state(JobState::Delayed, charged, after(1_000_000)),
+            JobState::Delayed
+        );
+        assert_eq!(
+            shown_state(JobState::Released, charged, after(0)),
+            JobState::Released
+        );
+    }
 }
