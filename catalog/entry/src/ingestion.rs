@@ -22,6 +22,10 @@ use crate::{Catalog, EntryError, Parts};
 /// The kind of these tasks; their payload is `{"version": id}`.
 pub const TASK_KIND: &str = "ingest";
 
+/// After so many attempts a fault of the machine ends the version. Attempts that were cut off with their process count;
+/// they alone may be more.
+pub const TRIES: i64 = 3;
+
 /// What became of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Ingested {
@@ -37,7 +41,7 @@ impl Catalog {
     /// Reads the file of a version that is ingesting. `progress` is told how far it is, `cancel` stops it.
     ///
     /// # Errors
-    /// For what another attempt may mend: disk, database.
+    /// For what another attempt may mend: disk, database, a stop.
     pub async fn ingest(
         &self,
         id: VersionId,
@@ -64,6 +68,8 @@ impl Catalog {
                 db::version::set_ready(&tx, id, &ready, now).await?;
                 Ingested::Ready(summary)
             }
+            // Stopped, not refused: the file is read again from the start.
+            Err(error @ IngestError::Cancelled) => return Err(error.into()),
             Err(error) if matches!(error.category(), Category::Unavailable | Category::Internal) => {
                 return Err(error.into());
             }

@@ -13,8 +13,8 @@ use storage::Spool;
 use crate::ingestion::TASK_KIND;
 use crate::{Catalog, EntryError};
 
-/// How often a file is read again after an infrastructure fault.
-const ATTEMPTS: i64 = 3;
+/// How often the reading of a file may begin, above all by processes that died meanwhile, perhaps of this file.
+const ATTEMPTS: i64 = 10;
 
 impl Catalog {
     /// Checks that the actor may upload to this dataset, and opens a spool for the bytes, before any is taken.

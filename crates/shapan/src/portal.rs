@@ -1,7 +1,8 @@
 //! The composition root: every adapter and use-case of a portal, opened from its configuration.
 
 use std::fs::{self, File};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::io::Read as _;
+use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -15,6 +16,7 @@ use sandbox_job::Sandbox;
 use sandbox_worker::{Supervisor, WorkerCommand, WorkerLimits};
 use shapan_config::Config;
 use storage::{OpenStore, QuarantineStore, SandboxStore};
+use task::Owner;
 
 use crate::failure::Failure;
 use crate::secrets::Secrets;
@@ -25,6 +27,8 @@ const DATABASE: &str = "shapan.sqlite";
 pub(crate) const SEARCH: &str = "search";
 /// The file that the one process locks which has the search index open.
 const LOCK: &str = "portal.lock";
+/// More than the name of a process takes in that file.
+const NAME_BYTES: u64 = 128;
 /// Passwords that are hashed side by side.
 const HASHES_AT_ONCE: usize = 2;
 
@@ -172,9 +176,12 @@ async fn open_database(config: &Config) -> Result<Database, Failure> {
 }
 
 /// The right to have the search index of a data folder open, held until it is dropped: a server has it, and commands
-/// that need it find out that a server runs.
+/// that need it find out that a server runs. The kernel lets go of it when its holder dies, however that happens.
 #[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "held, not read")] File);
+pub(crate) struct Lock {
+    file: File,
+    predecessor: Option<Owner>,
+}
 
 impl Lock {
     /// Takes the lock.
@@ -185,18 +192,40 @@ impl Lock {
         let file = fs::OpenOptions::new()
             .create(true)
             .truncate(false)
+            .read(true)
             .write(true)
             .mode(0o600)
             .open(&path)
             .map_err(cannot)?;
         match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
+            Ok(()) => {
+                let mut text = String::new();
+                // What is no name, or cannot be read as text, names nobody.
+                let _ = (&file).take(NAME_BYTES).read_to_string(&mut text);
+                let predecessor = text.trim().parse().ok();
+                Ok(Self { file, predecessor })
+            }
             Err(fs::TryLockError::WouldBlock) => Err(Failure::new(format!(
                 "another shapan is running on {}; stop it first, or use another data folder",
                 data.display()
             ))),
             Err(fs::TryLockError::Error(error)) => Err(cannot(error)),
         }
+    }
+
+    /// The last server on this folder, which is gone: it held this lock to its end.
+    pub(crate) const fn predecessor(&self) -> Option<Owner> {
+        self.predecessor
+    }
+
+    /// Writes down who holds the lock as a server, for its successor.
+    pub(crate) fn sign(&mut self, owner: Owner) -> Result<(), Failure> {
+        let write = || {
+            self.file.set_len(0)?;
+            self.file.write_all_at(owner.to_string().as_bytes(), 0)?;
+            self.file.sync_data()
+        };
+        write().map_err(Failure::cannot(format_args!("write {LOCK}")))
     }
 }
 
@@ -215,6 +244,28 @@ mod tests {
         assert!(error.contains("another shapan is running"), "{error}");
         drop(held);
         Lock::take(data.path()).unwrap();
+    }
+
+    #[test]
+    fn a_successor_learns_who_was_before() {
+        let data = tempfile::tempdir().unwrap();
+        let owner = Owner::fresh();
+        let mut first = Lock::take(data.path()).unwrap();
+        assert_eq!(first.predecessor(), None);
+        first.sign(owner).unwrap();
+        drop(first);
+        // A command that takes the lock, and is no server, changes nothing.
+        for _ in 0..2 {
+            assert_eq!(Lock::take(data.path()).unwrap().predecessor(), Some(owner));
+        }
+        for garbage in [&b"\xff\xfe not a name"[..], &[b'0'; 10_000]] {
+            fs::write(data.path().join(LOCK), garbage).unwrap();
+            let mut lock = Lock::take(data.path()).unwrap();
+            assert_eq!(lock.predecessor(), None);
+            lock.sign(owner).unwrap();
+            drop(lock);
+            assert_eq!(Lock::take(data.path()).unwrap().predecessor(), Some(owner));
+        }
     }
 
     #[tokio::test]

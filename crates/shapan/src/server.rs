@@ -9,6 +9,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use query::{Engine, Limits};
 use shapan_config::{Config, ProcessRole};
 use storage::OpenStore;
+use task::Owner;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use web::{AppState, MetricsRenderer, Services, Usage};
@@ -47,7 +48,7 @@ impl Server {
     /// Opens everything and begins the background work.
     pub(crate) async fn start(config: Config, started: Instant) -> Result<Self, Failure> {
         listen::raise_file_limit();
-        let lock = Lock::take(&config.data.dir)?;
+        let mut lock = Lock::take(&config.data.dir)?;
         let serves = config.server.roles.contains(&ProcessRole::Web);
         let bound = serves.then(|| listen::bind(config.server.listen)).transpose()?;
         let portal = Portal::open(&config).await?;
@@ -59,7 +60,8 @@ impl Server {
         let metrics = log::start_metrics()?;
         // There is a checkpoint before anybody can ask for one.
         sequencer::sequence(&portal.db, &portal.secrets.ledger, portal.clock.as_ref()).await?;
-        let mut background = Background::start(&config, &portal, &indexer, &usage);
+        let owner = succeed(&portal, &mut lock).await?;
+        let mut background = Background::start(&config, &portal, &indexer, &usage, owner);
         housekeeping::keep_metrics(&mut background, &metrics);
         Ok(Self {
             portal,
@@ -148,6 +150,21 @@ impl Server {
     pub(crate) async fn abandon(self) {
         self.background.stop().await;
     }
+}
+
+/// Takes the place of the server that ran on this data folder before: what it left behind when it was killed goes on at
+/// once. It is gone, because its lock is ours; commands and servers on other folders have leases in other names, which
+/// stay theirs. Returns the name that this server leases in.
+async fn succeed(portal: &Portal, lock: &mut Lock) -> Result<Owner, Failure> {
+    if let Some(gone) = lock.predecessor() {
+        let reclaimed = task::reclaim(&portal.db, gone, portal.clock.now()).await?;
+        if reclaimed > 0 {
+            tracing::info!(tasks = reclaimed, "work that was cut off goes on");
+        }
+    }
+    let owner = Owner::fresh();
+    lock.sign(owner)?;
+    Ok(owner)
 }
 
 fn open_engine(config: &Config, open: &OpenStore) -> Result<Engine, Failure> {

@@ -14,9 +14,9 @@ use tokio::sync::Notify;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use uuid::Uuid;
 
 use crate::context::{Context, Failure};
+use crate::owner::Owner;
 
 /// How a runner works.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +59,7 @@ pub struct Runner {
     db: Database,
     clock: Arc<dyn Clock>,
     config: RunnerConfig,
+    owner: Owner,
     handlers: HashMap<&'static str, Handler>,
 }
 
@@ -84,18 +85,19 @@ struct Worker {
     clock: Arc<dyn Clock>,
     config: RunnerConfig,
     handlers: Arc<HashMap<&'static str, Handler>>,
-    id: Uuid,
+    owner: Owner,
     stop: CancellationToken,
     wake: Arc<Notify>,
 }
 
 impl Runner {
-    /// A runner that knows no kind of task yet.
-    pub fn new(db: Database, clock: Arc<dyn Clock>, config: RunnerConfig) -> Self {
+    /// A runner that knows no kind of task yet. It leases in the name of this process.
+    pub fn new(db: Database, clock: Arc<dyn Clock>, config: RunnerConfig, owner: Owner) -> Self {
         Self {
             db,
             clock,
             config,
+            owner,
             handlers: HashMap::new(),
         }
     }
@@ -122,7 +124,7 @@ impl Runner {
                 clock: self.clock.clone(),
                 config: self.config,
                 handlers: handlers.clone(),
-                id: Uuid::now_v7(),
+                owner: self.owner,
                 stop: stop.clone(),
                 wake: wake.clone(),
             };
@@ -202,7 +204,7 @@ impl Worker {
             return Ok(None);
         }
         let tx = self.db.begin_write().await?;
-        let leased = db::task::lease(&tx, &kinds, self.id, self.lease_end(now), now).await?;
+        let leased = db::task::lease(&tx, &kinds, self.owner.as_uuid(), self.lease_end(now), now).await?;
         tx.commit().await?;
         Ok(leased)
     }
@@ -314,7 +316,7 @@ impl Worker {
     fn report(&self, what: &str, lease: &Lease, outcome: Result<(), db::Error>) {
         if let Err(error) = outcome {
             // The lease runs out, and the task is done again.
-            tracing::warn!(task = %lease.task_id, worker = %self.id, %error, "a task could not be {what}");
+            tracing::warn!(task = %lease.task_id, owner = %self.owner, %error, "a task could not be {what}");
         }
     }
 }

@@ -11,13 +11,14 @@ use db::testing::TestDatabase;
 use model::{Clock as _, ManualClock, TaskId, Timestamp};
 use serde_json::{Value, json};
 
-use crate::{Failure, Runner, RunnerConfig};
+use crate::{Failure, Owner, Runner, RunnerConfig};
 
 db::on_both_databases!(
     tasks_are_done_once_each,
     failures_wait_and_are_retried,
     a_panic_is_a_failed_attempt,
     a_dead_worker_s_task_is_taken_over,
+    a_successor_takes_over_at_once,
     progress_is_stored_while_working,
     stopping_gives_back_what_is_unfinished,
     a_lost_lease_stops_the_handler,
@@ -47,7 +48,11 @@ impl World {
     }
 
     fn runner(&self, config: RunnerConfig) -> Runner {
-        Runner::new(self.db.clone(), Arc::new(self.clock.clone()), config)
+        self.runner_of(Owner::fresh(), config)
+    }
+
+    fn runner_of(&self, owner: Owner, config: RunnerConfig) -> Runner {
+        Runner::new(self.db.clone(), Arc::new(self.clock.clone()), config, owner)
     }
 
     async fn enqueue(&self, max_attempts: i64, payload: Value) -> TaskId {
@@ -209,6 +214,42 @@ async fn a_dead_worker_s_task_is_taken_over(test: TestDatabase) {
     assert_eq!(
         (done.state, done.result),
         (TaskState::Done, Some(json!({"attempt": 2})))
+    );
+    heir.stop().await;
+}
+
+async fn a_successor_takes_over_at_once(test: TestDatabase) {
+    let world = World::new(&test);
+    let [gone, neighbour] = [Owner::fresh(), Owner::fresh()];
+    let mut running = Vec::new();
+    let mut ids = Vec::new();
+    for owner in [gone, neighbour] {
+        let mut runner = world.runner_of(owner, RunnerConfig { workers: 1, ..CONFIG });
+        runner.register("work", |_| async move {
+            std::future::pending::<()>().await;
+            Ok(json!("never"))
+        });
+        running.push(runner.start());
+        let id = world.enqueue(2, json!(1)).await;
+        world.until(id, |task| task.state == TaskState::Running).await;
+        ids.push(id);
+    }
+    // Killed: no lease is given back.
+    drop(running.remove(0));
+    let now = world.clock.now();
+    assert_eq!(crate::reclaim(&world.db, gone, now).await.unwrap(), 1);
+    let mut heir = world.runner(CONFIG);
+    heir.register("work", |context| async move {
+        Ok(json!({"attempt": context.task().attempt}))
+    });
+    let heir = heir.start();
+    let done = world.until(ids[0], |task| task.state.is_over()).await;
+    assert_eq!(done.result, Some(json!({"attempt": 2})), "the clock did not move");
+    let kept = world.load(ids[1]).await;
+    assert_eq!(
+        (kept.state, kept.attempt),
+        (TaskState::Running, 1),
+        "the neighbour works on"
     );
     heir.stop().await;
 }

@@ -21,8 +21,8 @@ fn rounds() -> usize {
     }
 }
 
-/// After a kill another worker takes a task over when its lease has run out.
-const TAKEN_OVER: Duration = Duration::from_secs(85);
+/// After the last kill everything is taken up at once; a debug build on a busy machine needs its time.
+const SETTLED: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn publishing_survives_kills() {
@@ -193,7 +193,7 @@ async fn settle(app: &TestApp, what: &str) {
             return;
         }
         assert!(
-            begun.elapsed() < TAKEN_OVER,
+            begun.elapsed() < SETTLED,
             "{what}: still open: {open:?}\n{}",
             app.log()
         );

@@ -2,3 +2,4 @@
 
 mod invariant;
 mod kill;
+mod restart;

@@ -192,6 +192,21 @@ pub async fn lease(
     }
 }
 
+/// Ends every lease of an owner that is gone, whose tasks can be leased again from `now` on; their attempts count.
+/// Gives how many there were.
+///
+/// # Errors
+/// If the database fails.
+pub async fn end_leases(tx: &Tx, owner: Uuid, now: Timestamp) -> Result<u64, Error> {
+    let ended = Entity::update_many()
+        .col_expr(Column::LeaseUntil, Expr::value(now.as_micros()))
+        .filter(Column::State.eq(TaskState::Running.as_str()))
+        .filter(Column::LeaseOwner.eq(owner))
+        .exec(&tx.executor())
+        .await?;
+    Ok(ended.rows_affected)
+}
+
 /// Prolongs a lease, and tells how far the work is.
 ///
 /// # Errors

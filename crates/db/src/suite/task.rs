@@ -18,6 +18,7 @@ crate::on_both_databases!(
     failures_are_retried_and_end,
     what_is_not_due_waits,
     a_lease_can_be_given_back,
+    what_a_dead_process_held_is_free_at_once,
 );
 
 async fn enqueue(db: &Database, kind: &str, max_attempts: i64) -> TaskId {
@@ -37,9 +38,13 @@ async fn enqueue(db: &Database, kind: &str, max_attempts: i64) -> TaskId {
 }
 
 async fn lease(db: &Database, seconds: i64) -> Option<(Lease, Task)> {
+    lease_as(db, Uuid::now_v7(), seconds).await
+}
+
+async fn lease_as(db: &Database, owner: Uuid, seconds: i64) -> Option<(Lease, Task)> {
     let now = START.plus_seconds(seconds);
     let tx = db.begin_write().await.unwrap();
-    let leased = task::lease(&tx, &["work", "more"], Uuid::now_v7(), now.plus_seconds(30), now)
+    let leased = task::lease(&tx, &["work", "more"], owner, now.plus_seconds(30), now)
         .await
         .unwrap();
     tx.commit().await.unwrap();
@@ -155,4 +160,39 @@ async fn a_lease_can_be_given_back(test: TestDatabase) {
     tx.commit().await.unwrap();
     let (_, again) = lease(db, 0).await.unwrap();
     assert_eq!(again.attempt, 1, "it did not count");
+}
+
+async fn what_a_dead_process_held_is_free_at_once(test: TestDatabase) {
+    let db = &test.database;
+    let (dead, alive) = (Uuid::now_v7(), Uuid::now_v7());
+    let mut leases = Vec::new();
+    for (owner, attempts) in [(dead, 3), (dead, 3), (dead, 1), (alive, 3)] {
+        let id = enqueue(db, "work", attempts).await;
+        leases.push(lease_as(db, owner, 0).await.unwrap().0);
+        assert_eq!(leases[leases.len() - 1].task_id, id);
+    }
+    let [first, second, last, other] = [0, 1, 2, 3].map(|place: usize| leases[place].task_id);
+    assert!(lease(db, 1).await.is_none(), "all leases hold");
+    let now = START.plus_seconds(1);
+    let tx = db.begin_write().await.unwrap();
+    assert_eq!(task::end_leases(&tx, dead, now).await.unwrap(), 3);
+    assert_eq!(
+        task::end_leases(&tx, Uuid::now_v7(), now).await.unwrap(),
+        0,
+        "nobody's"
+    );
+    tx.commit().await.unwrap();
+    let mut again = HashSet::new();
+    for _ in 0..2 {
+        let lease = lease(db, 1).await.unwrap().0;
+        again.insert((lease.task_id, lease.attempt));
+    }
+    assert_eq!(again, HashSet::from([(first, 2), (second, 2)]));
+    assert!(lease(db, 1).await.is_none(), "the living one keeps its own");
+    let state = async |id| task::find(db.read(), id).await.unwrap().unwrap().state;
+    assert_eq!(state(last).await, TaskState::Failed, "its only attempt was spent");
+    assert_eq!(state(other).await, TaskState::Running);
+    let tx = db.begin_write().await.unwrap();
+    let late = task::complete(&tx, &leases[0], json!(1), now).await;
+    assert!(matches!(late, Err(Error::Stale(_))), "fenced: {late:?}");
 }

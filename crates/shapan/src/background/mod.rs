@@ -13,6 +13,7 @@ use std::time::Duration;
 use catalog_entry::index::Indexer;
 use sandbox_job::Sandbox;
 use shapan_config::{Config, ProcessRole};
+use task::Owner;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use web::Usage;
@@ -37,14 +38,20 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Begins the work of the configured roles.
-    pub(crate) fn start(config: &Config, portal: &Portal, indexer: &Indexer, usage: &Usage) -> Self {
+    /// Begins the work of the configured roles; its tasks are leased in the name of `owner`.
+    pub(crate) fn start(
+        config: &Config,
+        portal: &Portal,
+        indexer: &Indexer,
+        usage: &Usage,
+        owner: Owner,
+    ) -> Self {
         let mut this = Self {
             stop: CancellationToken::new(),
             loops: JoinSet::new(),
         };
         if config.server.roles.contains(&ProcessRole::Worker) {
-            tasks::keep(&mut this, config, portal);
+            tasks::keep(&mut this, config, portal, owner);
             let sandbox = portal.sandbox.clone();
             this.keep("release", move |stop| release(sandbox.clone(), stop));
             let (db, clock, secrets) = (portal.db.clone(), portal.clock.clone(), portal.secrets.clone());

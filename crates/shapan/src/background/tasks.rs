@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use catalog_entry::ingestion::Ingested;
+use catalog_entry::ingestion::{Ingested, TRIES};
 use catalog_entry::{Catalog, EntryError};
 use model::{JobId, VersionId};
 use sandbox_job::Sandbox;
 use serde_json::{Value, json};
 use shapan_config::Config;
-use task::{Context, Failure, Runner, RunnerConfig, Running};
+use task::{Context, Failure, Owner, Runner, RunnerConfig, Running};
 use tokio_util::sync::CancellationToken;
 
 use super::Background;
@@ -22,16 +22,16 @@ const INGESTS: usize = 2;
 const INGEST_POLL: u32 = 500;
 /// How often to look for new jobs, in milliseconds: a small part of every deadline.
 const JOB_POLL: u32 = 200;
-/// Seconds after which an upload that a killed process was reading is read by another one.
+/// Seconds after which an upload that a killed process was reading is read by another one that is not its successor.
 const INGEST_LEASE: u32 = 15;
-/// Seconds after which a job that a killed process was computing is computed by another one.
+/// Seconds after which a job that a killed process was computing is computed by another one that is not its successor.
 const JOB_LEASE: u32 = 5;
 /// How long reading and computing have to notice that the process ends, in milliseconds.
 const GRACE: u32 = 3_000;
 
 /// Keeps workers for uploads and, apart from them, in reserved places, workers for private jobs.
-pub(super) fn keep(background: &mut Background, config: &Config, portal: &Portal) {
-    let parts = Arc::new(Parts::of(portal));
+pub(super) fn keep(background: &mut Background, config: &Config, portal: &Portal, owner: Owner) {
+    let parts = Arc::new(Parts::of(portal, owner));
     let ingest = Arc::clone(&parts);
     background.keep("ingest", move |stop| work(ingest_runner(&ingest), stop));
     let slots = config.sandbox.slots;
@@ -46,7 +46,7 @@ async fn work(runner: Runner, stop: CancellationToken) {
 
 /// Workers for uploads only, for commands.
 pub(crate) fn start_ingest(portal: &Portal) -> Running {
-    ingest_runner(&Parts::of(portal)).start()
+    ingest_runner(&Parts::of(portal, Owner::fresh())).start()
 }
 
 /// What the handlers work with.
@@ -55,15 +55,17 @@ struct Parts {
     clock: Arc<dyn model::Clock>,
     catalog: Catalog,
     sandbox: Sandbox,
+    owner: Owner,
 }
 
 impl Parts {
-    fn of(portal: &Portal) -> Self {
+    fn of(portal: &Portal, owner: Owner) -> Self {
         Self {
             db: portal.db.clone(),
             clock: Arc::clone(&portal.clock),
             catalog: portal.catalog.clone(),
             sandbox: portal.sandbox.clone(),
+            owner,
         }
     }
 }
@@ -76,7 +78,7 @@ fn ingest_runner(parts: &Parts) -> Runner {
         grace_millis: GRACE,
         ..RunnerConfig::default()
     };
-    let mut runner = Runner::new(parts.db.clone(), Arc::clone(&parts.clock), config);
+    let mut runner = Runner::new(parts.db.clone(), Arc::clone(&parts.clock), config, parts.owner);
     let catalog = parts.catalog.clone();
     runner.register(catalog_entry::ingestion::TASK_KIND, move |context| {
         let catalog = catalog.clone();
@@ -98,7 +100,7 @@ fn job_runner(parts: &Parts, slots: usize) -> Runner {
         grace_millis: GRACE,
         ..RunnerConfig::default()
     };
-    let mut runner = Runner::new(parts.db.clone(), Arc::clone(&parts.clock), config);
+    let mut runner = Runner::new(parts.db.clone(), Arc::clone(&parts.clock), config, parts.owner);
     let sandbox = parts.sandbox.clone();
     runner.register(sandbox_job::TASK_KIND, move |context| {
         let sandbox = sandbox.clone();
@@ -117,7 +119,9 @@ fn job_runner(parts: &Parts, slots: usize) -> Runner {
 /// and after the last attempt the version is told so.
 async fn ingest(catalog: &Catalog, context: &Context) -> Result<Value, Failure> {
     let id: VersionId = subject(context, "version")?;
+    // However this ends, by a lost lease too, the thread that reads the file ends soon after.
     let cancel = Arc::new(AtomicBool::new(false));
+    let _cancelled = CancelOnDrop(Arc::clone(&cancel));
     let told = context.clone();
     let progress = move |progress| told.report(progress::to_json(progress));
     let work = catalog.ingest(id, progress, Arc::clone(&cancel));
@@ -142,13 +146,21 @@ async fn ingest(catalog: &Catalog, context: &Context) -> Result<Value, Failure> 
     };
     tracing::warn!(version = %id, code = error.code(), %error, "an upload could not be read");
     let task = context.task();
-    if task.attempt < task.max_attempts {
+    if task.attempt < task.max_attempts.min(TRIES) {
         return Err(Failure::passing(reason(&error)));
     }
     if let Err(error) = catalog.give_up(id).await {
         tracing::error!(version = %id, %error, "a version stays in reading although nobody reads it any more");
     }
     Err(Failure::permanent(reason(&error)))
+}
+
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 fn reason(error: &EntryError) -> Value {

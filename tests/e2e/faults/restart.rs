@@ -1,0 +1,121 @@
+//! What was begun when the process ended goes on when it is back.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use db::Database;
+use db::task::{Task, TaskState};
+use model::TaskId;
+use serde_json::Value;
+
+use crate::app::{TestApp, Who};
+use crate::fixture;
+
+/// How soon work that a killed process was doing is taken up again, once its successor is ready. A lease has ten
+/// seconds and more to go then.
+const TAKEN_UP: Duration = Duration::from_secs(4);
+/// The longest a file of these tests may take.
+const READ: Duration = Duration::from_secs(100);
+
+/// A file that a debug build reads for some seconds.
+fn long_csv() -> Vec<u8> {
+    let mut csv = "id,place,amount,remark\n".to_owned();
+    for n in 0..400_000_u32 {
+        let _ = writeln!(
+            csv,
+            "{n},街道{},{}.{:02},remark {}",
+            n % 97,
+            n % 1_013,
+            n % 100,
+            n ^ 0x5a5a
+        );
+    }
+    csv.into_bytes()
+}
+
+/// Uploads a long file and waits until it is being read.
+async fn begin(app: &TestApp, database: &Database, slug: &str) -> TaskId {
+    app.create_entry(&fixture::plain_entry(slug)).await;
+    let accepted = app.upload(slug, long_csv()).await.expect(202);
+    let id: TaskId = accepted["task"].as_str().unwrap().parse().unwrap();
+    until(app, database, id, READ, |task| {
+        task.state == TaskState::Running && task.progress.is_some()
+    })
+    .await;
+    id
+}
+
+async fn until(
+    app: &TestApp,
+    database: &Database,
+    id: TaskId,
+    patience: Duration,
+    looks: impl Fn(&Task) -> bool,
+) -> Task {
+    let begun = Instant::now();
+    loop {
+        let task = db::task::find(database.read(), id).await.unwrap().unwrap();
+        if looks(&task) {
+            return task;
+        }
+        assert!(
+            begun.elapsed() < patience,
+            "after {patience:?}: {task:?}\n{}",
+            app.log()
+        );
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The task ends well, and so does its version.
+async fn ends_well(app: &TestApp, database: &Database, id: TaskId, slug: &str) -> Task {
+    let ended = until(app, database, id, READ, |task| task.state.is_over()).await;
+    assert_eq!(ended.state, TaskState::Done, "{ended:?}\n{}", app.log());
+    let versions = app
+        .client(Who::Officer)
+        .get(&format!("/api/v1/datasets/{slug}/versions"))
+        .await
+        .expect(200);
+    let states: Vec<&Value> = versions["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| &v["state"])
+        .collect();
+    assert_eq!(states, ["ready"], "{versions}");
+    ended
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_work_goes_on_at_once() {
+    let app = TestApp::start().await;
+    let database = app.connect().await;
+    let id = begin(&app, &database, "killed").await;
+    app.kill();
+    let task = db::task::find(database.read(), id).await.unwrap().unwrap();
+    assert_eq!(
+        (task.state, task.attempt),
+        (TaskState::Running, 1),
+        "its lease still holds"
+    );
+    app.run().await;
+    until(&app, &database, id, TAKEN_UP, |task| task.attempt == 2).await;
+    ends_well(&app, &database, id, "killed").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_in_the_middle_of_a_file_is_not_the_file_s_fault() {
+    let app = TestApp::start().await;
+    let database = app.connect().await;
+    let id = begin(&app, &database, "stopped").await;
+    app.stop().await;
+    let task = db::task::find(database.read(), id).await.unwrap().unwrap();
+    assert_eq!(
+        (task.state, task.attempt),
+        (TaskState::Queued, 0),
+        "given back, not failed: {task:?}"
+    );
+    app.run().await;
+    let ended = ends_well(&app, &database, id, "stopped").await;
+    assert_eq!(ended.attempt, 1);
+}
