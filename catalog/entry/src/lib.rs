@@ -5,12 +5,15 @@
 //! its release; the review approves it ([`publish`]), which moves the dataset's version pointer: the one commit point
 //! of publishing. Readers see what [`Catalog::find`] lets them.
 
+mod abandoned;
 mod entry;
 mod error;
 pub mod index;
 pub mod ingestion;
 pub mod publish;
 mod read;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 use std::sync::Arc;

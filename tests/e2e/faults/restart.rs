@@ -119,3 +119,60 @@ async fn a_stop_in_the_middle_of_a_file_is_not_the_file_s_fault() {
     let ended = ends_well(&app, &database, id, "stopped").await;
     assert_eq!(ended.attempt, 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_under_which_every_process_dies_is_given_up() {
+    let app = TestApp::start().await;
+    let database = app.connect().await;
+    let id = begin(&app, &database, "deadly").await;
+    app.kill();
+    // Further processes begin it and die, until no attempt is left.
+    let now = model::Clock::now(&model::SystemClock);
+    let later = now.plus_seconds(60);
+    for attempt in 2.. {
+        let tx = database.begin_write().await.unwrap();
+        let process = TaskId::at(now).as_uuid();
+        let leased = db::task::lease(&tx, &["ingest"], process, now, later)
+            .await
+            .unwrap();
+        let (_, task) = leased.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!((task.id, task.attempt), (id, attempt));
+        if attempt == task.max_attempts {
+            break;
+        }
+    }
+    app.run().await;
+    until(&app, &database, id, TAKEN_UP, |task| {
+        task.state == TaskState::Failed
+    })
+    .await;
+    let officer = app.client(Who::Officer);
+    let begun = Instant::now();
+    let version = loop {
+        let version = officer
+            .get("/api/v1/datasets/deadly/versions/1")
+            .await
+            .expect(200);
+        if version["state"] != "ingesting" {
+            break version;
+        }
+        assert!(
+            begun.elapsed() < Duration::from_secs(20),
+            "{version}\n{}",
+            app.log()
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    assert_eq!(version["state"], "failed", "{version}");
+    assert_eq!(version["failure"]["code"], "ingest-unavailable", "{version}");
+    assert!(
+        version["failure"]["message"]
+            .as_str()
+            .unwrap()
+            .contains("upload it again"),
+        "{version}"
+    );
+    // And so it can be.
+    app.upload_good("deadly", b"id,place\n1,a\n".to_vec()).await;
+}

@@ -164,7 +164,11 @@ pub async fn lease(
             .await?;
         let Some(row) = row else { return Ok(None) };
         if row.attempt >= row.max_attempts {
-            let error = serde_json::json!({"code": "lease-lapsed"});
+            let error = serde_json::json!({
+                "code": "lease-lapsed",
+                "message": "the process that worked on it ended before it was done, in the last attempt too; ask for \
+                            it again",
+            });
             finish(tx, row.id, TaskState::Failed, Column::Error, error, now).await?;
             continue;
         }
@@ -313,6 +317,23 @@ pub async fn find(connection: &Connection, id: TaskId) -> Result<Option<Task>, E
         .await?
         .map(read)
         .transpose()
+}
+
+/// What the tasks of a kind that are not over were told.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list_open_payloads(connection: &Connection, kind: &str) -> Result<Vec<Value>, Error> {
+    let open = TaskState::ALL.into_iter().filter(|state| !state.is_over());
+    let payloads = Entity::find()
+        .select_only()
+        .column(Column::Payload)
+        .filter(Column::State.is_in(open.map(TaskState::as_str)))
+        .filter(Column::Kind.eq(kind))
+        .into_tuple()
+        .all(&connection.executor())
+        .await?;
+    Ok(payloads)
 }
 
 /// The moment of the next task that waits or whose lease will run out, among those of `kinds`.

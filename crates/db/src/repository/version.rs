@@ -245,6 +245,22 @@ pub async fn list(
         .collect()
 }
 
+/// Ids of all versions in a state.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list_in_state(connection: &Connection, state: VersionState) -> Result<Vec<VersionId>, Error> {
+    let rows = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::State.eq(state.as_str()))
+        .order_by_asc(Column::Id)
+        .into_tuple::<uuid::Uuid>()
+        .all(&connection.executor())
+        .await?;
+    Ok(rows.into_iter().map(VersionId::from_uuid).collect())
+}
+
 /// Ids of all versions that are not failed: what storage must keep.
 ///
 /// # Errors

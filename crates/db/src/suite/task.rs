@@ -116,7 +116,10 @@ async fn a_lapsed_lease_is_taken_over_and_fenced(test: TestDatabase) {
 async fn failures_are_retried_and_end(test: TestDatabase) {
     let db = &test.database;
     let id = enqueue(db, "work", 2).await;
+    enqueue(db, "other", 1).await;
+    let open = async || task::list_open_payloads(db.read(), "work").await.unwrap();
     let (first, _) = lease(db, 0).await.unwrap();
+    assert_eq!(open().await, [json!({"n": 1})], "at work");
     let tx = db.begin_write().await.unwrap();
     let state = task::fail(
         &tx,
@@ -129,15 +132,18 @@ async fn failures_are_retried_and_end(test: TestDatabase) {
     .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(state, TaskState::Queued);
+    assert_eq!(open().await, [json!({"n": 1})], "to be tried again");
     assert!(lease(db, 9).await.is_none());
     lease(db, 10).await.unwrap();
     // The last attempt's worker dies: the next one to look ends the task.
     assert!(lease(db, 100).await.is_none());
     let failed = task::find(db.read(), id).await.unwrap().unwrap();
+    let code = failed.error.map(|error| error["code"].clone());
     assert_eq!(
-        (failed.state, failed.error),
-        (TaskState::Failed, Some(json!({"code": "lease-lapsed"})))
+        (failed.state, code),
+        (TaskState::Failed, Some(json!("lease-lapsed")))
     );
+    assert_eq!(open().await, Vec::<serde_json::Value>::new());
     assert!(lease(db, 1_000).await.is_none());
 }
 

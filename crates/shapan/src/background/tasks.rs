@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use catalog_entry::ingestion::{Ingested, TRIES};
 use catalog_entry::{Catalog, EntryError};
@@ -20,6 +21,8 @@ use crate::{memory, progress};
 const INGESTS: usize = 2;
 /// How often to look for new uploads, in milliseconds.
 const INGEST_POLL: u32 = 500;
+/// How often to look for versions whose last reader died.
+const ABANDONED_EVERY: Duration = Duration::from_secs(5);
 /// How often to look for new jobs, in milliseconds: a small part of every deadline.
 const JOB_POLL: u32 = 200;
 /// Seconds after which an upload that a killed process was reading is read by another one that is not its successor.
@@ -34,6 +37,11 @@ pub(super) fn keep(background: &mut Background, config: &Config, portal: &Portal
     let parts = Arc::new(Parts::of(portal, owner));
     let ingest = Arc::clone(&parts);
     background.keep("ingest", move |stop| work(ingest_runner(&ingest), stop));
+    let catalog = portal.catalog.clone();
+    background.keep_turns("abandoned-versions", ABANDONED_EVERY, move || {
+        let catalog = catalog.clone();
+        async move { catalog.give_up_abandoned().await.map(drop) }
+    });
     let slots = config.sandbox.slots;
     background.keep("private-job", move |stop| work(job_runner(&parts, slots), stop));
 }
