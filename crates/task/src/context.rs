@@ -54,20 +54,40 @@ impl Context {
 /// Why an attempt failed. It is stored with the task and shown to its owner, so it holds no protected value.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failure {
-    /// What is kept: by custom an object with `code` and `message`.
+    /// What is kept: by custom an object with `code`, a stable word, and `message`.
     pub error: Value,
-    /// Whether another attempt can help.
-    pub retry: bool,
+    /// Whose fault it is, and whether another attempt can help.
+    pub kind: FailureKind,
+}
+
+/// What a failure means to the task and to those who run the portal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// What was handed in cannot be used, and never can. An outcome for whoever handed it in, no fault of the portal.
+    Refused,
+    /// A fault of the portal that will not be different next time.
+    Permanent,
+    /// A fault of the portal that may go away.
+    Passing,
 }
 
 impl Failure {
-    /// A failure that will not be different next time.
-    pub const fn permanent(error: Value) -> Self {
-        Self { error, retry: false }
+    /// What was handed in cannot be used.
+    pub const fn refused(error: Value) -> Self {
+        Self::of(FailureKind::Refused, error)
     }
 
-    /// A failure that may go away.
+    /// A fault that will not be different next time.
+    pub const fn permanent(error: Value) -> Self {
+        Self::of(FailureKind::Permanent, error)
+    }
+
+    /// A fault that may go away.
     pub const fn passing(error: Value) -> Self {
-        Self { error, retry: true }
+        Self::of(FailureKind::Passing, error)
+    }
+
+    const fn of(kind: FailureKind, error: Value) -> Self {
+        Self { error, kind }
     }
 }

@@ -12,6 +12,6 @@ mod runner;
 #[cfg(test)]
 mod tests;
 
-pub use context::{Context, Failure};
+pub use context::{Context, Failure, FailureKind};
 pub use owner::{NoOwner, Owner, reclaim};
 pub use runner::{Runner, RunnerConfig, Running};

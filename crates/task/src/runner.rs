@@ -15,7 +15,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::context::{Context, Failure};
+use crate::context::{Context, Failure, FailureKind};
 use crate::owner::Owner;
 
 /// How a runner works.
@@ -295,12 +295,12 @@ impl Worker {
         db::task::heartbeat(&tx, lease, until, context.take_progress(), now).await?;
         match outcome {
             Ok(result) => db::task::complete(&tx, lease, result, now).await?,
-            Err(failure) => {
-                let retry_at = failure.retry.then(|| now.plus_seconds(self.wait(lease.attempt)));
-                let state = db::task::fail(&tx, lease, failure.error, retry_at, now).await?;
-                if state == TaskState::Failed {
-                    tracing::error!(task = %lease.task_id, kind = context.task().kind, "a task failed for good");
-                }
+            Err(Failure { error, kind }) => {
+                let retry_at =
+                    (kind == FailureKind::Passing).then(|| now.plus_seconds(self.wait(lease.attempt)));
+                let code = error["code"].as_str().unwrap_or("unknown").to_owned();
+                let state = db::task::fail(&tx, lease, error, retry_at, now).await?;
+                tell(context.task(), kind, state, &code);
             }
         }
         tx.commit().await
@@ -317,6 +317,23 @@ impl Worker {
         if let Err(error) = outcome {
             // The lease runs out, and the task is done again.
             tracing::warn!(task = %lease.task_id, owner = %self.owner, %error, "a task could not be {what}");
+        }
+    }
+}
+
+/// Logs a failure by its code, which is a word of ours. The message is for the task's owner; what was handed in is for
+/// nobody.
+fn tell(task: &Task, kind: FailureKind, state: TaskState, code: &str) {
+    let (id, work, attempt) = (task.id, &task.kind, task.attempt);
+    match (kind, state) {
+        (FailureKind::Refused, _) => {
+            tracing::info!(task = %id, kind = work, code, outcome = "refused", "what was handed in cannot be used");
+        }
+        (_, TaskState::Failed) => {
+            tracing::error!(task = %id, kind = work, code, attempt, "a task failed for good");
+        }
+        _ => {
+            tracing::warn!(task = %id, kind = work, code, attempt, "an attempt failed; the task is tried again")
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Workers that succeed, fail, panic, hang, die and stop.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::sync::Arc;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use db::Database;
@@ -352,4 +353,80 @@ async fn a_lost_lease_stops_the_handler(test: TestDatabase) {
     tx.commit().await.unwrap();
     slow.stop().await;
     assert_eq!(world.load(id).await.result, Some(json!("by the other")));
+}
+
+/// What is logged on this thread while the guard lives.
+#[derive(Debug, Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn begin(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_writer(move || log.clone());
+        tracing::subscriber::set_default(subscriber.finish())
+    }
+
+    fn lines(&self) -> Vec<String> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        text.lines()
+            .filter(|line| line.contains("task="))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+// On one thread, whose log it is.
+#[tokio::test]
+async fn a_refusal_is_no_error_of_the_portal_and_quotes_nothing() {
+    let test = TestDatabase::sqlite().await;
+    let world = World::new(&test);
+    let log = Log::default();
+    let _guard = log.begin();
+    let mut runner = world.runner(RunnerConfig { workers: 1, ..CONFIG });
+    runner.register("work", |context| async move {
+        let error = json!({"code": "ingest-value", "message": "line 2: 110101199003078515 is no number"});
+        Err(match context.task().payload.as_str() {
+            Some("refused") => Failure::refused(error),
+            Some("permanent") => Failure::permanent(error),
+            _ => Failure::passing(error),
+        })
+    });
+    let running = runner.start();
+    for (payload, attempts, level) in [
+        ("refused", 5, " INFO "),
+        ("permanent", 5, "ERROR "),
+        ("passing", 5, " WARN "),
+        ("passing", 1, "ERROR "),
+    ] {
+        let before = log.lines().len();
+        let id = world.enqueue(attempts, json!(payload)).await;
+        let failed = world.until(id, |task| task.error.is_some()).await;
+        let retried = payload == "passing" && attempts > 1;
+        let state = if retried {
+            TaskState::Queued
+        } else {
+            TaskState::Failed
+        };
+        assert_eq!(failed.state, state, "{payload}");
+        let lines = log.lines().split_off(before);
+        assert_eq!(lines.len(), 1, "{payload}: {lines:?}");
+        assert!(
+            lines[0].contains(level) && lines[0].contains("ingest-value"),
+            "{lines:?}"
+        );
+        assert!(!lines[0].contains("110101199003078515"), "{lines:?}");
+    }
+    running.stop().await;
 }

@@ -99,6 +99,7 @@ async fn a_broken_open_file_is_refused_with_its_place() {
         .await
         .expect_problem(404, "not-found");
     assert_clean(&app, &["ragged-rows"]).await;
+    assert_no_alarm(&app);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -156,6 +157,7 @@ async fn a_protected_file_must_fit_its_declaration() {
         refused(&app, case).await;
     }
     assert_clean(&app, &[]).await;
+    assert_no_alarm(&app);
 }
 
 /// Uploads the file, and sees that it is refused and that nobody can get at any of it.
@@ -229,6 +231,12 @@ async fn refused(app: &TestApp, case: &Case) {
             page.text()
         );
     }
+}
+
+/// A bad file is the uploader's affair: those who run the portal are not called for it.
+fn assert_no_alarm(app: &TestApp) {
+    let log = app.log();
+    assert!(!log.contains("ERROR") && !log.contains("WARN"), "{log}");
 }
 
 /// Nothing of the refused is stored, listed, found or counted.

@@ -149,10 +149,10 @@ async fn ingest(catalog: &Catalog, context: &Context) -> Result<Value, Failure> 
     let error = match ingested {
         Ok(Ingested::Ready(summary)) => return Ok(summary),
         Ok(Ingested::Done) => return Ok(json!({"version": id})),
-        Ok(Ingested::Failed(reason)) => return Err(Failure::permanent(reason)),
+        Ok(Ingested::Failed(reason)) => return Err(Failure::refused(reason)),
         Err(error) => error,
     };
-    tracing::warn!(version = %id, code = error.code(), %error, "an upload could not be read");
+    tracing::warn!(version = %id, code = error.code(), category = ?error.category(), "an upload could not be read");
     let task = context.task();
     if task.attempt < task.max_attempts.min(TRIES) {
         return Err(Failure::passing(reason(&error)));
