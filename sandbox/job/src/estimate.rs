@@ -104,9 +104,7 @@ impl Sandbox {
         let view = self.project(actor, id).await?;
         let now = self.parts.clock.now();
         if !view.project.active || view.project.expires_at <= now {
-            return Err(JobError::State(
-                "the project has ended; apply again to go on".to_owned(),
-            ));
+            return Err(crate::project::ended());
         }
         self.parts
             .authority

@@ -3,9 +3,11 @@
 //! [`Sandbox::estimate`] looks at declarations only. [`Sandbox::submit`] charges, records and queues a job in one
 //! transaction, before any data is touched. From then on nothing that anyone can observe depends on the data: the
 //! worker computes exact integers in a process of its own ([`Sandbox::compute`]), noise is drawn once and stored, and
-//! the job is released at the moment that was fixed when it was charged ([`release`]).
+//! the job is released at the moment that was fixed when it was charged ([`release`]). A project is closed when its
+//! period ends ([`Sandbox::close_expired`]); what it has paid for is released and read all the same.
 
 mod answer;
+mod closing;
 mod compute;
 mod cost;
 mod error;
@@ -14,6 +16,8 @@ mod project;
 mod receipt;
 pub mod release;
 mod submit;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, Mutex};
 

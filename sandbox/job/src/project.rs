@@ -139,6 +139,13 @@ impl Sandbox {
     }
 }
 
+/// What is said to whoever would use a project past its end.
+pub(crate) fn ended() -> JobError {
+    JobError::State(
+        "the project has ended; its answers can still be read: apply for access again to go on".to_owned(),
+    )
+}
+
 /// What the authority is told of a project.
 pub(crate) fn of_project(project: &Project, now: Timestamp) -> Resource {
     Resource::project(

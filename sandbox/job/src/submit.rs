@@ -1,5 +1,6 @@
 //! Charging and queueing, and what a job shows afterwards.
 
+use db::Tx;
 use db::allocation::Charge;
 use db::job::{Job, PLAN_KEY};
 use db::task::NewTask;
@@ -68,6 +69,7 @@ impl Sandbox {
             };
             if paid.is_some() {
                 let tx = self.parts.db.begin_write().await?;
+                hold_open(&tx, project, now).await?;
                 db::job::insert(&tx, &job).await?;
                 tx.commit().await?;
                 return self.view(job);
@@ -119,6 +121,7 @@ impl Sandbox {
         job.receipt = Some(serde_json::to_value(&receipt).map_err(|_| JobError::Internal("receipt"))?);
 
         let tx = self.parts.db.begin_write().await?;
+        hold_open(&tx, job.project_id, now).await?;
         db::job::insert(&tx, &job).await?;
         let charge = Charge {
             id: Uuid::new_v4(),
@@ -220,6 +223,16 @@ impl Sandbox {
         job.receipt = None;
         job.state = shown_state(job.state, job.created_at, self.parts.clock.now());
         Ok(JobView { job, cost })
+    }
+}
+
+/// Lets nobody close the project before this transaction ends, if nobody has: what is charged here is then counted when
+/// it is closed.
+async fn hold_open(tx: &Tx, project: ProjectId, now: Timestamp) -> Result<(), JobError> {
+    if db::project::hold_open(tx, project, now).await? {
+        Ok(())
+    } else {
+        Err(crate::project::ended())
     }
 }
 

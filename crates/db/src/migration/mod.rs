@@ -9,15 +9,24 @@ use sea_orm_migration::{MigrationName, MigrationTrait, MigratorTrait, SchemaMana
 /// Arbitrary, but the same in every process of the portal: whoever holds it migrates.
 const ADVISORY_LOCK: i64 = 0x5368_6170_616e_0001;
 
+macro_rules! steps {
+    ($($name:literal,)+) => {
+        [$(Step { name: $name, sql: include_str!(concat!($name, ".sql")) },)+]
+    };
+}
+
 /// Every step, oldest first.
+const STEPS: [Step; 2] = steps!["0001_initial", "0002_project_end",];
+
+/// Takes the steps that a database lacks.
 pub(crate) struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(Step {
-            name: "0001_initial",
-            sql: include_str!("0001_initial.sql"),
-        })]
+        STEPS
+            .into_iter()
+            .map(|step| Box::new(step) as Box<dyn MigrationTrait>)
+            .collect()
     }
 }
 
@@ -32,6 +41,7 @@ pub(crate) async fn lock(connection: &impl ConnectionTrait) -> Result<(), DbErr>
     Ok(())
 }
 
+#[derive(Clone, Copy)]
 struct Step {
     name: &'static str,
     sql: &'static str,
@@ -104,11 +114,11 @@ mod tests {
     #[test]
     fn no_word_is_left_untranslated() {
         for backend in [DbBackend::Sqlite, DbBackend::Postgres] {
-            for word in ["{uuid}", "{strict}", "{pointer"] {
-                assert!(
-                    !translate(include_str!("0001_initial.sql"), backend).contains(word),
-                    "{word}"
-                );
+            for step in STEPS {
+                let sql = translate(step.sql, backend);
+                for word in ["{uuid}", "{strict}", "{pointer"] {
+                    assert!(!sql.contains(word), "{}: {word}", step.name);
+                }
             }
         }
     }

@@ -7,7 +7,7 @@
 
 use model::{AllocationId, JobId, LineageId, ProjectId, Timestamp, UnitType};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::connection::{Connection, Tx};
@@ -40,7 +40,8 @@ pub struct Lineage {
     pub rho_window_cap_nano: i64,
     /// What is left of it, in nano.
     pub rho_remaining_nano: i64,
-    /// What open allocations have reserved of the window's cap, in nano.
+    /// What of the window's cap cannot be reserved any more, in nano: what open allocations have reserved, and what
+    /// those that have ended spent within the window.
     pub rho_reserved_nano: i64,
     /// The length of the sliding window.
     pub window_days: i64,
@@ -145,15 +146,29 @@ pub async fn set_lineage_terms(tx: &Tx, lineage: &Lineage) -> Result<(), Error> 
 
 /// Adds an allocation with everything left, and reserves its cap within the lineage's.
 ///
+/// What ended allocations spent stays reserved until it has left the lineage's window: the window holds that much less
+/// for everyone, and nobody may be promised what is not there.
+///
 /// # Errors
-/// [`Error::BudgetExhausted`] if open allocations would sum past the lineage's cap; the caller then rolls back.
+/// [`Error::BudgetExhausted`] if what is reserved would sum past the lineage's cap; the caller then rolls back.
 pub async fn insert(tx: &Tx, allocation: &Allocation) -> Result<(), Error> {
+    // A statement of its own: on PostgreSQL the next one then sees what those have committed that held the row before,
+    // in all tables.
+    lineage::Entity::find_by_id(allocation.lineage_id.as_uuid())
+        .lock_exclusive()
+        .one(&tx.executor())
+        .await?;
+    let reserve = format!(
+        "UPDATE lineage SET rho_reserved_nano = rho_reserved_nano + $4 WHERE id = $1 \
+         AND rho_reserved_nano + $4 + ({SPENT_BY_ENDED}) <= rho_window_cap_nano"
+    );
     let reserved = tx
         .execute(
-            "UPDATE lineage SET rho_reserved_nano = rho_reserved_nano + $2 \
-             WHERE id = $1 AND rho_reserved_nano + $2 <= rho_window_cap_nano",
+            reserve,
             [
                 allocation.lineage_id.as_uuid().into(),
+                allocation.created_at.as_micros().into(),
+                DAY_MICROS.into(),
                 allocation.cap.rho_nano.into(),
             ],
         )
@@ -182,7 +197,14 @@ pub async fn insert(tx: &Tx, allocation: &Allocation) -> Result<(), Error> {
     Ok(())
 }
 
-/// Ends an allocation and gives its reservation back; what was spent stays spent. `false` if it had ended.
+/// What ended allocations spent within the window of `lineage`, at the moment `$2`, with the length of a day for `$3`.
+const SPENT_BY_ENDED: &str = "SELECT COALESCE(CAST(SUM(c.rho_nano) AS BIGINT), 0) FROM charge c \
+     JOIN allocation a ON a.id = c.allocation_id \
+     WHERE c.lineage_id = lineage.id AND c.lineage_charged AND a.closed_at IS NOT NULL \
+     AND c.created_at > $2 - lineage.window_days * $3";
+
+/// Ends an allocation and gives back what it has reserved and not spent. What was spent stays spent, and reserved until
+/// it leaves the lineage's window ([`insert`]). `false` if it had ended.
 ///
 /// # Errors
 /// If the database fails.
@@ -346,10 +368,21 @@ pub async fn load_lineage(connection: &Connection, id: LineageId, now: Timestamp
         },
         rho_window_cap_nano: row.rho_window_cap_nano,
         rho_remaining_nano: row.rho_remaining_nano + slid_out.iter().map(|c| c.rho_nano).sum::<i64>(),
-        rho_reserved_nano: row.rho_reserved_nano,
+        rho_reserved_nano: row.rho_reserved_nano + spent_by_ended(connection, id, now).await?,
         window_days: row.window_days,
         created_at: Timestamp::from_micros(row.created_at),
     })
+}
+
+async fn spent_by_ended(connection: &Connection, id: LineageId, now: Timestamp) -> Result<i64, Error> {
+    let rows = connection
+        .query(
+            format!("SELECT ({SPENT_BY_ENDED}) AS spent FROM lineage WHERE id = $1"),
+            [id.as_uuid().into(), now.as_micros().into(), DAY_MICROS.into()],
+        )
+        .await?;
+    let row = rows.first().ok_or(Error::NotFound("lineage"))?;
+    Ok(row.try_get("", "spent")?)
 }
 
 /// The allocations of a project, with what is left at `now`.

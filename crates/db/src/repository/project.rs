@@ -2,13 +2,17 @@
 
 use model::{DatasetId, OrganizationId, ProjectId, RequestId, Timestamp};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::connection::{Connection, Tx};
 use crate::entity::project::{ActiveModel, Column, Entity, Model};
 use crate::entity::project_dataset;
 use crate::error::Error;
+
+const ACTIVE: &str = "active";
+const CLOSED: &str = "closed";
 
 /// A project.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,7 +23,7 @@ pub struct Project {
     pub request_id: RequestId,
     /// Whose project it is.
     pub organization_id: OrganizationId,
-    /// Whether jobs can be run, its end not being past.
+    /// Whether it was not closed yet. Past its end it takes no jobs either, closed or not.
     pub active: bool,
     /// What the data may be used for.
     pub purpose: String,
@@ -27,7 +31,7 @@ pub struct Project {
     pub created_at: Timestamp,
     /// When it ends.
     pub expires_at: Timestamp,
-    /// When it was closed early.
+    /// When it was closed, at its end or early.
     pub closed_at: Option<Timestamp>,
     /// Counts changes, from 1.
     pub revision: i64,
@@ -45,7 +49,7 @@ pub async fn insert(tx: &Tx, project: &Project, datasets: &[(DatasetId, Option<U
         id: Set(project.id.as_uuid()),
         request_id: Set(project.request_id.as_uuid()),
         organization_id: Set(project.organization_id.as_uuid()),
-        state: Set(if project.active { "active" } else { "closed" }.to_owned()),
+        state: Set(if project.active { ACTIVE } else { CLOSED }.to_owned()),
         purpose: Set(project.purpose.clone()),
         created_at: Set(project.created_at.as_micros()),
         expires_at: Set(project.expires_at.as_micros()),
@@ -76,6 +80,56 @@ pub async fn insert_datasets(
             .await?;
     }
     Ok(())
+}
+
+/// Up to `limit` projects whose end has come by `now` and that are not closed, the oldest end first.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list_expired(
+    connection: &Connection,
+    now: Timestamp,
+    limit: u64,
+) -> Result<Vec<Project>, Error> {
+    let rows = Entity::find()
+        .filter(Column::State.eq(ACTIVE))
+        .filter(Column::ExpiresAt.lte(now.as_micros()))
+        .order_by_asc(Column::ExpiresAt)
+        .limit(limit)
+        .all(&connection.executor())
+        .await?;
+    rows.into_iter().map(read).collect()
+}
+
+/// Whether a project is open at `now`. If it is, it stays so until this transaction ends: closing it waits that long.
+///
+/// # Errors
+/// If the database fails.
+pub async fn hold_open(tx: &Tx, id: ProjectId, now: Timestamp) -> Result<bool, Error> {
+    let row = Entity::find_by_id(id.as_uuid())
+        .filter(Column::State.eq(ACTIVE))
+        .filter(Column::ExpiresAt.gt(now.as_micros()))
+        .lock_shared()
+        .one(&tx.executor())
+        .await?;
+    Ok(row.is_some())
+}
+
+/// Closes a project, after the transactions that [hold it open](hold_open). `false` if it was closed before. Its
+/// allocations are closed one by one (`allocation::close`).
+///
+/// # Errors
+/// If the database fails.
+pub async fn close(tx: &Tx, id: ProjectId, now: Timestamp) -> Result<bool, Error> {
+    let closed = Entity::update_many()
+        .col_expr(Column::State, Expr::value(CLOSED))
+        .col_expr(Column::ClosedAt, Expr::value(now.as_micros()))
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
+        .filter(Column::Id.eq(id.as_uuid()))
+        .filter(Column::State.eq(ACTIVE))
+        .exec(&tx.executor())
+        .await?;
+    Ok(closed.rows_affected == 1)
 }
 
 /// The project with this id.
@@ -151,7 +205,7 @@ fn read(row: Model) -> Result<Project, Error> {
         id: ProjectId::from_uuid(row.id),
         request_id: RequestId::from_uuid(row.request_id),
         organization_id: OrganizationId::from_uuid(row.organization_id),
-        active: row.state == "active",
+        active: row.state == ACTIVE,
         purpose: row.purpose,
         created_at: Timestamp::from_micros(row.created_at),
         expires_at: Timestamp::from_micros(row.expires_at),

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{START, a_job, a_project, somebody};
 use crate::allocation::{self, Allocation, Charge, Cost, Lineage};
 use crate::connection::Database;
+use crate::organization::Organization;
 use crate::testing::TestDatabase;
 use crate::user::User;
 use crate::{Error, allocation::charge};
@@ -20,11 +21,12 @@ crate::on_both_databases!(
     nothing_changes_a_charge,
 );
 
-struct World {
-    user: User,
-    project: Uuid,
-    lineage: LineageId,
-    allocation: AllocationId,
+pub(super) struct World {
+    pub(super) organization: Organization,
+    pub(super) user: User,
+    pub(super) project: Uuid,
+    pub(super) lineage: LineageId,
+    pub(super) allocation: AllocationId,
 }
 
 fn lineage(cap: i64) -> Lineage {
@@ -44,7 +46,7 @@ fn lineage(cap: i64) -> Lineage {
     }
 }
 
-fn allocated(project: Uuid, lineage: LineageId, rho_nano: i64) -> Allocation {
+pub(super) fn allocated(project: Uuid, lineage: LineageId, rho_nano: i64) -> Allocation {
     let cap = Cost {
         rho_nano,
         delta_atto: 1_000,
@@ -61,8 +63,19 @@ fn allocated(project: Uuid, lineage: LineageId, rho_nano: i64) -> Allocation {
     }
 }
 
-async fn world(db: &Database, lineage_cap: i64, allocation_cap: i64) -> World {
+pub(super) async fn world(db: &Database, lineage_cap: i64, allocation_cap: i64) -> World {
     let (organization, user) = somebody(db).await;
+    world_of(db, organization, user, lineage_cap, allocation_cap).await
+}
+
+/// One of several worlds with the same people.
+pub(super) async fn world_of(
+    db: &Database,
+    organization: Organization,
+    user: User,
+    lineage_cap: i64,
+    allocation_cap: i64,
+) -> World {
     let tx = db.begin_write().await.unwrap();
     let project = a_project(&tx, &organization, &user).await;
     let lineage = lineage(lineage_cap);
@@ -71,6 +84,7 @@ async fn world(db: &Database, lineage_cap: i64, allocation_cap: i64) -> World {
     allocation::insert(&tx, &allocation).await.unwrap();
     tx.commit().await.unwrap();
     World {
+        organization,
         user,
         project,
         lineage: lineage.id,
@@ -79,7 +93,7 @@ async fn world(db: &Database, lineage_cap: i64, allocation_cap: i64) -> World {
 }
 
 impl World {
-    fn charge(&self, job: Uuid, rho_nano: i64, at: Timestamp) -> Charge {
+    pub(super) fn charge(&self, job: Uuid, rho_nano: i64, at: Timestamp) -> Charge {
         Charge {
             id: Uuid::now_v7(),
             job_id: JobId::from_uuid(job),
@@ -95,7 +109,7 @@ impl World {
         }
     }
 
-    async fn pay(&self, db: &Database, rho_nano: i64, at: Timestamp) -> Result<(), Error> {
+    pub(super) async fn pay(&self, db: &Database, rho_nano: i64, at: Timestamp) -> Result<(), Error> {
         let tx = db.begin_write().await?;
         let job = a_job(&tx, self.project, &self.user).await;
         charge(&tx, &[self.charge(job, rho_nano, at)]).await?;
@@ -152,18 +166,11 @@ async fn parallel_charges_never_overspend(test: TestDatabase) {
 async fn reservations_never_sum_past_the_cap(test: TestDatabase) {
     let db = &test.database;
     let world = world(db, 1_000, 300).await;
-    let (organization, _) = (
-        crate::organization::list(db.read(), None, None, 1)
-            .await
-            .unwrap()
-            .remove(0),
-        (),
-    );
     let mut approvals = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let (db, organization, user, lineage) = (
             db.clone(),
-            organization.clone(),
+            world.organization.clone(),
             world.user.clone(),
             world.lineage,
         );

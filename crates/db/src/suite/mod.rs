@@ -6,6 +6,8 @@ mod allocation;
 mod engine;
 mod idempotency;
 mod ledger;
+mod migration;
+mod project;
 mod small;
 mod task;
 

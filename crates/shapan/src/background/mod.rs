@@ -22,6 +22,8 @@ use crate::portal::Portal;
 
 /// The pause before a loop that panicked starts again, and after a turn that failed.
 const PAUSE: Duration = Duration::from_secs(1);
+/// How often projects are closed whose period has ended; past it they take no jobs, closed or not.
+const CLOSE_EVERY: Duration = Duration::from_secs(10);
 /// How often the ledger's waiting leaves get their place.
 const SEQUENCE_EVERY: Duration = Duration::from_secs(1);
 /// How often the index looks for what other processes announced.
@@ -54,6 +56,11 @@ impl Background {
             tasks::keep(&mut this, config, portal, owner);
             let sandbox = portal.sandbox.clone();
             this.keep("release", move |stop| release(sandbox.clone(), stop));
+            let sandbox = portal.sandbox.clone();
+            this.keep_turns("projects", CLOSE_EVERY, move || {
+                let sandbox = sandbox.clone();
+                async move { sandbox.close_expired().await.map(drop) }
+            });
             let (db, clock, secrets) = (portal.db.clone(), portal.clock.clone(), portal.secrets.clone());
             this.keep_turns("sequencer", SEQUENCE_EVERY, move || {
                 let (db, clock, secrets) = (db.clone(), clock.clone(), secrets.clone());
