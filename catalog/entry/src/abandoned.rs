@@ -14,7 +14,7 @@ impl Catalog {
     /// in the task's last attempt. Returns how many there were. For the start and for now and then.
     ///
     /// # Errors
-    /// If the database fails, or an original cannot be removed.
+    /// If the database fails.
     pub async fn give_up_abandoned(&self) -> Result<usize, EntryError> {
         let db = &self.parts.db;
         let said = db::version::list_in_state(db.read(), VersionState::Ingesting).await?;
@@ -43,7 +43,7 @@ impl Catalog {
             tx.commit().await?;
             tracing::error!(version = %id, "a version is given up: the process died each time it read its file");
             given_up += 1;
-            self.parts.quarantine.remove_upload(id)?;
+            self.discard(id);
         }
         Ok(given_up)
     }

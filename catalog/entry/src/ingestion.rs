@@ -2,7 +2,7 @@
 //!
 //! What is wrong with the file ends the version as failed, with the reason; what is wrong with the machine is tried
 //! again. Objects are written first and the version becomes ready in one transaction afterwards: a crash in between
-//! leaves objects that no manifest names, which the next attempt writes again.
+//! leaves objects that no manifest names, which the next attempt writes again, or which go with the version if it fails.
 
 use std::sync::atomic::AtomicBool;
 
@@ -83,7 +83,7 @@ impl Catalog {
         };
         tx.commit().await?;
         if matches!(result, Ingested::Failed(_)) {
-            parts.quarantine.remove_upload(id)?;
+            self.discard(id);
         }
         Ok(result)
     }
@@ -100,7 +100,28 @@ impl Catalog {
         let tx = self.parts.db.begin_write().await?;
         db::version::set_failed(&tx, id, failure).await?;
         tx.commit().await?;
+        self.discard(id);
         Ok(())
+    }
+
+    /// Removes every file of a version that failed. What cannot be removed now, or after a crash right here, is left to
+    /// the sweep of files, which looks for the files of failed versions.
+    pub(crate) fn discard(&self, id: VersionId) {
+        let Parts {
+            quarantine,
+            sandbox,
+            open,
+            ..
+        } = &*self.parts;
+        for removed in [
+            quarantine.remove_upload(id),
+            sandbox.remove_version(id),
+            open.remove_version(id),
+        ] {
+            if let Err(error) = removed {
+                tracing::warn!(version = %id, %error, "files of a failed version are left for the next sweep");
+            }
+        }
     }
 }
 

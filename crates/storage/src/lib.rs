@@ -22,6 +22,7 @@
 
 mod crash;
 pub mod error;
+mod hold;
 pub mod manifest;
 pub mod orphan;
 pub mod pending;
@@ -33,7 +34,7 @@ pub mod zone;
 pub use error::StorageError;
 pub use manifest::{Distribution, DistributionFormat, Manifest, ManifestField, Part};
 pub use object_store::ObjectStore;
-pub use orphan::Orphan;
+pub use orphan::{Known, Orphan};
 pub use pending::{PendingObject, StoredObject};
 pub use spool::{Scratch, Spool, Upload};
 pub use zone::{Open, OpenStore, Quarantine, QuarantineStore, Sandbox, SandboxStore, Store, Zone};

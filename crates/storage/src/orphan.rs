@@ -1,14 +1,15 @@
-//! What no manifest names: leftovers of crashes and of versions that were never made current.
+//! What is left over: of crashes, and of versions that failed.
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, UNIX_EPOCH};
 
 use model::{Timestamp, VersionId};
 
 use crate::error::StorageError;
+use crate::hold;
 use crate::manifest::Manifest;
 use crate::zone::{PENDING, Store, VERSIONS, Zone};
 
@@ -31,57 +32,110 @@ pub(crate) fn modified(metadata: &Metadata) -> Timestamp {
     Timestamp::from_micros(since.map_or(0, |since| since.as_micros() as i64))
 }
 
+/// What is known of the objects of a version.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Known {
+    /// They are being written: none is left over.
+    BeingWritten,
+    /// The manifest names them all.
+    Complete(Manifest),
+    /// There are none, nor will there be: the version failed.
+    Nothing,
+}
+
+impl Orphan {
+    /// What is at `path`, if it is there and was last written longer than `age` ago.
+    pub(crate) fn older_than(path: PathBuf, age: Duration, now: Timestamp) -> io::Result<Option<Self>> {
+        let metadata = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        let modified = modified(&metadata);
+        let old = age.is_zero() || now.micros_since(modified) > age.as_micros() as i64;
+        let bytes = if metadata.is_dir() { 0 } else { metadata.len() };
+        Ok(old.then_some(Self {
+            path,
+            bytes,
+            modified,
+        }))
+    }
+}
+
+/// The version after which a file or folder is named.
+pub(crate) fn version_of(path: &Path) -> Option<VersionId> {
+    path.file_name()?.to_str()?.parse().ok()
+}
+
 impl<Z: Zone> Store<Z> {
-    /// Lists what no manifest names and what is older than `age`: pending files and scratch folders that a crash left,
-    /// and objects of versions that never got (or no longer have) a manifest. `age` must exceed the longest ingest,
-    /// since a running one has objects that no manifest names yet.
+    /// Lists what is left over: pending files and scratch folders that nobody holds any more, whatever is there of
+    /// versions that failed, and objects older than `age` that the manifest of their version does not name, which an
+    /// attempt that was cut off has left.
+    ///
+    /// Versions that are not known are no orphans: objects are written for versions that the database knows, so it is the
+    /// database that lost them, or it is another portal's. See [`Self::list_versions`].
     ///
     /// # Errors
     /// A failure of the disk.
     pub fn list_orphans(
         &self,
-        manifests: &[Manifest],
+        known: &HashMap<VersionId, Known>,
         age: Duration,
         now: Timestamp,
     ) -> Result<Vec<Orphan>, StorageError> {
         let io = |error| StorageError::io("list objects", Z::NAME, error);
-        let named: HashMap<VersionId, _> = manifests.iter().map(|m| (m.version, m.object_names())).collect();
-        let mut found = Vec::new();
-        let mut look = |path: PathBuf| -> io::Result<()> {
-            let metadata = fs::symlink_metadata(&path)?;
-            let modified = modified(&metadata);
-            if now.micros_since(modified) > age.as_micros() as i64 {
-                let bytes = if metadata.is_dir() { 0 } else { metadata.len() };
-                found.push(Orphan {
-                    path,
-                    bytes,
-                    modified,
-                });
-            }
-            Ok(())
-        };
-        for entry in fs::read_dir(self.root().join(PENDING)).map_err(io)? {
-            look(entry.map_err(io)?.path()).map_err(io)?;
-        }
-        for folder in fs::read_dir(self.root().join(VERSIONS)).map_err(io)? {
-            let folder = folder.map_err(io)?;
-            let version = folder
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse::<VersionId>().ok());
-            let kept = version.and_then(|version| named.get(&version));
-            let Some(kept) = kept else {
-                look(folder.path()).map_err(io)?;
-                continue;
-            };
-            for entry in fs::read_dir(folder.path()).map_err(io)? {
-                let entry = entry.map_err(io)?;
-                if !entry.file_name().to_str().is_some_and(|name| kept.contains(name)) {
-                    look(entry.path()).map_err(io)?;
+        let mut found = self.list_abandoned(now).map_err(io)?;
+        for version in self.list_versions()? {
+            let folder = self.version_folder(version);
+            match known.get(&version) {
+                None | Some(Known::BeingWritten) => {}
+                Some(Known::Nothing) => {
+                    found.extend(Orphan::older_than(folder, Duration::ZERO, now).map_err(io)?);
+                }
+                Some(Known::Complete(manifest)) => {
+                    let named = manifest.object_names();
+                    for entry in fs::read_dir(folder).map_err(io)? {
+                        let entry = entry.map_err(io)?;
+                        if !entry
+                            .file_name()
+                            .to_str()
+                            .is_some_and(|name| named.contains(name))
+                        {
+                            found.extend(Orphan::older_than(entry.path(), age, now).map_err(io)?);
+                        }
+                    }
                 }
             }
         }
         Ok(found)
+    }
+
+    /// Pending files and folders whose makers are dead.
+    fn list_abandoned(&self, now: Timestamp) -> io::Result<Vec<Orphan>> {
+        let pending = self.root().join(PENDING);
+        let _door = hold::looking(&pending)?;
+        let mut found = Vec::new();
+        for entry in fs::read_dir(pending)? {
+            let path = entry?.path();
+            if !hold::is_held(&path) {
+                found.extend(Orphan::older_than(path, Duration::ZERO, now)?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// The versions of which there are objects.
+    ///
+    /// # Errors
+    /// A failure of the disk.
+    pub fn list_versions(&self) -> Result<Vec<VersionId>, StorageError> {
+        let list = || {
+            let folders = fs::read_dir(self.root().join(VERSIONS))?;
+            folders
+                .map(|folder| Ok(folder?.path()))
+                .collect::<io::Result<Vec<_>>>()
+        };
+        let folders = list().map_err(|error| StorageError::io("list versions", Z::NAME, error))?;
+        Ok(folders.iter().filter_map(|folder| version_of(folder)).collect())
     }
 
     /// Removes orphans. One that is gone already is no error.

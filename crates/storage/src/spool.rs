@@ -1,5 +1,6 @@
 //! Uploads and scratch files. Both hold originals, so both live in quarantine.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,7 +11,8 @@ use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::error::{StorageError, sync_folder};
-use crate::orphan::modified;
+use crate::hold;
+use crate::orphan::{Known, Orphan, version_of};
 use crate::pending::create_folder;
 use crate::zone::{PENDING, Quarantine, QuarantineStore, Zone};
 
@@ -110,7 +112,11 @@ impl Write for Spool {
 
 /// A folder for spill files, removed with what is in it when dropped.
 #[derive(Debug)]
-pub struct Scratch(TempDir);
+pub struct Scratch {
+    folder: TempDir,
+    /// Tells it from one that a crash has left.
+    _held: File,
+}
 
 impl Scratch {
     /// A new file in the folder, open for writing.
@@ -118,7 +124,7 @@ impl Scratch {
     /// # Errors
     /// A failure of the disk.
     pub fn create(&self, name: &str) -> Result<File, StorageError> {
-        File::create_new(self.0.path().join(name))
+        File::create_new(self.folder.path().join(name))
             .map_err(|e| StorageError::io("create a spill file", Quarantine::NAME, e))
     }
 
@@ -127,7 +133,7 @@ impl Scratch {
     /// # Errors
     /// A failure of the disk.
     pub fn open(&self, name: &str) -> Result<File, StorageError> {
-        File::open(self.0.path().join(name))
+        File::open(self.folder.path().join(name))
             .map_err(|e| StorageError::io("open a spill file", Quarantine::NAME, e))
     }
 
@@ -136,7 +142,7 @@ impl Scratch {
     /// # Errors
     /// A failure of the disk.
     pub fn remove(&self, name: &str) -> Result<(), StorageError> {
-        fs::remove_file(self.0.path().join(name))
+        fs::remove_file(self.folder.path().join(name))
             .map_err(|e| StorageError::io("remove a spill file", Quarantine::NAME, e))
     }
 }
@@ -148,9 +154,8 @@ impl QuarantineStore {
     /// [`StorageError::Full`] or a failure of the disk.
     pub fn spool(&self, limit: u64) -> Result<Spool, StorageError> {
         self.check_space(0)?;
-        let file = tempfile::Builder::new()
-            .prefix("upload-")
-            .tempfile_in(self.root().join(PENDING))
+        let file = self
+            .make_file("upload-")
             .map_err(|e| StorageError::io("spool an upload", Quarantine::NAME, e))?;
         Ok(Spool {
             store: self.clone(),
@@ -167,11 +172,15 @@ impl QuarantineStore {
     /// # Errors
     /// A failure of the disk.
     pub fn scratch(&self) -> Result<Scratch, StorageError> {
-        tempfile::Builder::new()
-            .prefix("scratch-")
-            .tempdir_in(self.root().join(PENDING))
-            .map(Scratch)
-            .map_err(|e| StorageError::io("create a scratch folder", Quarantine::NAME, e))
+        let make = || {
+            let pending = self.root().join(PENDING);
+            let _door = hold::making(&pending)?;
+            let folder = tempfile::Builder::new().prefix("scratch-").tempdir_in(pending)?;
+            let held = File::open(folder.path())?;
+            hold::take(&held)?;
+            Ok(Scratch { folder, _held: held })
+        };
+        make().map_err(|e| StorageError::io("create a scratch folder", Quarantine::NAME, e))
     }
 
     /// The kept original of a version, if there is one. A restarted ingest finds its file here.
@@ -192,25 +201,40 @@ impl QuarantineStore {
         }
     }
 
-    /// Removes originals kept longer than `age`: the schedule on which quarantine is emptied.
+    /// Lists the versions whose originals nobody needs: those that failed, those that are not known although the
+    /// original is older than `lost` (a crash came between the two), and those kept longer than `age`: the schedule on
+    /// which quarantine is emptied.
     ///
     /// # Errors
     /// A failure of the disk.
-    pub fn remove_uploads_older_than(&self, age: Duration, now: Timestamp) -> Result<usize, StorageError> {
+    pub fn list_old_uploads(
+        &self,
+        known: &HashMap<VersionId, Known>,
+        lost: Duration,
+        age: Duration,
+        now: Timestamp,
+    ) -> Result<Vec<VersionId>, StorageError> {
         let io = |error| StorageError::io("list uploads", Quarantine::NAME, error);
         let folder = match fs::read_dir(self.root().join(UPLOADS)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             other => other.map_err(io)?,
         };
-        let mut removed = 0;
+        let mut found = Vec::new();
         for entry in folder {
-            let entry = entry.map_err(io)?;
-            if now.micros_since(modified(&entry.metadata().map_err(io)?)) > age.as_micros() as i64 {
-                fs::remove_file(entry.path()).map_err(io)?;
-                removed += 1;
+            let path = entry.map_err(io)?.path();
+            let Some(version) = version_of(&path) else {
+                continue;
+            };
+            let most = match known.get(&version) {
+                Some(Known::Nothing) => Duration::ZERO,
+                Some(Known::BeingWritten | Known::Complete(_)) => age,
+                None => lost.min(age),
+            };
+            if Orphan::older_than(path, most, now).map_err(io)?.is_some() {
+                found.push(version);
             }
         }
-        Ok(removed)
+        Ok(found)
     }
 
     fn upload_path(&self, version: VersionId) -> PathBuf {

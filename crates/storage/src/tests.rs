@@ -1,6 +1,7 @@
 //! Publishing survives crashes and full disks; zones keep apart; orphans are found.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+use std::collections::HashMap;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -14,6 +15,7 @@ use crate::*;
 
 const CHILD_ROOT: &str = "STORAGE_TEST_ROOT";
 const LATER: Timestamp = Timestamp::from_micros(i64::MAX / 2);
+const OLD: Duration = Duration::from_secs(86_400);
 const DATA: &[u8] = b"bytes of an object";
 
 fn version() -> VersionId {
@@ -181,7 +183,15 @@ fn a_crash_between_any_two_steps_leaves_nothing_or_all() {
                 "{step}"
             );
         }
-        let orphans = store.list_orphans(&[], Duration::ZERO, LATER).unwrap();
+        // The dead process' pending file goes at once, both versions as they failed.
+        let failed = store
+            .list_versions()
+            .unwrap()
+            .into_iter()
+            .map(|id| (id, Known::Nothing));
+        let orphans = store
+            .list_orphans(&failed.collect(), OLD, Timestamp::from_micros(0))
+            .unwrap();
         store.remove_orphans(&orphans).unwrap();
         assert!(files(root.path()).is_empty(), "{step}");
     }
@@ -241,45 +251,153 @@ fn the_reserve_is_kept_free() {
     assert!(open(root.path()).check_space(u64::MAX).is_err());
 }
 
-#[test]
-fn only_what_no_manifest_names_and_is_old_is_an_orphan() {
-    let root = tempfile::tempdir().unwrap();
-    let store = open(root.path());
-    let id = version();
-    let stored = publish(&store, id, DATA).unwrap();
-    let extra = publish(&store, id, b"never named").unwrap();
-    let gone = VersionId::at(Timestamp::from_micros(5_000_000));
-    publish(&store, gone, DATA).unwrap();
-    let pending = store.begin(id, "csv").unwrap();
+fn nothing() -> StoredObject {
+    StoredObject {
+        name: "nothing".to_owned(),
+        sha256: String::new(),
+        bytes: 0,
+    }
+}
+
+/// The manifest of a version of one object.
+fn manifest(version: VersionId, stored: &StoredObject) -> Manifest {
     let part = Part {
         name: stored.name.clone(),
-        sha256: stored.sha256,
+        sha256: stored.sha256.clone(),
         bytes: stored.bytes,
         rows: 1,
         unit_range: None,
     };
-    let manifest = Manifest {
-        version: id,
+    Manifest {
+        version,
         fields: vec![],
         rows: 1,
         clustered: false,
         parts: vec![part],
         distributions: vec![],
-    };
-    let manifests = [manifest];
-    let young = Duration::from_secs(86_400);
+    }
+}
+
+#[test]
+fn only_what_is_left_over_is_an_orphan() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path());
+    let [complete, written, failed, unknown] = [1, 2, 3, 4].map(|n| VersionId::at(Timestamp::from_micros(n)));
+    let stored = publish(&store, complete, DATA).unwrap();
+    let unnamed = publish(&store, complete, b"of an attempt that was cut off").unwrap();
+    for version in [written, failed, unknown] {
+        publish(&store, version, DATA).unwrap();
+    }
+    let pending = store.begin(complete, "csv").unwrap();
+    let known = HashMap::from([
+        (complete, Known::Complete(manifest(complete, &stored))),
+        (written, Known::BeingWritten),
+        (failed, Known::Nothing),
+    ]);
     let now = Timestamp::from_micros(jiff_free_now());
-    assert!(store.list_orphans(&manifests, young, now).unwrap().is_empty());
-    let orphans = store.list_orphans(&manifests, Duration::ZERO, LATER).unwrap();
-    assert_eq!(orphans.len(), 3, "{orphans:?}");
-    store.remove_orphans(&orphans).unwrap();
-    store.remove_orphans(&orphans).unwrap();
-    assert!(store.local_path(id, &stored.name).unwrap().is_file());
-    assert!(!store.local_path(id, &extra.name).unwrap().exists());
-    drop(pending);
-    store.remove_version(id).unwrap();
-    store.remove_version(id).unwrap();
+    let sweep = |now| {
+        let orphans = store.list_orphans(&known, OLD, now).unwrap();
+        store.remove_orphans(&orphans).unwrap();
+        store.remove_orphans(&orphans).unwrap();
+        orphans.len()
+    };
+    assert_eq!(sweep(now), 1, "what failed goes at once");
+    assert!(
+        store.local_path(complete, &unnamed.name).unwrap().is_file(),
+        "still young"
+    );
+    assert_eq!(sweep(LATER), 1, "what nobody names goes when it is old");
+    assert!(!store.local_path(complete, &unnamed.name).unwrap().exists());
+    assert_eq!(sweep(LATER), 0);
+    for version in [complete, written, unknown] {
+        assert!(
+            store.local_path(version, &stored.name).unwrap().is_file(),
+            "{version}"
+        );
+    }
+    let mut left = store.list_versions().unwrap();
+    left.sort_unstable();
+    assert_eq!(left, [complete, written, unknown]);
+    // What somebody is writing, however long ago it was begun, can be published.
+    assert!(pending.publish().is_ok());
+    for version in [complete, complete, written, unknown] {
+        store.remove_version(version).unwrap();
+    }
     assert!(files(root.path()).is_empty());
+}
+
+#[test]
+fn child_leaves_everything_half_done() {
+    let Ok(root) = std::env::var(CHILD_ROOT) else {
+        return;
+    };
+    let quarantine = QuarantineStore::open(Path::new(&root), 0).unwrap();
+    let mut spool = quarantine.spool(1_000).unwrap();
+    spool.append(b"110101199003078515").unwrap();
+    let scratch = quarantine.scratch().unwrap();
+    scratch
+        .create("bucket-1")
+        .unwrap()
+        .write_all(b"110101199003078515")
+        .unwrap();
+    let mut pending = open(Path::new(&root)).begin(version(), "csv").unwrap();
+    pending.write_all(DATA).unwrap();
+    pending.sync().unwrap();
+    std::process::abort();
+}
+
+#[test]
+fn what_a_dead_process_was_writing_is_told_from_what_a_living_one_writes() {
+    let root = tempfile::tempdir().unwrap();
+    let (store, quarantine) = (open(root.path()), QuarantineStore::open(root.path(), 0).unwrap());
+    let mine = (
+        quarantine.spool(10).unwrap(),
+        quarantine.scratch().unwrap(),
+        store.begin(version(), "csv").unwrap(),
+    );
+    mine.1.create("bucket-1").unwrap();
+    let ours = files(root.path()).len();
+    assert!(!run_child("child_leaves_everything_half_done", root.path(), "never").success());
+    assert_eq!(files(root.path()).len(), ours + 3);
+    // No age: the files are as young as can be.
+    let now = Timestamp::from_micros(0);
+    let orphans = store.list_orphans(&HashMap::new(), OLD, now).unwrap();
+    assert_eq!(orphans.len(), 1);
+    store.remove_orphans(&orphans).unwrap();
+    let orphans = quarantine.list_orphans(&HashMap::new(), OLD, now).unwrap();
+    assert_eq!(orphans.len(), 2);
+    quarantine.remove_orphans(&orphans).unwrap();
+    assert_eq!(files(root.path()).len(), ours);
+    let (mut spool, scratch, pending) = mine;
+    spool.append(b"abc").unwrap();
+    spool.keep(version()).unwrap();
+    scratch.open("bucket-1").unwrap();
+    pending.publish().unwrap();
+}
+
+#[test]
+fn a_sweep_beside_busy_writers_takes_nothing_of_theirs() {
+    let root = tempfile::tempdir().unwrap();
+    let store = open(root.path());
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..3)
+            .map(|n: u8| {
+                let store = &store;
+                scope.spawn(move || {
+                    for round in 0..60_u8 {
+                        publish(store, version(), &[n, round]).unwrap();
+                    }
+                })
+            })
+            .collect();
+        while !writers.iter().all(|writer| writer.is_finished()) {
+            let orphans = store
+                .list_orphans(&HashMap::new(), Duration::ZERO, LATER)
+                .unwrap();
+            store.remove_orphans(&orphans).unwrap();
+        }
+    });
+    assert_eq!(files(root.path()).len(), 180);
 }
 
 /// A moment shortly after now, from a file's time: tests read no clock either.
@@ -316,18 +434,27 @@ fn a_spool_is_capped_kept_and_removed_on_schedule() {
     );
     assert_eq!(store.find_upload(id), Some(upload.path));
     let now = Timestamp::from_micros(jiff_free_now());
-    assert_eq!(
-        store
-            .remove_uploads_older_than(Duration::from_secs(3_600), now)
-            .unwrap(),
-        0
-    );
-    assert_eq!(
-        store
-            .remove_uploads_older_than(Duration::from_secs(3_600), LATER)
-            .unwrap(),
-        1
-    );
+    let old = |known: Option<Known>, now| {
+        let known = known.map(|known| (id, known)).into_iter().collect();
+        let old = store
+            .list_old_uploads(&known, Duration::from_secs(3_600), OLD, now)
+            .unwrap();
+        old.len()
+    };
+    let day = now.plus_seconds(80_000);
+    for (known, at_once, in_a_day) in [
+        (Some(Known::BeingWritten), 0, 0),
+        (Some(Known::Complete(manifest(id, &nothing()))), 0, 0),
+        (Some(Known::Nothing), 1, 1),
+        (None, 0, 1),
+    ] {
+        assert_eq!(
+            [now, day, LATER].map(|now| old(known.clone(), now)),
+            [at_once, in_a_day, 1],
+            "{known:?}"
+        );
+    }
+    store.remove_upload(id).unwrap();
     assert_eq!(store.find_upload(id), None);
     store.remove_upload(id).unwrap();
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs;
+use std::io;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt;
@@ -12,8 +13,10 @@ use bytes::Bytes;
 use model::VersionId;
 use object_store::local::LocalFileSystem;
 use object_store::{GetOptions, GetResult, ObjectStore, ObjectStoreExt};
+use tempfile::NamedTempFile;
 
 use crate::error::StorageError;
+use crate::hold;
 use crate::pending::{PendingObject, create_folder, is_object_name};
 
 /// A zone of privacy.md. Sealed: there are three.
@@ -155,9 +158,8 @@ impl<Z: Zone> Store<Z> {
             return Err(StorageError::Name(extension.chars().take(64).collect()));
         }
         self.check_space(0)?;
-        let file = tempfile::Builder::new()
-            .prefix("object-")
-            .tempfile_in(self.root.join(PENDING))
+        let file = self
+            .make_file("object-")
             .map_err(|e| StorageError::io("create a pending object", Z::NAME, e))?;
         Ok(PendingObject::new(
             file,
@@ -240,6 +242,15 @@ impl<Z: Zone> Store<Z> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Creates a file in `pending` that is told from one that a crash has left.
+    pub(crate) fn make_file(&self, prefix: &str) -> io::Result<NamedTempFile> {
+        let pending = self.root.join(PENDING);
+        let _door = hold::making(&pending)?;
+        let file = tempfile::Builder::new().prefix(prefix).tempfile_in(pending)?;
+        hold::take(file.as_file())?;
+        Ok(file)
     }
 
     pub(crate) fn version_folder(&self, version: VersionId) -> PathBuf {

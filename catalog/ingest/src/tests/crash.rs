@@ -1,5 +1,6 @@
 //! kill −9 in the middle leaves nothing visible.
 
+use std::collections::HashMap;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use std::time::Duration;
@@ -82,12 +83,13 @@ fn a_killed_ingest_leaves_nothing_visible_and_can_be_cleaned_up() {
                 .all(|file| file.to_string_lossy().contains("/pending/")),
             "{phase}"
         );
-        let later = Timestamp::from_micros(i64::MAX / 2);
-        let orphans = house.open.list_orphans(&[], Duration::ZERO, later).unwrap();
+        // At once, since the process is dead.
+        let (known, now) = (HashMap::new(), Timestamp::from_micros(0));
+        let orphans = house.open.list_orphans(&known, Duration::MAX, now).unwrap();
         house.open.remove_orphans(&orphans).unwrap();
-        let orphans = house.sandbox.list_orphans(&[], Duration::ZERO, later).unwrap();
+        let orphans = house.sandbox.list_orphans(&known, Duration::MAX, now).unwrap();
         house.sandbox.remove_orphans(&orphans).unwrap();
-        let orphans = house.quarantine.list_orphans(&[], Duration::ZERO, later).unwrap();
+        let orphans = house.quarantine.list_orphans(&known, Duration::MAX, now).unwrap();
         house.quarantine.remove_orphans(&orphans).unwrap();
         assert!(house.files().is_empty(), "{phase}");
         // And the same task can run again.

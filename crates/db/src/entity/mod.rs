@@ -27,7 +27,6 @@ pub(crate) mod request_dataset;
 pub(crate) mod session;
 pub(crate) mod setting;
 pub(crate) mod sign_in_throttle;
-pub(crate) mod storage_cleanup;
 pub(crate) mod task;
 pub(crate) mod token;
 pub(crate) mod usage_count;

@@ -16,7 +16,7 @@ macro_rules! steps {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 2] = steps!["0001_initial", "0002_project_end",];
+const STEPS: [Step; 3] = steps!["0001_initial", "0002_project_end", "0003_no_storage_cleanup",];
 
 /// Takes the steps that a database lacks.
 pub(crate) struct Migrator;

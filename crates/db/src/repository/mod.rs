@@ -18,7 +18,6 @@ pub mod project;
 pub mod request;
 pub mod session;
 pub mod setting;
-pub mod storage_cleanup;
 pub mod task;
 pub mod throttle;
 pub mod token;

@@ -261,19 +261,25 @@ pub async fn list_in_state(connection: &Connection, state: VersionState) -> Resu
     Ok(rows.into_iter().map(VersionId::from_uuid).collect())
 }
 
-/// Ids of all versions that are not failed: what storage must keep.
+/// All versions with where they stand: what storage may hold files of.
 ///
 /// # Errors
 /// If the database fails.
-pub async fn list_kept_ids(connection: &Connection) -> Result<Vec<VersionId>, Error> {
+pub async fn list_states(connection: &Connection) -> Result<Vec<(VersionId, VersionState)>, Error> {
     let rows = Entity::find()
         .select_only()
         .column(Column::Id)
-        .filter(Column::State.ne(VersionState::Failed.as_str()))
-        .into_tuple::<uuid::Uuid>()
+        .column(Column::State)
+        .into_tuple::<(uuid::Uuid, String)>()
         .all(&connection.executor())
         .await?;
-    Ok(rows.into_iter().map(VersionId::from_uuid).collect())
+    rows.into_iter()
+        .map(|(id, state)| Ok((VersionId::from_uuid(id), read_state(&state)?)))
+        .collect()
+}
+
+fn read_state(word: &str) -> Result<VersionState, Error> {
+    VersionState::from_word(word).ok_or_else(|| Error::corrupt("version.state", "unknown word"))
 }
 
 fn read(row: Model) -> Result<Version, Error> {
@@ -282,8 +288,7 @@ fn read(row: Model) -> Result<Version, Error> {
         id: VersionId::from_uuid(row.id),
         dataset_id: DatasetId::from_uuid(row.dataset_id),
         number: row.number,
-        state: VersionState::from_word(&row.state)
-            .ok_or_else(|| Error::corrupt("version.state", "unknown word"))?,
+        state: read_state(&row.state)?,
         created_by: UserId::from_uuid(row.created_by),
         source_name: row.source_name,
         options: row.options,

@@ -1,4 +1,4 @@
-//! Outbox, usage, settings, policies, clean-ups.
+//! Outbox, usage, settings, policies.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,6 @@ crate::on_both_databases!(
     the_outbox_keeps_what_was_not_handled,
     settings_agree_under_races,
     policies_are_dated,
-    cleanups_are_remembered_once,
 );
 
 async fn usage_adds_up_under_races(test: TestDatabase) {
@@ -154,23 +153,4 @@ async fn policies_are_dated(test: TestDatabase) {
     let tx = test.database.begin_write().await.unwrap();
     let error = crate::policy::insert(&tx, &policy(0, 0.2)).await.unwrap_err();
     assert!(error.violates(crate::policy::EFFECTIVE_FROM_KEY), "{error:?}");
-}
-
-async fn cleanups_are_remembered_once(test: TestDatabase) {
-    use crate::storage_cleanup::{cancel, list_due, remember, remove};
-    let tx = test.database.begin_write().await.unwrap();
-    remember(&tx, "open", "a", START.plus_seconds(60), START)
-        .await
-        .unwrap();
-    remember(&tx, "open", "a", START.plus_seconds(90), START)
-        .await
-        .unwrap();
-    remember(&tx, "open", "b", START, START).await.unwrap();
-    remember(&tx, "open", "c", START, START).await.unwrap();
-    cancel(&tx, "open", "c").await.unwrap();
-    let due = list_due(&tx, START, 10).await.unwrap();
-    assert_eq!(due.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), ["b"]);
-    remove(&tx, due[0].id).await.unwrap();
-    let due = list_due(&tx, START.plus_seconds(60), 10).await.unwrap();
-    assert_eq!(due.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), ["a"]);
 }

@@ -1,14 +1,15 @@
 //! Tidying up: what has ended, what nobody asks for again, what nothing points at.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use db::Database;
 use identity::SessionPolicy;
 use metrics_exporter_prometheus::PrometheusHandle;
-use model::{Clock, Timestamp};
+use model::{Clock, Timestamp, VersionId, VersionState};
 use shapan_config::Config;
-use storage::{Manifest, OpenStore, QuarantineStore, SandboxStore};
+use storage::{Known, OpenStore, QuarantineStore, SandboxStore};
 
 use crate::failure::Failure;
 use crate::portal::Portal;
@@ -21,7 +22,8 @@ const ROWS_EVERY: Duration = Duration::from_secs(10 * 60);
 const FILES_EVERY: Duration = Duration::from_secs(6 * 3_600);
 /// Hours that the answer to an Idempotency-Key is kept.
 const IDEMPOTENCY_HOURS: i64 = 24;
-/// Age of a file that nothing points at: longer than any ingest takes, since a running one has such files.
+/// Age from which a file that nothing points at is left over, where no more is known of it: a file is written before
+/// the row that names it.
 const ORPHAN_AGE: Duration = Duration::from_secs(48 * 3_600);
 /// How often metrics forget what was rendered.
 const METRICS_EVERY: Duration = Duration::from_secs(5);
@@ -43,7 +45,7 @@ pub(super) fn keep(background: &mut Background, config: &Config, portal: &Portal
     };
     background.keep_turns("files", FILES_EVERY, move || {
         let files = files.clone();
-        async move { files.tidy().await }
+        async move { files.tidy().await.map(drop) }
     });
 }
 
@@ -81,42 +83,73 @@ struct Files {
 }
 
 impl Files {
-    /// Removes originals whose time in quarantine is over, and files that no manifest names.
-    async fn tidy(&self) -> Result<(), Failure> {
-        let mut manifests = Vec::new();
-        for id in db::version::list_kept_ids(self.db.read()).await? {
-            if let Some(manifest) = db::version::find(self.db.read(), id)
-                .await?
-                .and_then(|v| v.manifest)
-                && !manifest.is_null()
-            {
-                let manifest: Manifest = serde_json::from_value(manifest)
-                    .map_err(Failure::cannot(format_args!("read the manifest of version {id}")))?;
-                manifests.push(manifest);
-            }
+    /// Removes what is left over: by crashes, of versions that failed, and originals whose time in quarantine is over.
+    async fn tidy(&self) -> Result<usize, Failure> {
+        let mut known = HashMap::new();
+        for (id, state) in db::version::list_states(self.db.read()).await? {
+            known.insert(id, self.known(id, state).await?);
         }
         let files = self.clone();
-        tokio::task::spawn_blocking(move || files.remove(&manifests)).await?
+        tokio::task::spawn_blocking(move || files.remove(&known)).await?
     }
 
-    fn remove(&self, manifests: &[Manifest]) -> Result<(), Failure> {
+    async fn known(&self, id: VersionId, state: VersionState) -> Result<Known, Failure> {
+        match state {
+            VersionState::Failed => return Ok(Known::Nothing),
+            VersionState::Ingesting => return Ok(Known::BeingWritten),
+            VersionState::Ready | VersionState::Released | VersionState::Retired => {}
+        }
+        let version = db::version::find(self.db.read(), id).await?;
+        // One in quarantine is ready without a manifest: it can be sent to be read again at any moment.
+        match version
+            .and_then(|version| version.manifest)
+            .filter(|manifest| !manifest.is_null())
+        {
+            None => Ok(Known::BeingWritten),
+            Some(manifest) => serde_json::from_value(manifest)
+                .map(Known::Complete)
+                .map_err(Failure::cannot(format_args!("read the manifest of version {id}"))),
+        }
+    }
+
+    fn remove(&self, known: &HashMap<VersionId, Known>) -> Result<usize, Failure> {
         let now = self.clock.now();
+        let there = [self.protected.list_versions()?, self.open.list_versions()?].concat();
+        let unknown = there
+            .iter()
+            .filter(|version| !known.contains_key(version))
+            .count();
+        if unknown > 0 {
+            tracing::warn!(
+                versions = unknown,
+                "there are files of versions that the database does not know; they are left alone: is it the database \
+                 of this data folder, and not an older one?"
+            );
+        }
+        // Without any version it may be an empty database in the place of this portal's: nothing is given up early.
+        let lost = if known.is_empty() {
+            self.quarantine_age
+        } else {
+            ORPHAN_AGE
+        };
         let originals = self
             .quarantine
-            .remove_uploads_older_than(self.quarantine_age, now)?;
-        let mut orphans = 0;
-        let found = self.quarantine.list_orphans(&[], ORPHAN_AGE, now)?;
-        self.quarantine.remove_orphans(&found)?;
-        orphans += found.len();
-        let found = self.protected.list_orphans(manifests, ORPHAN_AGE, now)?;
-        self.protected.remove_orphans(&found)?;
-        orphans += found.len();
-        let found = self.open.list_orphans(manifests, ORPHAN_AGE, now)?;
-        self.open.remove_orphans(&found)?;
-        orphans += found.len();
-        if originals + orphans > 0 {
-            tracing::info!(originals, orphans, "files were tidied up");
+            .list_old_uploads(known, lost, self.quarantine_age, now)?;
+        for version in &originals {
+            self.quarantine.remove_upload(*version)?;
         }
-        Ok(())
+        let found = self.quarantine.list_orphans(known, ORPHAN_AGE, now)?;
+        self.quarantine.remove_orphans(&found)?;
+        let mut removed = originals.len() + found.len();
+        let found = self.protected.list_orphans(known, ORPHAN_AGE, now)?;
+        self.protected.remove_orphans(&found)?;
+        removed += found.len();
+        let found = self.open.list_orphans(known, ORPHAN_AGE, now)?;
+        self.open.remove_orphans(&found)?;
+        removed += found.len();
+        if removed > 0 {
+            tracing::info!(removed, "files were tidied up");
+        }
+        Ok(removed)
     }
 }
