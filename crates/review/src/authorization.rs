@@ -1,11 +1,9 @@
 //! What the authority is told of requests and datasets. It alone says *who* may act; [`crate::state`] says *when*.
 
-use std::collections::BTreeSet;
-
 use db::dataset::Dataset;
 use db::request::{GivenOpinion, Request};
 use identity::{Action, Actor, Resource};
-use model::{DatasetState, OrganizationId, RequestId, RequestState, Role, Slug};
+use model::{DatasetState, RequestId, RequestState, Slug};
 
 use crate::{Review, ReviewError};
 
@@ -21,7 +19,17 @@ impl Seen {
     /// The request in this state, to the authority. Asking with the state that an act needs leaves the question
     /// who may act; the state machine answers the other, with its reason, inside the act's transaction.
     pub(crate) fn in_state(&self, state: RequestState) -> Resource {
-        resource_of(&self.request, &self.datasets, state)
+        let owners = self.datasets.iter().map(|dataset| dataset.organization_id);
+        let assessors = self.opinions.iter().map(|opinion| opinion.organization_id);
+        Resource::Request {
+            kind: self.request.kind,
+            organization: self.request.organization_id,
+            owners: owners.collect(),
+            assessors: assessors.collect(),
+            level: self.request.level,
+            special: self.request.special,
+            state,
+        }
     }
 }
 
@@ -76,16 +84,9 @@ impl Review {
         }
     }
 
-    /// Whether the actor may know of the request. Assessors know of those that wait for an opinion and of those
-    /// that have their organisation's: so none reads another's opinion before, or instead of, giving their own.
+    /// Whether the actor may know of the request.
     pub(crate) fn sees(&self, actor: &Actor, seen: &Seen) -> bool {
-        if !self.allows(actor, Action::ViewRequest, &seen.in_state(seen.request.state)) {
-            return false;
-        }
-        let mine = |opinion: &GivenOpinion| Some(opinion.organization_id) == actor.organization();
-        !actor.has_role(Role::Assessor)
-            || seen.request.state == RequestState::AwaitingOpinion
-            || seen.opinions.iter().any(mine)
+        self.allows(actor, Action::ViewRequest, &seen.in_state(seen.request.state))
     }
 }
 
@@ -97,16 +98,4 @@ pub(crate) fn of_dataset(dataset: &Dataset) -> Resource {
         dataset.state,
         dataset.metadata.special,
     )
-}
-
-fn resource_of(request: &Request, datasets: &[Dataset], state: RequestState) -> Resource {
-    let owners: BTreeSet<OrganizationId> = datasets.iter().map(|dataset| dataset.organization_id).collect();
-    Resource::Request {
-        kind: request.kind,
-        organization: request.organization_id,
-        owners,
-        level: request.level,
-        special: request.special,
-        state,
-    }
 }

@@ -27,9 +27,11 @@ pub enum Resource {
         organization: OrganizationId,
         /// The departments that provide the datasets it is about.
         owners: BTreeSet<OrganizationId>,
-        /// The highest level among them.
+        /// The assessing organisations that have given an opinion on it.
+        assessors: BTreeSet<OrganizationId>,
+        /// The highest level among the datasets.
         level: Level,
-        /// Whether one of them is special.
+        /// Whether one of the datasets is special.
         special: bool,
         /// Where it stands.
         state: RequestState,
@@ -101,6 +103,7 @@ impl Resource {
                 kind,
                 organization,
                 owners,
+                assessors,
                 level: grade,
                 special,
                 state,
@@ -112,6 +115,10 @@ impl Resource {
                     (
                         "owners".to_owned(),
                         RestrictedExpression::new_set(owners.iter().map(id)),
+                    ),
+                    (
+                        "assessors".to_owned(),
+                        RestrictedExpression::new_set(assessors.iter().map(id)),
                     ),
                     ("level".to_owned(), level(Some(*grade))),
                     ("special".to_owned(), RestrictedExpression::new_bool(*special)),

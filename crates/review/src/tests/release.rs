@@ -212,6 +212,9 @@ async fn levels_are_routed_and_due_by_the_policy_in_force() {
             Timestamp::parse("2026-11-23T16:00:00Z").unwrap()
         );
         assert_eq!(request.policy_id, Some(row.as_uuid()));
+        // Whoever is to give an opinion sees the request and can.
+        let told = outcome(&world.opine("assessor", &request, Opinion::Safe).await);
+        assert_eq!(told, if assessed { "ok" } else { "not-found" }, "{level}");
     }
 }
 
