@@ -91,12 +91,21 @@ impl Review {
         request.revision = db::request::change_state(&tx, id, revision, request.state, to, now).await?;
         request.state = to;
         request.decided_at = Some(now);
+        let act = match request.kind {
+            RequestKind::Release => Act::ReleaseDecided,
+            RequestKind::Access => Act::AccessDecided,
+        };
+        let leaf = record::leaf(act, actor, &request, now)
+            .fact("decision", decision.as_str())
+            .fact("level", request.level.to_string());
+        let (mut leaf, nonce) = record::with_reason(leaf, record::DECISION_REASON, &reason)?;
         let given = GivenDecision {
             id: crate::fresh(now),
             request_id: id,
             user_id: user,
             decision,
             reason,
+            reason_nonce: Some(nonce),
             budget: grant
                 .map(serde_json::to_value)
                 .transpose()
@@ -106,13 +115,6 @@ impl Review {
         };
         db::request::insert_decision(&tx, &given).await?;
         let datasets = crate::view::load_datasets(&tx, id).await?;
-        let act = match request.kind {
-            RequestKind::Release => Act::ReleaseDecided,
-            RequestKind::Access => Act::AccessDecided,
-        };
-        let mut leaf = record::leaf(act, actor, &request, now)
-            .fact("decision", decision.as_str())
-            .fact("level", request.level.to_string());
         if let Some(grant) = grant {
             leaf = leaf
                 .fact("epsilon", grant.epsilon.to_string())

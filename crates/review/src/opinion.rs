@@ -39,6 +39,10 @@ impl Review {
         let to = state::next(request.state, Step::Opine(opinion), false)?;
         request.revision = db::request::change_state(&tx, id, revision, request.state, to, now).await?;
         request.state = to;
+        let leaf = record::leaf(Act::OpinionGiven, actor, &request, now)
+            .fact("opinion", opinion.as_str())
+            .fact("level", request.level.to_string());
+        let (leaf, nonce) = record::with_reason(leaf, record::OPINION_REASON, &reason)?;
         let given = GivenOpinion {
             id: crate::fresh(now),
             request_id: id,
@@ -46,6 +50,7 @@ impl Review {
             user_id: user,
             opinion,
             reason,
+            reason_nonce: Some(nonce),
             created_at: now,
         };
         db::request::insert_opinion(&tx, &given).await.map_err(|error| {
@@ -55,9 +60,6 @@ impl Review {
                 error.into()
             }
         })?;
-        let leaf = record::leaf(Act::OpinionGiven, actor, &request, now)
-            .fact("opinion", opinion.as_str())
-            .fact("level", request.level.to_string());
         let leaf = record::with_datasets(leaf, &crate::view::load_datasets(&tx, id).await?);
         record::append(&tx, leaf, now).await?;
         tx.commit().await?;

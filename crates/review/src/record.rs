@@ -4,8 +4,9 @@ use db::Tx;
 use db::dataset::Dataset;
 use db::request::Request;
 use identity::Actor;
-use ledger::{Act, Leaf, LeafBuilder};
+use ledger::{Act, Leaf, LeafBuilder, Nonce, Opening};
 use model::Timestamp;
+use serde_json::Value;
 
 use crate::ReviewError;
 use crate::payload::Payload;
@@ -27,6 +28,31 @@ pub(crate) fn with_texts(mut leaf: LeafBuilder, payload: &Payload) -> Result<Lea
         leaf = leaf.commitment(name, commitment);
     }
     Ok(leaf)
+}
+
+/// The name of the commitment to an opinion's reason.
+pub(crate) const OPINION_REASON: &str = "opinion_reason";
+/// The name of the commitment to a decision's reason.
+pub(crate) const DECISION_REASON: &str = "decision_reason";
+
+/// Adds a commitment to a reason, be it empty, and gives what opens it: whoever is shown the reason later can see that
+/// it is what was given.
+pub(crate) fn with_reason(
+    leaf: LeafBuilder,
+    name: &str,
+    reason: &str,
+) -> Result<(LeafBuilder, Nonce), ReviewError> {
+    let opening = Opening::seal(Value::from(reason)).map_err(|_| ReviewError::Internal("no random bytes"))?;
+    let commitment = opening
+        .commitment()
+        .map_err(|_| ReviewError::Internal("commitment"))?;
+    Ok((leaf.commitment(name, commitment), opening.nonce))
+}
+
+/// What opens the commitment to a stored reason, with its name.
+pub(crate) fn opening(name: &str, reason: &str, nonce: Option<Nonce>) -> Option<(String, Opening)> {
+    let value = Value::from(reason);
+    nonce.map(|nonce| (name.to_owned(), Opening { nonce, value }))
 }
 
 /// Writes the leaf in the act's own transaction.

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::authorization::{Seen, of_dataset};
 use crate::payload::{Payload, RequestText};
-use crate::{BudgetGrant, Review, ReviewError};
+use crate::{BudgetGrant, Review, ReviewError, record};
 
 /// The most requests that one list holds.
 const MAX_PAGE: u64 = 100;
@@ -91,7 +91,8 @@ pub struct RequestView {
     pub organization: Organization,
     /// What they say.
     pub text: RequestText,
-    /// What opens the commitments to these texts in the ledger, by the text's name.
+    /// What opens the commitments in the ledger to the texts that this reader is shown, by the commitment's name: those
+    /// of the request, then `opinion_reason` and `decision_reason`.
     pub openings: Vec<(String, Opening)>,
     /// What it is about.
     pub datasets: Vec<DatasetEvidence>,
@@ -260,12 +261,19 @@ impl Review {
         }
         let bureau = actor.has_role(Role::Reviewer) || actor.has_role(Role::Auditor);
         let mut names = HashMap::new();
+        let text = payload.texts_of(request.kind);
+        let mut openings: Vec<(String, Opening)> = payload.texts.into_iter().collect();
         let mut given = Vec::with_capacity(opinions.len());
         for opinion in opinions {
             // An assessor reads their own organisation's opinion only.
             if actor.has_role(Role::Assessor) && Some(opinion.organization_id) != actor.organization() {
                 continue;
             }
+            openings.extend(record::opening(
+                record::OPINION_REASON,
+                &opinion.reason,
+                opinion.reason_nonce,
+            ));
             given.push(GivenOpinion {
                 organization: name_of(connection, &mut names, opinion.organization_id).await?,
                 user: bureau.then_some(opinion.user_id),
@@ -285,11 +293,15 @@ impl Review {
             })
         };
         let decisions = db::request::list_decisions(connection, id).await?;
+        for decision in &decisions {
+            let nonce = decision.reason_nonce.clone();
+            openings.extend(record::opening(record::DECISION_REASON, &decision.reason, nonce));
+        }
         Ok(RequestView {
             summary,
             organization,
-            text: payload.texts_of(request.kind),
-            openings: payload.texts.into_iter().collect(),
+            text,
+            openings,
             datasets: evidence,
             opinions: given,
             decisions: decisions

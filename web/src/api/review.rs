@@ -300,6 +300,11 @@ pub fn describe(view: &RequestView) -> Value {
     value["datasets"] = json!(datasets);
     value["opinions"] = json!(opinions);
     value["decisions"] = json!(decisions);
+    value["openings"] = view
+        .openings
+        .iter()
+        .map(|(name, opening)| (name.clone(), json!(opening)))
+        .collect();
     value["project"] = json!(view.project);
     value["permitted"] = json!({
         "withdraw": view.permitted.withdraw, "give_opinion": view.permitted.give_opinion,

@@ -1,4 +1,5 @@
-//! The table `decision`; its columns are explained in `migration/0001_initial.sql`.
+//! The table `decision`; its columns are explained in `migration/0001_initial.sql` and
+//! `migration/0004_reason_nonce.sql`.
 
 use sea_orm::entity::prelude::*;
 
@@ -14,6 +15,7 @@ pub struct Model {
     pub budget: Option<Json>,
     pub policy_id: Option<Uuid>,
     pub created_at: i64,
+    pub reason_nonce: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,4 +1,5 @@
-//! The table `opinion`; its columns are explained in `migration/0001_initial.sql`.
+//! The table `opinion`; its columns are explained in `migration/0001_initial.sql` and
+//! `migration/0004_reason_nonce.sql`.
 
 use sea_orm::entity::prelude::*;
 
@@ -13,6 +14,7 @@ pub struct Model {
     pub opinion: String,
     pub reason: String,
     pub created_at: i64,
+    pub reason_nonce: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,7 +16,12 @@ macro_rules! steps {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 3] = steps!["0001_initial", "0002_project_end", "0003_no_storage_cleanup",];
+const STEPS: [Step; 4] = steps![
+    "0001_initial",
+    "0002_project_end",
+    "0003_no_storage_cleanup",
+    "0004_reason_nonce",
+];
 
 /// Takes the steps that a database lacks.
 pub(crate) struct Migrator;

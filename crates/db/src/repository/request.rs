@@ -1,5 +1,6 @@
 //! Release and access requests, with the opinions and decisions on them.
 
+use ledger::Nonce;
 use model::{
     DatasetId, Decision, Level, Opinion, OrganizationId, RequestId, RequestKind, RequestState, Timestamp,
     UserId, VersionId,
@@ -64,6 +65,8 @@ pub struct GivenOpinion {
     pub opinion: Opinion,
     /// Why.
     pub reason: String,
+    /// What opens the ledger's commitment to the reason; none for those from before there was one.
+    pub reason_nonce: Option<Nonce>,
     /// When.
     pub created_at: Timestamp,
 }
@@ -81,6 +84,8 @@ pub struct GivenDecision {
     pub decision: Decision,
     /// Why.
     pub reason: String,
+    /// What opens the ledger's commitment to the reason; none for those from before there was one.
+    pub reason_nonce: Option<Nonce>,
     /// The budget granted with an access request.
     pub budget: Option<Value>,
     /// The rules in force.
@@ -183,6 +188,7 @@ pub async fn insert_opinion(tx: &Tx, given: &GivenOpinion) -> Result<(), Error> 
         user_id: Set(given.user_id.as_uuid()),
         opinion: Set(given.opinion.as_str().to_owned()),
         reason: Set(given.reason.clone()),
+        reason_nonce: Set(given.reason_nonce.clone().map(String::from)),
         created_at: Set(given.created_at.as_micros()),
     };
     opinion::Entity::insert(row)
@@ -202,6 +208,7 @@ pub async fn insert_decision(tx: &Tx, given: &GivenDecision) -> Result<(), Error
         user_id: Set(given.user_id.as_uuid()),
         decision: Set(given.decision.as_str().to_owned()),
         reason: Set(given.reason.clone()),
+        reason_nonce: Set(given.reason_nonce.clone().map(String::from)),
         budget: Set(given.budget.clone()),
         policy_id: Set(given.policy_id),
         created_at: Set(given.created_at.as_micros()),
@@ -273,6 +280,7 @@ pub async fn list_opinions(connection: &Connection, id: RequestId) -> Result<Vec
             opinion: Opinion::from_word(&row.opinion)
                 .ok_or_else(|| Error::corrupt("opinion.opinion", "unknown word"))?,
             reason: row.reason,
+            reason_nonce: row.reason_nonce.map(read_nonce).transpose()?,
             created_at: Timestamp::from_micros(row.created_at),
         })
     };
@@ -297,6 +305,7 @@ pub async fn list_decisions(connection: &Connection, id: RequestId) -> Result<Ve
             decision: Decision::from_word(&row.decision)
                 .ok_or_else(|| Error::corrupt("decision.decision", "unknown word"))?,
             reason: row.reason,
+            reason_nonce: row.reason_nonce.map(read_nonce).transpose()?,
             budget: row.budget,
             policy_id: row.policy_id,
             created_at: Timestamp::from_micros(row.created_at),
@@ -385,6 +394,10 @@ pub async fn find_open_release(
         .one(&connection.executor())
         .await?;
     row.map(read).transpose()
+}
+
+fn read_nonce(text: String) -> Result<Nonce, Error> {
+    Nonce::try_from(text).map_err(|error| Error::corrupt("reason_nonce", error))
 }
 
 fn read(row: Model) -> Result<Request, Error> {

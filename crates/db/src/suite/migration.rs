@@ -1,7 +1,9 @@
 //! A database of an earlier release is brought up to date with what is in it.
 
+use model::{ProjectId, RequestId};
 use sea_orm_migration::MigratorTrait;
 
+use super::allocation::World;
 use crate::connection::{Database, DatabaseConfig};
 use crate::migration::Migrator;
 use crate::testing::TestDatabase;
@@ -39,12 +41,36 @@ async fn every_earlier_schema_is_brought_up_to_date(test: TestDatabase) {
         let db = at_step(&test, steps).await;
         let world = super::allocation::world(&db, 1_000, 300).await;
         world.pay(&db, 7, super::START).await.unwrap();
+        let request = decided(&db, &world).await;
         db.migrate().await.unwrap();
-        let project = model::ProjectId::from_uuid(world.project);
+        let project = ProjectId::from_uuid(world.project);
         let kept = crate::project::find(db.read(), project).await.unwrap().unwrap();
         assert_eq!(kept.organization_id, world.organization.id, "step {steps}");
         let charges = crate::allocation::list_charges(db.read(), project).await.unwrap();
         assert_eq!(charges.len(), 1, "step {steps}");
+        let decisions = crate::request::list_decisions(db.read(), request).await.unwrap();
+        assert_eq!(decisions[0].reason, "because", "step {steps}");
         db.migrate().await.unwrap();
     }
+}
+
+/// A decision on the request of the project, written as the first release wrote it.
+async fn decided(db: &Database, world: &World) -> RequestId {
+    let project = crate::project::find(db.read(), ProjectId::from_uuid(world.project)).await;
+    let request = project.unwrap().unwrap().request_id;
+    let tx = db.begin_write().await.unwrap();
+    tx.execute(
+        "INSERT INTO decision (id, request_id, user_id, decision, reason, created_at) \
+         VALUES ($1, $2, $3, 'approve', 'because', $4)",
+        [
+            uuid::Uuid::now_v7().into(),
+            request.as_uuid().into(),
+            world.user.id.as_uuid().into(),
+            super::START.as_micros().into(),
+        ],
+    )
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    request
 }

@@ -279,6 +279,76 @@ async fn leaves_name_organisations_and_outcomes_but_neither_people_nor_texts() {
 }
 
 #[tokio::test]
+async fn whoever_is_shown_a_reason_can_see_that_it_is_what_was_given() {
+    let world = World::in_memory().await;
+    let dataset = world.ready(Level::L3).await;
+    let request = world.awaiting_decision(&dataset).await;
+    let decided = world
+        .decide("reviewer", &request, Decision::Return)
+        .await
+        .unwrap();
+    let remark = world.released(Level::L1).await;
+    let leaves = world.leaves().await;
+    let leaf = |act: &str, request: &str| {
+        let found = leaves
+            .iter()
+            .find(|leaf| leaf.act().as_str() == act && leaf.subjects()["request"] == request);
+        found.unwrap().clone()
+    };
+    let id = request.id.to_string();
+    let sealed = [
+        (
+            "opinion_reason",
+            leaf("opinion.given", &id),
+            "已核对字段与脱敏规则",
+        ),
+        ("decision_reason", leaf("release.decided", &id), "请补充字段说明"),
+    ];
+    for reader in ["officer", "reviewer", "auditor", "assessor"] {
+        let view = world.review.load(world.actor(reader), request.id).await.unwrap();
+        assert_eq!((view.opinions.len(), view.decisions.len()), (1, 1), "{reader}");
+        for (name, leaf, reason) in &sealed {
+            let openings: Vec<_> = view.openings.iter().filter(|(given, _)| given == name).collect();
+            assert_eq!(openings.len(), 1, "{reader}: {name}");
+            let commitment = leaf.commitments()[*name];
+            let mut opening = openings[0].1.clone();
+            assert_eq!(commitment.open(&opening).unwrap(), *reason, "{reader}");
+            opening.value = serde_json::json!(format!("{reason}。"));
+            assert!(commitment.open(&opening).is_err(), "another reason, afterwards");
+        }
+    }
+    assert_eq!(decided.request.state, RequestState::Returned);
+    // That nothing was said is committed to as well, under a nonce: it looks like any other reason.
+    let asked = db::request::list_decisions(world.db.read(), {
+        let all = crate::RequestFilter::default();
+        let listed = world
+            .review
+            .list(world.actor("auditor"), &all, None, 10)
+            .await
+            .unwrap();
+        listed
+            .iter()
+            .find(|one| one.datasets[0].slug == remark.slug)
+            .unwrap()
+            .id
+    });
+    let silent = asked.await.unwrap().remove(0);
+    assert_eq!(silent.reason, "");
+    let view = world
+        .review
+        .load(world.actor("officer"), silent.request_id)
+        .await
+        .unwrap();
+    let (_, opening) = view
+        .openings
+        .iter()
+        .find(|(name, _)| name == "decision_reason")
+        .unwrap();
+    let leaf = leaf("release.decided", &silent.request_id.to_string());
+    assert_eq!(leaf.commitments()["decision_reason"].open(opening).unwrap(), "");
+}
+
+#[tokio::test]
 async fn an_unsafe_opinion_binds() {
     let world = World::in_memory().await;
     for (decision, expected) in [
