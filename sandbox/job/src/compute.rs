@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use model::{JobId, VersionId};
 use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::{Part, PrivatePlan};
-use sandbox_worker::{Grant, WorkRequest};
+use sandbox_worker::{Fault, Grant, WorkRequest, WorkerError};
 use sha2::Sha256;
 use storage::Manifest;
 
@@ -44,7 +44,16 @@ impl Sandbox {
             .await
             .map_err(|error| {
                 // The class of the fault only: engine messages quote values.
-                tracing::error!(job = %id, class = ?error, "a worker did not finish");
+                let version = plan.core.version;
+                if matches!(error, WorkerError::Fault(Fault::Incident(_))) {
+                    tracing::error!(
+                        job = %id, %version, class = ?error,
+                        "ALARM: parts of a protected version are not what was published; its jobs are delayed until \
+                         they are restored (a part's name is its SHA-256)"
+                    );
+                } else {
+                    tracing::error!(job = %id, %version, class = ?error, "a worker did not finish");
+                }
                 JobError::Internal("worker")
             })?;
         let noised = {

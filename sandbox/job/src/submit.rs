@@ -15,8 +15,9 @@ use crate::compute::TASK_KIND;
 use crate::estimate::Planned;
 use crate::{Answer, JobCost, JobError, Sandbox};
 
-/// How often a job is tried again after an infrastructure fault.
-const ATTEMPTS: i64 = 20;
+/// How often a job is tried again after a fault: until it is answered, since it was paid for and is released in the end
+/// (privacy.md "Time, errors, isolation"). The pauses between attempts grow to ten minutes.
+const ATTEMPTS: i64 = 1_000_000;
 
 /// A job as its project sees it. Nothing in it depends on data.
 #[derive(Debug, Clone)]
