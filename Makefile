@@ -16,7 +16,7 @@ export PATH := $(SHAPAN_CACHE)/bin:$(PATH)
 DEMO_DATA ?= demo-data
 LISTEN ?= 127.0.0.1:8080
 
-.PHONY: help demo test bench audit check build-tools test-tools check-tools bench-tools ui clean-demo bench-program
+.PHONY: help demo test bench audit check build-tools test-tools check-tools bench-tools ui clean-demo
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -32,7 +32,7 @@ test: build-tools ui test-tools ## install what the tests need and run them all
 	cargo test --locked --workspace --doc --quiet
 	cargo nextest run --locked --workspace --all-targets
 
-bench: bench-program build-tools ui bench-tools ## measure against the peers; writes target/bench/summary.json
+bench: build-tools ui bench-tools ## measure against the peers; writes target/bench/summary.json
 	cargo build --locked --release --package shapan --package bench
 	SHAPAN_BENCH_PYTHON="$(SHAPAN_CACHE)/venv-bench/bin/python" \
 		cargo run --locked --release --package bench -- $(BENCH_ARGS)
@@ -51,10 +51,6 @@ check: build-tools ui check-tools ## format, lints, documentation, dependency po
 	scripts/check-dependencies.sh
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --lib --bins --examples
-
-# Until the program is there, say so before anything is installed or built.
-bench-program:
-	@test -f bench/Cargo.toml || { echo 'make bench: the benchmark program is not written yet' >&2; exit 1; }
 
 build-tools:
 	@scripts/install-build-tools.sh

@@ -13,4 +13,6 @@ if ! has_package nginx-light && ! has_package nginx; then
     apt_install "peer of download/…" nginx-light
 fi
 
+apt_install "the HTTP load of download/… and search/…" wrk
+
 python_venv bench "DuckDB, peer of ingest/… and open-sql/…" 'duckdb==2.0.0'

@@ -14,12 +14,18 @@
 #   DEBIAN_MIRROR   default: the mirror this machine is configured with
 #   LEND=1          saves time by lending this machine's downloaded crates and Cargo tools; without it they are
 #                   downloaded and built as on a newcomer's machine
+#   LEND=compiled   lends the compiled dependencies too: paths must then be those of this machine, so the newcomer is
+#                   root, at home and in a clone where root is at home here. Our own crates are compiled in any case.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 SUITE=bookworm
 USER_NAME=newcomer
 home=/home/$USER_NAME
+checkout=$home/shapan
+if [[ ${LEND:-} == compiled ]]; then
+    USER_NAME=root home=$HOME checkout=$PWD
+fi
 PORT=8080
 
 say() {
@@ -108,20 +114,20 @@ as_root() {
 }
 
 as_newcomer() {
-    inside "$USER_NAME" "$home" "cd ~/shapan && $1"
+    inside "$USER_NAME" "$home" "cd $checkout && $1"
 }
 
 say "the README's line: make and sudo"
 as_root 'apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
     --no-install-recommends make sudo >/tmp/apt.log 2>&1' || die "apt-get failed: see $root/tmp/apt.log"
-as_root "id -u $USER_NAME >/dev/null 2>&1 || useradd --create-home --shell /bin/bash $USER_NAME"
+[[ $USER_NAME == root ]] || as_root "id -u $USER_NAME >/dev/null 2>&1 || useradd --create-home --shell /bin/bash $USER_NAME"
 printf '%s ALL=(ALL) NOPASSWD: ALL\n' "$USER_NAME" >"$root/etc/sudoers.d/$USER_NAME"
 
 say "the Rust toolchain of this machine, read-only"
 bind "$(rustc --print sysroot)" /opt/rust
 mount -o remount,ro,bind "$root/opt/rust"
 
-if [[ ${LEND:-} == 1 && ! -d $root$home/.cargo/registry ]]; then
+if [[ -n ${LEND:-} && ! -d $root$home/.cargo/registry ]]; then
     say "this machine's downloaded crates and Cargo tools"
     mkdir -p "$root$home/.cargo/registry" "$root$home/.cache/shapan/bin"
     cache=${SHAPAN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/shapan}
@@ -131,11 +137,17 @@ if [[ ${LEND:-} == 1 && ! -d $root$home/.cargo/registry ]]; then
     done
     cp -a "${CARGO_HOME:-$HOME/.cargo}/registry/cache" "${CARGO_HOME:-$HOME/.cargo}/registry/index" \
         "$root$home/.cargo/registry/"
+    if [[ $LEND == compiled ]]; then
+        say "this machine's compiled dependencies"
+        cp -a "${CARGO_HOME:-$HOME/.cargo}/registry/src" "$root$home/.cargo/registry/"
+        cp -a --reflink=auto "$cache/target" "$root$home/.cache/shapan/"
+    fi
 fi
 
 say "a clean clone of $(git rev-parse --short HEAD)"
-rm -rf "$root$home/shapan"
-git clone --quiet --no-hardlinks --depth 1 "file://$PWD" "$root$home/shapan"
+rm -rf "${root:?}$checkout"
+mkdir -p "$root${checkout%/*}"
+git clone --quiet --no-hardlinks --depth 1 "file://$PWD" "$root$checkout"
 chroot "$root" chown -R "$USER_NAME:" "$home"
 
 prove_install() {

@@ -6,13 +6,14 @@
 //! counter-based and all arithmetic is integer or plain IEEE 754 (no `exp`, `ln` or `pow`, whose last bits differ
 //! between C libraries).
 //!
-//! [`Table::spec`] says what is declared of a table; [`write_csv`] and [`write_parquet`] make files of it;
+//! [`Table::spec`] says what is declared of a table, and [`entry()`] says it in the portal's own types; [`write_csv`] and [`write_parquet`] make files of it;
 //! [`queries`] holds the named benchmark queries.
 
 pub mod air;
 pub mod city;
 pub mod division;
 pub mod enterprise;
+pub mod entry;
 pub mod identity_number;
 pub mod organization;
 pub mod parking;
@@ -35,6 +36,7 @@ mod random;
 mod text_buffer;
 
 pub use city::{City, Defects, Scale, ScaleError};
+pub use entry::{Entry, EntryError, entry};
 pub use organization::{ORGANIZATIONS, Organization, OrganizationKind};
 pub use spec::{ColumnRole, ColumnSpec, Level, TableSpec, Text, UnitSpec, UnitType};
 pub use table::{Batches, Table};

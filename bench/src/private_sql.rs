@@ -1,0 +1,207 @@
+//! `private-sql-…/…`: compute time of private queries in a worker process of the real program, against plain DataFusion
+//! reading the same text over the unprotected table in its own order.
+//!
+//! Ours is everything between the charge and the noise: the worker's start, its walls, the scan of clustered parts,
+//! bounding, and the integers back over the pipe. The peer is a warm session in this process with as many threads.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
+use demo::queries::PRIVATE;
+use demo::{Entry, Table};
+use model::{Clock as _, DatasetId, SystemClock};
+use sandbox_plan::bounding::GroupKeySecret;
+use sandbox_plan::{Part, Relation};
+use sandbox_worker::{Grant, Supervisor, WorkRequest, WorkerCommand, WorkerLimits};
+use storage::{Manifest, SandboxStore};
+
+use crate::summary::{Summary, median};
+use crate::world::{World, ingest_file, version};
+use crate::{Failure, Settings, process, say};
+
+/// Rows of the bike-share trips, in millions; the other tables are those of the same city.
+const MILLIONS: [u64; 3] = [1, 10, 50];
+const TABLES: [Table; 4] = [
+    Table::BikeShareTrips,
+    Table::OutpatientVisits,
+    Table::EnterpriseTax,
+    Table::BikeParking,
+];
+/// As the portal's configuration has them by default.
+const LIMITS: WorkerLimits = WorkerLimits {
+    slots: 1,
+    threads: 2,
+    memory_bytes: 2 << 30,
+};
+
+/// A protected table in the sandbox.
+struct Protected {
+    table: Table,
+    entry: Entry,
+    manifest: Manifest,
+    data: PathBuf,
+}
+
+pub(crate) async fn measure(
+    world: &World,
+    settings: &Settings,
+    summary: &mut Summary,
+) -> Result<(), Failure> {
+    for millions in MILLIONS {
+        if millions <= settings.most_millions {
+            size(world, settings, summary, millions).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn size(
+    world: &World,
+    settings: &Settings,
+    summary: &mut Summary,
+    millions: u64,
+) -> Result<(), Failure> {
+    let rows = settings.rows(millions * 1_000_000);
+    let family = format!("private-sql-{millions}m");
+    let mut protected = Vec::new();
+    let config = SessionConfig::new().with_target_partitions(LIMITS.threads as usize);
+    let plain = SessionContext::new_with_config(config);
+    for table in TABLES {
+        let file = world.parquet(table, Table::BikeShareTrips, rows)?;
+        let path = file.to_str().ok_or("a path that is no text")?;
+        plain
+            .register_parquet(table.sql_name(), path, ParquetReadOptions::default())
+            .await?;
+        if table.is_protected() {
+            protected.push(protect(world, table, rows, &file).await?);
+        }
+    }
+    let command = WorkerCommand::new(process::shapan()?, ["sandbox-worker".into()]);
+    let supervisor = Supervisor::new(command, LIMITS);
+    let mut refused = Vec::new();
+    for query in PRIVATE {
+        let Some(table) = protected
+            .iter()
+            .find(|table| query.sql.contains(table.table.sql_name()))
+        else {
+            return Err(format!("{} names no protected table", query.name).into());
+        };
+        let relation = table.relation()?;
+        let plan = match sandbox_plan::plan(query.sql, &relation) {
+            Ok(plan) => plan,
+            Err(refusal) => {
+                refused.push(format!("{} ({})", query.name, refusal.rule.id()));
+                continue;
+            }
+        };
+        let request = table.request(plan.core)?;
+        let due = request.plan.due_in(LIMITS.threads);
+        let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+        for round in 0..=settings.repeats {
+            let started = Instant::now();
+            supervisor.run(request.clone(), Duration::from_secs(600)).await?;
+            let computed = started.elapsed().as_secs_f64();
+            let started = Instant::now();
+            plain.sql(query.sql).await?.collect().await?;
+            let answered = started.elapsed().as_secs_f64();
+            if round > 0 {
+                ours.push(computed);
+                theirs.push(answered);
+            }
+        }
+        let longest = ours.iter().copied().fold(0.0, f64::max);
+        if longest > due.as_secs_f64() {
+            say(&format!(
+                "{family}/{}: {longest:.2} s is beyond its deadline of {:.2} s",
+                query.name,
+                due.as_secs_f64()
+            ));
+        }
+        summary.add(
+            &format!("{family}/{}", query.name),
+            median(ours),
+            median(theirs),
+            "DataFusion, plain",
+            "s",
+        );
+    }
+    summary.add_geomean(&family);
+    if !refused.is_empty() {
+        say(&format!("{family}: refused so far: {}", refused.join(", ")));
+    }
+    Ok(())
+}
+
+/// The table's sandbox copy, made once.
+async fn protect(
+    world: &World,
+    table: Table,
+    rows: u64,
+    file: &std::path::Path,
+) -> Result<Protected, Failure> {
+    let entry = demo::entry(&table.spec(World::city(Table::BikeShareTrips, rows)?.scale))?;
+    let making = entry.clone();
+    let data = world
+        .folder(&format!("sandbox-{}-{rows}", table.slug()), async |data| {
+            let outcome = ingest_file(file, &making, version(), data, &[])?;
+            std::fs::write(data.join("manifest.json"), serde_json::to_vec(&outcome.manifest)?)?;
+            Ok(())
+        })
+        .await?;
+    let manifest = serde_json::from_slice(&std::fs::read(data.join("manifest.json"))?)?;
+    Ok(Protected {
+        table,
+        entry,
+        manifest,
+        data,
+    })
+}
+
+impl Protected {
+    fn relation(&self) -> Result<Relation, Failure> {
+        Ok(Relation {
+            slug: self.entry.slug.clone(),
+            dataset: DatasetId::at(SystemClock.now()),
+            version: self.manifest.version,
+            level: self.entry.level,
+            // People who look at an answer take no part of the compute time.
+            special: false,
+            metadata: self.entry.declared.clone(),
+        })
+    }
+
+    fn request(&self, plan: sandbox_plan::PlanCore) -> Result<WorkRequest, Failure> {
+        let store = SandboxStore::open(&self.data, 0)?;
+        let mut parts = Vec::new();
+        for (place, part) in (0..).zip(&self.manifest.parts) {
+            parts.push(Part {
+                path: store.local_path(self.manifest.version, &part.name)?,
+                sha256: part.sha256.clone(),
+                bytes: part.bytes,
+                rows: part.rows,
+                place,
+                unit_range: part.unit_range.ok_or("a part without its units")?,
+            });
+        }
+        let grant = Grant {
+            version: plan.version,
+            parts,
+            key: crate::world::data_key(),
+            columns: plan
+                .columns
+                .iter()
+                .map(|column| column.name.to_string())
+                .collect(),
+            expires_at: SystemClock.now().plus_seconds(3_600),
+        };
+        Ok(WorkRequest {
+            plan,
+            grant,
+            secret: GroupKeySecret([5; 16]),
+            threads: 1,
+            memory_bytes: 0,
+            cpu_seconds: 0,
+        })
+    }
+}

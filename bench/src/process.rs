@@ -1,0 +1,183 @@
+//! Programs that are measured: whole runs, and servers that are started and stopped.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use wait4::Wait4;
+
+use crate::Failure;
+
+/// How long a server may take to come up or go down.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What a whole run took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    /// Wall-clock seconds.
+    pub(crate) seconds: f64,
+    /// Largest resident set, in megabytes (10⁶ bytes).
+    pub(crate) peak_mb: f64,
+}
+
+/// Runs a program to its end; its standard output is dropped, what it says of errors is shown.
+pub(crate) fn run(command: &mut Command) -> Result<Run, Failure> {
+    let started = Instant::now();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    let ended = child.wait4()?;
+    if !ended.status.success() {
+        return Err(format!("{command:?} ended with {}", ended.status).into());
+    }
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let peak_mb = ended.rusage.maxrss as f64 / 1e6;
+    Ok(Run {
+        seconds: started.elapsed().as_secs_f64(),
+        peak_mb,
+    })
+}
+
+/// The program `shapan` of the same build as this one.
+pub(crate) fn shapan() -> Result<PathBuf, Failure> {
+    let path = std::env::current_exe()?.with_file_name("shapan");
+    if path.exists() {
+        return Ok(path);
+    }
+    Err(format!(
+        "there is no {}: build it with the same profile first (`make bench` does)",
+        path.display()
+    )
+    .into())
+}
+
+/// A server; stopped when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Server {
+    child: Child,
+    /// Where it is, such as `http://127.0.0.1:18080`.
+    pub(crate) base: String,
+    /// From its start until it said that it is ready, in seconds.
+    pub(crate) ready_after: f64,
+}
+
+impl Server {
+    /// Starts a server and waits until `path` is answered with success.
+    pub(crate) async fn start(command: &mut Command, port: u16, path: &str) -> Result<Self, Failure> {
+        let base = format!("http://127.0.0.1:{port}");
+        let started = Instant::now();
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let mut server = Self {
+            child,
+            base,
+            ready_after: 0.0,
+        };
+        let client = reqwest::Client::builder().no_proxy().build()?;
+        let address = format!("{}{path}", server.base);
+        loop {
+            if let Ok(answer) = client.get(&address).send().await
+                && answer.status().is_success()
+            {
+                break;
+            }
+            if let Some(status) = server.child.try_wait()? {
+                return Err(format!("{command:?} ended with {status} before it was ready").into());
+            }
+            if started.elapsed() > PATIENCE {
+                return Err(format!("{command:?} was not ready within {} s", PATIENCE.as_secs()).into());
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        server.ready_after = started.elapsed().as_secs_f64();
+        Ok(server)
+    }
+
+    /// Its resident set now, in megabytes (10⁶ bytes).
+    pub(crate) fn resident_mb(&self) -> Result<f64, Failure> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let kilobytes = status
+            .lines()
+            .find_map(|line| {
+                line.strip_prefix("VmRSS:")?
+                    .trim()
+                    .strip_suffix(" kB")?
+                    .parse::<f64>()
+                    .ok()
+            })
+            .ok_or("no VmRSS")?;
+        Ok(kilobytes * 1024.0 / 1e6)
+    }
+
+    /// Processor seconds that it has used so far.
+    pub(crate) fn processor_seconds(&self) -> Result<f64, Failure> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
+        // The name in parentheses may hold blanks; utime and stime are the 12th and 13th fields after it (proc(5)).
+        let (_, rest) = stat.rsplit_once(") ").ok_or("no stat")?;
+        let ticks: f64 = rest
+            .split(' ')
+            .skip(11)
+            .take(2)
+            .filter_map(|field| field.parse::<f64>().ok())
+            .sum();
+        let per_second = nix::unistd::sysconf(nix::unistd::SysconfVar::CLK_TCK)?.unwrap_or(100);
+        #[expect(clippy::cast_precision_loss, reason = "a clock's ticks per second")]
+        let per_second = per_second as f64;
+        Ok(ticks / per_second)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let id = i32::try_from(self.child.id()).unwrap_or(0);
+        if id > 0 {
+            let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGTERM);
+        }
+        let stopped = Instant::now();
+        while stopped.elapsed() < Duration::from_secs(20) {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A port on loopback that nobody listens on now.
+pub(crate) fn free_port() -> Result<u16, Failure> {
+    Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// `shapan serve` on a data folder.
+pub(crate) async fn serve(data: &Path) -> Result<Server, Failure> {
+    let port = free_port()?;
+    let config = data.join("bench.toml");
+    std::fs::write(
+        &config,
+        format!(
+            "[server]\nlisten = \"127.0.0.1:{port}\"\nsecure_cookies = false\n[data]\ndir = {data:?}\n\
+             [log]\nformat = \"text\"\nfilter = \"warn\"\n"
+        ),
+    )?;
+    Server::start(
+        Command::new(shapan()?).arg("serve").arg("--config").arg(&config),
+        port,
+        "/health/ready",
+    )
+    .await
+}
+
+/// A program of the system that is a peer, or a message that says how to get it.
+pub(crate) fn find_tool(names: &[&str]) -> Result<PathBuf, Failure> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let system = ["/usr/sbin", "/usr/local/sbin"].map(PathBuf::from);
+    for folder in std::env::split_paths(&path).chain(system) {
+        for name in names {
+            let file = folder.join(name);
+            if file.is_file() {
+                return Ok(file);
+            }
+        }
+    }
+    Err(format!("{} is missing: `make bench` installs it", names.join(" or ")).into())
+}
