@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use db::Connection;
 use model::{VersionId, VersionState};
+use seal::KeyPurpose;
 use serde_json::json;
 
 use crate::ingestion::TASK_KIND;
@@ -40,6 +41,8 @@ impl Catalog {
                 tx.rollback().await?;
                 continue;
             }
+            let now = self.parts.clock.now();
+            db::version_key::destroy(&tx, id, KeyPurpose::Original.as_str(), now).await?;
             tx.commit().await?;
             tracing::error!(version = %id, "a version is given up: the process died each time it read its file");
             given_up += 1;

@@ -13,6 +13,7 @@ use catalog_ingest::{
 use db::version::{Ready, Version};
 use hmac::{Hmac, KeyInit, Mac};
 use model::{Category, Level, UnitType, VersionId, VersionState};
+use seal::{DataKey, KeyPurpose};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use storage::DistributionFormat;
@@ -54,10 +55,14 @@ impl Catalog {
             return Ok(Ingested::Done);
         }
         let dataset = db::dataset::load(parts.db.read(), version.dataset_id).await?;
+        let original = self.load_key(id, KeyPurpose::Original).await?;
+        // A fresh one for every attempt: what an attempt before left on the disk opens for nobody.
+        let copy = DataKey::generate().map_err(|_| EntryError::Internal("making a data key"))?;
         let this = self.clone();
         let level = dataset.level;
+        let keys = (original, copy.clone());
         let read =
-            tokio::task::spawn_blocking(move || read(&this.parts, &version, level, &progress, &cancel))
+            tokio::task::spawn_blocking(move || read(&this.parts, &version, level, keys, &progress, &cancel))
                 .await
                 .map_err(|_| EntryError::Internal("ingest"))?;
         let now = parts.clock.now();
@@ -66,6 +71,9 @@ impl Catalog {
             Ok(ready) => {
                 let summary = json!({"version": id, "checksum": ready.checksum});
                 db::version::set_ready(&tx, id, &ready, now).await?;
+                if level.is_some_and(Level::is_conditional) {
+                    self.put_key(&tx, id, KeyPurpose::Copy, &copy, now).await?;
+                }
                 Ingested::Ready(summary)
             }
             // Stopped, not refused: the file is read again from the start.
@@ -78,6 +86,7 @@ impl Catalog {
                     "code": error.code(), "message": error.to_string(), "line": error.line(),
                 });
                 db::version::set_failed(&tx, id, failure.clone()).await?;
+                db::version_key::destroy(&tx, id, KeyPurpose::Original.as_str(), now).await?;
                 Ingested::Failed(failure)
             }
         };
@@ -99,6 +108,7 @@ impl Catalog {
         });
         let tx = self.parts.db.begin_write().await?;
         db::version::set_failed(&tx, id, failure).await?;
+        db::version_key::destroy(&tx, id, KeyPurpose::Original.as_str(), self.parts.clock.now()).await?;
         tx.commit().await?;
         self.discard(id);
         Ok(())
@@ -130,12 +140,13 @@ fn read(
     parts: &Parts,
     version: &Version,
     level: Option<Level>,
+    (original, copy): (DataKey, DataKey),
     progress: &(dyn Fn(Progress) + Sync),
     cancel: &AtomicBool,
 ) -> Result<Ready, IngestError> {
-    let path = parts
+    let original = parts
         .quarantine
-        .find_upload(version.id)
+        .find_original(version.id, original)
         .ok_or(IngestError::Internal("the original is gone"))?;
     let options: IngestOptions =
         serde_json::from_value(version.options.clone()).map_err(|_| IngestError::Internal("options"))?;
@@ -143,7 +154,8 @@ fn read(
     let limits = DetectLimits::default();
     let Some(level) = level else {
         // Quarantine: nothing is written but what the file looks like.
-        let detection = catalog_ingest::detect(&path, &options, version.declared.as_ref(), &limits, &watch)?;
+        let detection =
+            catalog_ingest::detect(original, &options, version.declared.as_ref(), &limits, &watch)?;
         return ready(&detection, &Value::Null, &json!({"dropped": null}));
     };
     let plan = IngestPlan {
@@ -168,9 +180,10 @@ fn read(
             store: &parts.sandbox,
             quarantine: &parts.quarantine,
             secret: &secret,
+            key: &copy,
         }
     };
-    let outcome = catalog_ingest::ingest(&path, &plan, destination, &watch)?;
+    let outcome = catalog_ingest::ingest(original, &plan, destination, &watch)?;
     let manifest = serde_json::to_value(&outcome.manifest).map_err(|_| IngestError::Internal("manifest"))?;
     let profile = json!({
         "columns": outcome.profile.columns,

@@ -10,6 +10,7 @@ mod entry;
 mod error;
 pub mod index;
 pub mod ingestion;
+mod key;
 pub mod publish;
 mod read;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use db::Database;
 use identity::Authority;
 use model::{BudgetPolicy, Clock};
+use seal::OperatorKey;
 use storage::{OpenStore, QuarantineStore, SandboxStore};
 
 pub use entry::{EntryChange, NewEntry};
@@ -51,6 +53,8 @@ pub struct Parts {
     pub upload_bytes: u64,
     /// From which the secrets of unit types derive.
     pub unit_key: [u8; 32],
+    /// Wraps the data keys of versions.
+    pub keys: OperatorKey,
 }
 
 impl std::fmt::Debug for Parts {

@@ -7,6 +7,7 @@ use db::task::NewTask;
 use db::version::{NUMBER_KEY, Version};
 use identity::{Action, Actor};
 use model::{DatasetState, Level, Slug, TaskId, Timestamp, VersionId, VersionState};
+use seal::KeyPurpose;
 use serde_json::json;
 use storage::Spool;
 
@@ -47,11 +48,11 @@ impl Catalog {
 
     /// The size of a version's original, in bytes, as long as it is kept.
     pub async fn original_bytes(&self, version: VersionId) -> Option<u64> {
-        let path = self.parts.quarantine.find_upload(version)?;
-        tokio::fs::metadata(path)
+        let quarantine = self.parts.quarantine.clone();
+        tokio::task::spawn_blocking(move || quarantine.find_original_bytes(version))
             .await
             .ok()
-            .map(|metadata| metadata.len())
+            .flatten()
     }
 
     /// Keeps a received file as the dataset's next version and queues the task that reads it.
@@ -71,7 +72,7 @@ impl Catalog {
         let source_name = file_name(source_name)?;
         let now = parts.clock.now();
         let id = VersionId::at(now);
-        tokio::task::spawn_blocking(move || spool.keep(id))
+        let upload = tokio::task::spawn_blocking(move || spool.keep(id))
             .await
             .map_err(|_| EntryError::Internal("keeping an upload"))??;
         let task = TaskId::at(now);
@@ -110,6 +111,8 @@ impl Catalog {
                     run_at: now,
                 };
                 db::task::enqueue(&tx, &new, now).await?;
+                self.put_key(&tx, id, KeyPurpose::Original, &upload.key, now)
+                    .await?;
                 tx.commit().await?;
                 return Ok(version);
             }
@@ -137,7 +140,11 @@ impl Catalog {
             return Ok(());
         }
         for version in db::version::list(tx, dataset.id, None, 100).await? {
-            if version.state != VersionState::Ready || self.parts.quarantine.find_upload(version.id).is_none()
+            let kept = self.parts.quarantine.find_original_bytes(version.id).is_some();
+            let purpose = KeyPurpose::Original.as_str();
+            if version.state != VersionState::Ready
+                || !kept
+                || db::version_key::find(tx, version.id, purpose).await?.is_none()
             {
                 continue;
             }

@@ -3,7 +3,6 @@
 
 use std::collections::{BinaryHeap, HashMap};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
 
 use arrow::array::{AsArray, RecordBatch, UInt32Array, make_comparator};
 use arrow::compute::{SortOptions, concat_batches, take, take_record_batch};
@@ -13,10 +12,11 @@ use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
 use model::{UnitDeclaration, VersionId};
 use rayon::prelude::*;
+use seal::{DataKey, SealedWriter};
 use storage::{PendingObject, QuarantineStore, SandboxStore, Scratch, StorageError};
 
 use crate::error::IngestError;
-use crate::part::PartWriter;
+use crate::part::{PartWriter, encryption};
 use crate::profile::ColumnProfiler;
 use crate::progress::{Phase, Watch};
 use crate::survey::Column;
@@ -49,7 +49,7 @@ pub(crate) struct Spill {
     scratch: Scratch,
     schema: SchemaRef,
     bits: u32,
-    writers: Vec<Option<StreamWriter<BufWriter<File>>>>,
+    writers: Vec<Option<StreamWriter<SealedWriter<File>>>>,
 }
 
 /// The bits of a unit hash after the first `skip`, as a number of `bits` bits.
@@ -115,11 +115,10 @@ impl Spill {
         Ok(())
     }
 
-    fn writer(&mut self, bucket: usize) -> Result<&mut StreamWriter<BufWriter<File>>, IngestError> {
+    fn writer(&mut self, bucket: usize) -> Result<&mut StreamWriter<SealedWriter<File>>, IngestError> {
         let slot = &mut self.writers[bucket];
         if slot.is_none() {
             let file = self.scratch.create(&bucket_name(bucket))?;
-            let file = BufWriter::with_capacity(64 << 10, file);
             *slot = Some(StreamWriter::try_new(file, &self.schema).map_err(ipc)?);
         }
         slot.as_mut().ok_or(IngestError::Internal("spilling rows"))
@@ -156,6 +155,8 @@ pub(crate) struct Clustered {
 pub(crate) struct Clustering<'a> {
     pub(crate) store: &'a SandboxStore,
     pub(crate) version: VersionId,
+    /// The data key of the copy.
+    pub(crate) key: &'a DataKey,
     pub(crate) unit: UnitDeclaration,
     pub(crate) hasher: &'a UnitHasher,
     /// The columns of the parts after [`UNIT_COLUMN`].
@@ -190,11 +191,9 @@ impl Clustering<'_> {
         let buckets = writers.len() as u64;
         let mut filled = Vec::new();
         for (bucket, writer) in writers.into_iter().enumerate() {
-            let Some(mut writer) = writer else { continue };
-            writer.finish().map_err(ipc)?;
-            writer
-                .get_mut()
-                .flush()
+            let Some(writer) = writer else { continue };
+            let file = writer.into_inner().map_err(ipc)?;
+            file.finish()
                 .map_err(|error| IngestError::Storage(StorageError::from(error)))?;
             filled.push(bucket);
         }
@@ -216,7 +215,7 @@ impl Clustering<'_> {
                     limit: self.unit.max_units,
                 });
             }
-            let bytes = scratch.open(&name)?.metadata().map_or(0, |m| m.len());
+            let bytes = scratch.open(&name)?.length();
             let kept = u128::from(bytes) * u128::from(census.kept) / u128::from(census.rows.max(1));
             let slices = (kept as u64)
                 .div_ceil(self.sort_bytes.max(1))
@@ -225,7 +224,9 @@ impl Clustering<'_> {
                 .min(1 << 16);
             let slice_count = slices.trailing_zeros();
             let object = self.store.begin(self.version, "parquet")?;
-            let mut part = PartWriter::new(object, SchemaRef::clone(&schema), self.row_group_rows)?;
+            let encryption = encryption(self.key, self.version, clustered.parts.len())?;
+            let schema_of_part = SchemaRef::clone(&schema);
+            let mut part = PartWriter::new(object, schema_of_part, self.row_group_rows, Some(encryption))?;
             let mut range: Option<(u64, u64)> = None;
             for slice in 0..slices as usize {
                 let wanted = |unit| slice_bits(unit, bits, slice_count) == slice;
@@ -269,7 +270,7 @@ impl Clustering<'_> {
             kept: 0,
             rows: 0,
         };
-        let file = BufReader::with_capacity(1 << 20, scratch.open(name)?);
+        let file = scratch.open(name)?.reader_at(0);
         for batch in StreamReader::try_new(file, Some(vec![0])).map_err(ipc)? {
             let batch = batch.map_err(ipc)?;
             for &unit in batch.column(0).as_primitive::<UInt64Type>().values() {
@@ -309,7 +310,7 @@ impl Clustering<'_> {
         let mut places: HashMap<u64, u32> = HashMap::new();
         let mut order: Vec<(u64, u64, u32, u32)> = Vec::new();
         let mut kept = Vec::new();
-        let file = BufReader::with_capacity(1 << 20, scratch.open(name)?);
+        let file = scratch.open(name)?.reader_at(0);
         for batch in StreamReader::try_new(file, None).map_err(ipc)? {
             let batch = batch.map_err(ipc)?;
             let mut rows: Vec<u32> = Vec::new();

@@ -1,6 +1,5 @@
 //! The two passes put together.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, UInt64Array};
@@ -8,6 +7,7 @@ use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use model::{DeclaredMetadata, FieldRole, Level, UnitType, VersionId};
 use rayon::prelude::*;
+use seal::DataKey;
 use storage::{
     Distribution, DistributionFormat, Manifest, ManifestField, OpenStore, Part, PendingObject,
     QuarantineStore, SandboxStore, StoredObject,
@@ -17,6 +17,7 @@ use crate::batch::{array, schema};
 use crate::cluster::{Clustering, Spill, UNIT_COLUMN};
 use crate::distribution;
 use crate::error::IngestError;
+use crate::input::Source;
 use crate::options::{DetectLimits, Detection, IngestOptions, SourceFormat};
 use crate::parquet_input::Batches;
 use crate::part::PartWriter;
@@ -60,6 +61,8 @@ pub enum Destination<'a> {
         quarantine: &'a QuarantineStore,
         /// The secret of the declared unit type.
         secret: &'a UnitSecret,
+        /// The data key of the copy, fresh for each.
+        key: &'a DataKey,
     },
 }
 
@@ -105,14 +108,15 @@ fn in_pool<T: Send>(
 /// # Errors
 /// What is wrong with the file, see [`IngestError`].
 pub fn detect(
-    path: &Path,
+    source: impl Into<Source>,
     options: &IngestOptions,
     declared: Option<&DeclaredMetadata>,
     limits: &DetectLimits,
     watch: &Watch<'_>,
 ) -> Result<Detection, IngestError> {
+    let source = source.into();
     in_pool(limits, || {
-        survey(path, options, declared, limits, watch).map(|survey| survey.detection)
+        survey(&source, options, declared, limits, watch).map(|survey| survey.detection)
     })
 }
 
@@ -122,14 +126,21 @@ pub fn detect(
 /// What is wrong with the file, the plan or the disk, see [`IngestError`]; nothing is visible then but, after a failure
 /// of the disk while renaming, whole objects that no manifest names.
 pub fn ingest(
-    path: &Path,
+    source: impl Into<Source>,
     plan: &IngestPlan,
     destination: Destination<'_>,
     watch: &Watch<'_>,
 ) -> Result<Outcome, IngestError> {
     check_levels(plan, &destination)?;
+    let source = source.into();
     in_pool(&plan.limits, || {
-        let survey = survey(path, &plan.options, plan.declared.as_ref(), &plan.limits, watch)?;
+        let survey = survey(
+            &source,
+            &plan.options,
+            plan.declared.as_ref(),
+            &plan.limits,
+            watch,
+        )?;
         let protected = matches!(destination, Destination::Sandbox { .. });
         if survey.detection.rows == 0 && (protected || plan.declared.is_none()) {
             return Err(IngestError::HeaderOnly);
@@ -140,7 +151,8 @@ pub fn ingest(
                 store,
                 quarantine,
                 secret,
-            } => ingest_protected(plan, survey, store, quarantine, secret, watch),
+                key,
+            } => ingest_protected(plan, survey, store, quarantine, (secret, key), watch),
         }
     })
 }
@@ -268,6 +280,7 @@ fn ingest_open(
         store.begin(plan.version, "parquet")?,
         SchemaRef::clone(&schema),
         plan.row_group_rows,
+        None,
     )?;
     each_stretch(plan, &survey, &schema, watch, |batches| {
         part.append(&batches, &mut profilers)
@@ -355,7 +368,7 @@ fn ingest_protected(
     survey: Survey,
     store: &SandboxStore,
     quarantine: &QuarantineStore,
-    secret: &UnitSecret,
+    (secret, key): (&UnitSecret, &DataKey),
     watch: &Watch<'_>,
 ) -> Result<Outcome, IngestError> {
     let declared = plan.declared.as_ref().ok_or(IngestError::NeedsDeclaration)?;
@@ -375,7 +388,7 @@ fn ingest_protected(
     let identifiers: Vec<usize> = (0..survey.columns.len())
         .filter(|at| !kept.contains(at))
         .collect();
-    let key = survey
+    let unit_key = survey
         .columns
         .iter()
         .position(|column| role(column) == FieldRole::UnitKey);
@@ -402,15 +415,15 @@ fn ingest_protected(
             profiler.update(batch.column(at));
         }
         let rows = batch.num_rows();
-        let units: Vec<Option<u64>> = match (unit.unit_type, key) {
+        let units: Vec<Option<u64>> = match (unit.unit_type, unit_key) {
             (UnitType::Row, _) => {
                 let version = plan.version.as_uuid().as_u128();
                 (0..rows as u64)
                     .map(|row| Some(hasher.row(version, read + row)))
                     .collect()
             }
-            (_, Some(key)) => {
-                let keys = cast(batch.column(key), &DataType::Utf8)
+            (_, Some(at)) => {
+                let keys = cast(batch.column(at), &DataType::Utf8)
                     .map_err(|_| IngestError::Internal("reading unit keys"))?;
                 let keys = keys.as_string::<i32>();
                 let unit = |row: usize| keys.is_valid(row).then(|| hasher.unit(keys.value(row))).flatten();
@@ -434,6 +447,7 @@ fn ingest_protected(
     let clustering = Clustering {
         store,
         version: plan.version,
+        key,
         unit,
         hasher: &hasher,
         columns: &kept_columns,

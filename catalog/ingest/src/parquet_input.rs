@@ -1,9 +1,6 @@
 //! Parquet files as uploads: the same columns, types and checks as for delimited text.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions};
@@ -18,16 +15,18 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 
 use crate::batch::{arrow_type, schema};
 use crate::error::IngestError;
+use crate::input::{Input, Source};
 use crate::options::{DetectLimits, DetectedColumn, Detection, Encoding, IngestOptions, SourceFormat};
 use crate::progress::{Phase, Watch};
 use crate::record::Dialect;
 use crate::scan::Range;
+use crate::source::read_full;
 use crate::survey::{Column, Survey, check_names, layout, zone_of};
 use crate::value;
 
 const BATCH_ROWS: usize = 32_768;
 
-type Builder = ParquetRecordBatchReaderBuilder<File>;
+type Builder = ParquetRecordBatchReaderBuilder<Input>;
 
 /// Runs a step of the Parquet reader: its errors quote what they met, and a hostile file may trip an assertion.
 fn guarded<T, E>(step: impl FnOnce() -> Result<T, E>) -> Result<T, IngestError> {
@@ -37,15 +36,14 @@ fn guarded<T, E>(step: impl FnOnce() -> Result<T, E>) -> Result<T, IngestError> 
     }
 }
 
-fn open(path: &Path, limits: &DetectLimits) -> Result<Builder, IngestError> {
-    let mut file = File::open(path).map_err(IngestError::Read)?;
-    let mut end = [0; 4];
-    let length = file.metadata().map_err(IngestError::Read)?.len();
+fn open(source: &Source, limits: &DetectLimits) -> Result<Builder, IngestError> {
+    let file = source.open()?;
+    let length = file.length();
     if length < 12 {
         return Err(IngestError::Truncated);
     }
-    file.seek(SeekFrom::End(-4)).map_err(IngestError::Read)?;
-    file.read_exact(&mut end).map_err(IngestError::Read)?;
+    let mut end = [0; 4];
+    read_full(&mut file.reader_at(length - 4), &mut end)?;
     if &end != b"PAR1" {
         return Err(IngestError::Truncated);
     }
@@ -82,14 +80,14 @@ fn field_type(data_type: &DataType) -> Option<FieldType> {
 
 /// Takes the first pass.
 pub(crate) fn survey(
-    path: &Path,
+    source: &Source,
     bytes: u64,
     options: &IngestOptions,
     declared: Option<&DeclaredMetadata>,
     limits: &DetectLimits,
     watch: &Watch<'_>,
 ) -> Result<Survey, IngestError> {
-    let builder = open(path, limits)?;
+    let builder = open(source, limits)?;
     let fields = builder.schema().fields().clone();
     if fields.len() > limits.columns {
         return Err(IngestError::TooManyColumns {
@@ -156,7 +154,7 @@ pub(crate) fn survey(
         trim: false,
     };
     Ok(Survey {
-        path: path.to_owned(),
+        source: source.clone(),
         detection,
         dialect,
         columns,
@@ -230,7 +228,7 @@ impl Batches {
     /// Opens the file of a survey for the second pass.
     pub(crate) fn open(survey: &Survey, limits: &DetectLimits) -> Result<Self, IngestError> {
         Self::new(
-            open(&survey.path, limits)?,
+            open(&survey.source, limits)?,
             &survey.columns,
             survey.zone.clone(),
             limits,

@@ -1,14 +1,20 @@
-//! Parquet files: columns encoded in parallel, row groups closed where the caller or their size says.
+//! Parquet files: columns encoded in parallel, row groups closed where the caller or their size says. Those of protected
+//! copies are encrypted by Parquet itself, footer, statistics and all (docs/adr/0013).
+
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use model::VersionId;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory, compute_leaves};
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::encryption::encrypt::FileEncryptionProperties;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use rayon::prelude::*;
+use seal::DataKey;
 use storage::{PendingObject, StorageError};
 
 use crate::error::IngestError;
@@ -32,6 +38,20 @@ pub(crate) fn write_error(error: ParquetError) -> IngestError {
     }
 }
 
+/// Parquet's modular encryption of one part: AES-256-GCM under the version's data key, an encrypted footer, and the
+/// part's identity in every module's associated data.
+pub(crate) fn encryption(
+    key: &DataKey,
+    version: VersionId,
+    place: usize,
+) -> Result<Arc<FileEncryptionProperties>, IngestError> {
+    let place = u32::try_from(place).map_err(|_| IngestError::Internal("counting parts"))?;
+    FileEncryptionProperties::builder(key.expose().to_vec())
+        .with_aad_prefix(seal::part_identity(version, place))
+        .build()
+        .map_err(write_error)
+}
+
 /// A Parquet file being written.
 pub(crate) struct PartWriter {
     file: SerializedFileWriter<PendingObject>,
@@ -49,13 +69,17 @@ impl PartWriter {
         object: PendingObject,
         schema: SchemaRef,
         most_group_rows: usize,
+        encryption: Option<Arc<FileEncryptionProperties>>,
     ) -> Result<Self, IngestError> {
         let level = ZstdLevel::try_new(ZSTD_LEVEL).map_err(write_error)?;
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(level))
             .set_statistics_enabled(EnabledStatistics::Page)
-            .set_created_by("shapan".to_owned())
-            .build();
+            .set_created_by("shapan".to_owned());
+        if let Some(encryption) = encryption {
+            properties = properties.with_file_encryption_properties(encryption);
+        }
+        let properties = properties.build();
         let writer =
             ArrowWriter::try_new(object, SchemaRef::clone(&schema), Some(properties)).map_err(write_error)?;
         let (file, factory) = writer.into_serialized_writer().map_err(write_error)?;

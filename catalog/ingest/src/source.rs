@@ -1,13 +1,12 @@
 //! Delimited text as windows of whole records, in UTF-8, with bounded memory.
 
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
-use std::path::Path;
+use std::io::Read;
 
 use encoding_rs::{Decoder, DecoderResult};
 use memchr::memchr_iter;
 
 use crate::error::IngestError;
+use crate::input::{InputReader, Source};
 use crate::options::{DetectLimits, Encoding};
 use crate::record::{Chunk, Dialect, record_ends};
 
@@ -18,7 +17,7 @@ const CHUNK: usize = 512 << 10;
 
 /// Turns the bytes of a file into UTF-8.
 pub(crate) struct TextReader {
-    file: File,
+    file: InputReader,
     decoder: Option<Decoder>,
     encoding: Encoding,
     raw: Vec<u8>,
@@ -28,10 +27,10 @@ pub(crate) struct TextReader {
 }
 
 impl TextReader {
-    pub(crate) fn open(path: &Path, encoding: Encoding) -> Result<Self, IngestError> {
-        let mut file = File::open(path).map_err(IngestError::Read)?;
+    pub(crate) fn open(source: &Source, encoding: Encoding) -> Result<Self, IngestError> {
+        let input = source.open()?;
         let mut mark = [0; 3];
-        let got = read_full(&mut file, &mut mark)?;
+        let got = read_full(&mut input.reader_at(0), &mut mark)?;
         let skip = match encoding {
             Encoding::Utf8 if mark[..got] == [0xEF, 0xBB, 0xBF] => 3,
             Encoding::Utf16Le if mark[..got].starts_with(&[0xFF, 0xFE]) => 2,
@@ -39,7 +38,6 @@ impl TextReader {
             Encoding::Gb18030 if mark[..got] == [0x84, 0x31, 0x95] => 4,
             _ => 0,
         };
-        file.seek(SeekFrom::Start(skip)).map_err(IngestError::Read)?;
         let decoder = match encoding {
             Encoding::Utf8 => None,
             Encoding::Gb18030 => Some(encoding_rs::GB18030.new_decoder_without_bom_handling()),
@@ -47,7 +45,7 @@ impl TextReader {
             Encoding::Utf16Be => Some(encoding_rs::UTF_16BE.new_decoder_without_bom_handling()),
         };
         Ok(Self {
-            file,
+            file: input.reader_at(skip),
             decoder,
             encoding,
             raw: Vec::new(),
@@ -101,7 +99,7 @@ impl TextReader {
 }
 
 /// Reads until the buffer is full or the file ends.
-pub(crate) fn read_full(file: &mut File, buffer: &mut [u8]) -> Result<usize, IngestError> {
+pub(crate) fn read_full(file: &mut impl Read, buffer: &mut [u8]) -> Result<usize, IngestError> {
     let mut filled = 0;
     while filled < buffer.len() {
         match file.read(&mut buffer[filled..]) {
@@ -116,8 +114,8 @@ pub(crate) fn read_full(file: &mut File, buffer: &mut [u8]) -> Result<usize, Ing
 
 /// Whether a whole file is valid in an encoding, and of its two-byte characters, how many are among the 3,755 most
 /// frequent Chinese ones (level 1 of GB 2312-80: rows 16 to 55, first byte B0 to D7, second from A1).
-pub(crate) fn gb18030_share(path: &Path) -> Result<Option<f64>, IngestError> {
-    let mut file = File::open(path).map_err(IngestError::Read)?;
+pub(crate) fn gb18030_share(source: &Source) -> Result<Option<f64>, IngestError> {
+    let mut file = source.open()?.reader_at(0);
     let mut decoder = encoding_rs::GB18030.new_decoder_without_bom_handling();
     let mut raw = vec![0; 1 << 20];
     let mut text = vec![0; 4 << 20];
@@ -201,13 +199,13 @@ pub(crate) struct Windows {
 impl Windows {
     /// Opens a file; with `header`, its first record is passed over.
     pub(crate) fn open(
-        path: &Path,
+        source: &Source,
         encoding: Encoding,
         dialect: Dialect,
         header: bool,
         limits: &DetectLimits,
     ) -> Result<Self, IngestError> {
-        let text = TextReader::open(path, encoding)?;
+        let text = TextReader::open(source, encoding)?;
         let offset = text.read;
         Ok(Self {
             text,

@@ -1,14 +1,13 @@
 //! The first pass: what a file looks like, and the types and ranges of its columns over all rows.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::path::{Path, PathBuf};
 
 use jiff::tz::TimeZone;
 use model::{DeclaredMetadata, FieldDeclaration, FieldName, FieldType};
 use rayon::prelude::*;
 
 use crate::error::IngestError;
+use crate::input::Source;
 use crate::options::{DetectLimits, DetectedColumn, Detection, Encoding, IngestOptions, SourceFormat};
 use crate::progress::{Phase, Watch};
 use crate::record::{self, Dialect};
@@ -30,7 +29,7 @@ pub(crate) struct Column {
 
 /// What the first pass found: enough for the second one.
 pub(crate) struct Survey {
-    pub(crate) path: PathBuf,
+    pub(crate) source: Source,
     pub(crate) detection: Detection,
     pub(crate) dialect: Dialect,
     /// The columns in declared order, else in file order.
@@ -43,7 +42,7 @@ impl Survey {
     /// The second pass's reader of a CSV file.
     pub(crate) fn windows(&self, limits: &DetectLimits) -> Result<Windows, IngestError> {
         Windows::open(
-            &self.path,
+            &self.source,
             self.detection.encoding,
             self.dialect,
             self.detection.header,
@@ -67,32 +66,32 @@ pub(crate) fn zone_of(declared: Option<&DeclaredMetadata>) -> TimeZone {
 
 /// Takes the first pass.
 pub(crate) fn survey(
-    path: &Path,
+    source: &Source,
     options: &IngestOptions,
     declared: Option<&DeclaredMetadata>,
     limits: &DetectLimits,
     watch: &Watch<'_>,
 ) -> Result<Survey, IngestError> {
-    let mut file = File::open(path).map_err(IngestError::Read)?;
-    let bytes = file.metadata().map_err(IngestError::Read)?.len();
+    let input = source.open()?;
+    let bytes = input.length();
     let mut head = vec![0; 8_192];
-    let got = read_full(&mut file, &mut head)?;
+    let got = read_full(&mut input.reader_at(0), &mut head)?;
     head.truncate(got);
     if head.is_empty() {
         return Err(IngestError::Empty);
     }
     if head.starts_with(b"PAR1") {
-        return parquet_input::survey(path, bytes, options, declared, limits, watch);
+        return parquet_input::survey(source, bytes, options, declared, limits, watch);
     }
     if let Some((found, hint)) = foreign(&head) {
         return Err(IngestError::NotTabular { found, hint });
     }
     let encoding = match options.encoding {
         Some(encoding) => encoding,
-        None => guess_encoding(path, &head)?,
+        None => guess_encoding(source, &head)?,
     };
     let text = CsvText {
-        path,
+        source,
         bytes,
         options,
         declared,
@@ -106,7 +105,7 @@ pub(crate) fn survey(
             byte,
             encoding: name,
         }) if options.encoding.is_none() && encoding == Encoding::Utf8 => {
-            match source::gb18030_share(path)? {
+            match source::gb18030_share(source)? {
                 Some(share) if share >= CHINESE_SHARE => text.survey(Encoding::Gb18030),
                 _ => Err(IngestError::Encoding {
                     line,
@@ -140,7 +139,7 @@ fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
     })
 }
 
-fn guess_encoding(path: &Path, head: &[u8]) -> Result<Encoding, IngestError> {
+fn guess_encoding(source: &Source, head: &[u8]) -> Result<Encoding, IngestError> {
     if head.starts_with(&[0xFF, 0xFE]) {
         return Ok(Encoding::Utf16Le);
     }
@@ -148,19 +147,19 @@ fn guess_encoding(path: &Path, head: &[u8]) -> Result<Encoding, IngestError> {
         return Ok(Encoding::Utf16Be);
     }
     let mut sample = Vec::new();
-    TextReader::open(path, Encoding::Utf8)?.append(&mut sample, SAMPLE, 1)?;
+    TextReader::open(source, Encoding::Utf8)?.append(&mut sample, SAMPLE, 1)?;
     let utf8 = match std::str::from_utf8(&sample) {
         Ok(_) => true,
         Err(error) => error.error_len().is_none() && sample.len() == SAMPLE,
     };
-    if utf8 || source::gb18030_share(path)?.is_none_or(|share| share < CHINESE_SHARE) {
+    if utf8 || source::gb18030_share(source)?.is_none_or(|share| share < CHINESE_SHARE) {
         return Ok(Encoding::Utf8);
     }
     Ok(Encoding::Gb18030)
 }
 
 struct CsvText<'a> {
-    path: &'a Path,
+    source: &'a Source,
     bytes: u64,
     options: &'a IngestOptions,
     declared: Option<&'a DeclaredMetadata>,
@@ -171,7 +170,7 @@ struct CsvText<'a> {
 impl CsvText<'_> {
     fn survey(&self, encoding: Encoding) -> Result<Survey, IngestError> {
         let mut sample = Vec::new();
-        let mut reader = TextReader::open(self.path, encoding)?;
+        let mut reader = TextReader::open(self.source, encoding)?;
         reader.append(&mut sample, SAMPLE, 1)?;
         let valid = match std::str::from_utf8(&sample) {
             Ok(text) => text,
@@ -246,7 +245,7 @@ impl CsvText<'_> {
             rows,
         };
         Ok(Survey {
-            path: self.path.to_owned(),
+            source: self.source.clone(),
             detection,
             dialect,
             columns,
@@ -257,7 +256,7 @@ impl CsvText<'_> {
 
     /// Says what is wrong with a file in whose beginning no record is found.
     fn no_record(&self, encoding: Encoding, dialect: Dialect) -> Result<Survey, IngestError> {
-        let mut windows = Windows::open(self.path, encoding, dialect, false, self.limits)?;
+        let mut windows = Windows::open(self.source, encoding, dialect, false, self.limits)?;
         if let Some(window) = windows.next()? {
             for chunk in window.chunks() {
                 let fields = record::split(chunk, dialect, usize::MAX, self.limits);
@@ -334,7 +333,7 @@ impl CsvText<'_> {
         names: &[FieldName],
         readings: &[Reading<'_>],
     ) -> Result<(Vec<ColumnScan>, u64), IngestError> {
-        let mut windows = Windows::open(self.path, encoding, dialect, header, self.limits)?;
+        let mut windows = Windows::open(self.source, encoding, dialect, header, self.limits)?;
         let mut scans = vec![ColumnScan::new(); names.len()];
         let mut rows = 0;
         let mut current = windows.next()?;

@@ -121,6 +121,8 @@ impl Database {
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(synchronous)
             .foreign_keys(true)
+            // A destroyed key is overwritten, not left in a free page.
+            .pragma("secure_delete", "ON")
             .busy_timeout(PATIENCE);
         let pool = |connections: u32| {
             SqlitePoolOptions::new()

@@ -98,6 +98,9 @@ pub struct Data {
     pub reserve_bytes: u64,
     /// Days that an original stays in quarantine after its version is ready.
     pub quarantine_days: u32,
+    /// The operator's key: 32 bytes in hexadecimal that wrap the data keys of all versions; made in the data folder if
+    /// not set. Whoever has only the disk of a portal that keeps it elsewhere can read nothing of protected data.
+    pub key: Option<Secret>,
 }
 
 impl Default for Data {
@@ -107,6 +110,7 @@ impl Default for Data {
             upload_bytes: 20 << 30,
             reserve_bytes: 1 << 30,
             quarantine_days: 30,
+            key: None,
         }
     }
 }
@@ -334,6 +338,7 @@ mod tests {
             ("[server]\nroles = []", "server.roles"),
             ("[ledger]\norigin = \"a b\"", "ledger.origin"),
             ("[sandbox]\nkey = \"0123\"", "key"),
+            ("[data]\nkey = \"0123\"", "key"),
         ];
         for (text, want) in cases {
             let error = load(text).unwrap_err().to_string();

@@ -76,6 +76,7 @@ impl Portal {
             open: open.clone(),
             upload_bytes: config.data.upload_bytes,
             unit_key: secrets.unit_key(),
+            keys: secrets.operator_key(),
         });
         let review = Review::new(db.clone(), Arc::clone(&clock), authority.clone());
         let sandbox = Sandbox::new(sandbox_job::Parts {
@@ -86,6 +87,7 @@ impl Portal {
             supervisor: supervisor(config)?,
             noise: Mutex::new(Box::new(OpenDpNoise)),
             group_key: secrets.group_key(),
+            keys: secrets.operator_key(),
             cores: u32::try_from(config.sandbox.threads).unwrap_or(u32::MAX),
         });
         Ok(Self {
@@ -280,6 +282,7 @@ mod tests {
             "shapan.sqlite",
             "shapan.sqlite-wal",
             "secrets/sandbox.key",
+            "secrets/data.key",
             "secrets/ledger.key",
         ] {
             assert_eq!(mode(&config.data.dir.join(file)), 0o600, "{file}");

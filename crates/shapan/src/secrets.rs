@@ -1,10 +1,11 @@
 //! The portal's own secrets: made on its first start, or referred to by its configuration.
 //!
-//! There are two. The *sandbox key* is 32 random bytes from which the keys of privacy units, of the choice of groups
-//! and of cursors derive, each by HMAC-SHA256 of its label, so that none tells of another. The *ledger key* signs
-//! checkpoints. Without the first one, new versions no longer join with old ones; without the second, nobody can tell
-//! the log's continuation from a forgery. So the database remembers fingerprints of both, and a portal whose secrets
-//! are lost or swapped refuses to start instead of making new ones.
+//! There are three. The *sandbox key* is 32 random bytes from which the keys of privacy units, of the choice of groups
+//! and of cursors derive, each by HMAC-SHA256 of its label, so that none tells of another. The *operator's key* wraps
+//! the data keys of versions. The *ledger key* signs checkpoints. Without the first one, new versions no longer join
+//! with old ones; without the second, no protected data can be read; without the third, nobody can tell the log's
+//! continuation from a forgery. So the database remembers fingerprints of all, and a portal whose secrets are lost or
+//! swapped refuses to start instead of making new ones.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
@@ -15,6 +16,7 @@ use db::Database;
 use hmac::{Hmac, KeyInit, Mac};
 use ledger::SigningKey;
 use model::{Clock, Timestamp};
+use seal::OperatorKey;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use shapan_config::Config;
@@ -26,6 +28,8 @@ use crate::failure::Failure;
 const FOLDER: &str = "secrets";
 /// The file of the sandbox key: 64 hexadecimal digits.
 const SANDBOX: &str = "sandbox.key";
+/// The file of the operator's key: 64 hexadecimal digits.
+const DATA: &str = "data.key";
 /// The file of the ledger key, as other note tools read it.
 const LEDGER: &str = "ledger.key";
 /// Under what the database keeps the fingerprints.
@@ -34,6 +38,7 @@ const SETTING: &str = "secrets";
 /// The secrets of a portal.
 pub(crate) struct Secrets {
     sandbox: Zeroizing<[u8; 32]>,
+    data: Zeroizing<[u8; 32]>,
     /// Signs checkpoints; its name is the log's origin.
     pub(crate) ledger: SigningKey,
 }
@@ -42,6 +47,9 @@ pub(crate) struct Secrets {
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Fingerprints {
     sandbox: String,
+    /// Not there in a folder from before the zones were encrypted.
+    #[serde(default)]
+    data: Option<String>,
     ledger: String,
 }
 
@@ -51,9 +59,20 @@ impl Secrets {
         let known = db::setting::find(db.read(), SETTING).await?;
         let folder = config.data.dir.join(FOLDER);
         let may_make = known.is_none();
+        if known.is_some_and(|known| known.get("data").is_none_or(serde_json::Value::is_null)) {
+            return Err(Failure::new(format!(
+                "the data folder {} is from before its zones were encrypted, and this version cannot read it; begin \
+                 with an empty one, and import the files again",
+                config.data.dir.display()
+            )));
+        }
         let sandbox = match &config.sandbox.key {
             Some(secret) => Zeroizing::new(secret.load()?),
-            None => kept(&folder.join(SANDBOX), may_make, new_sandbox_key)?,
+            None => kept(&folder.join(SANDBOX), may_make, new_key)?,
+        };
+        let data = match &config.data.key {
+            Some(secret) => Zeroizing::new(secret.load()?),
+            None => kept(&folder.join(DATA), may_make, new_key)?,
         };
         let ledger = match &config.ledger.key {
             Some(secret) => Zeroizing::new(secret.load()?),
@@ -63,7 +82,8 @@ impl Secrets {
             })?,
         };
         let secrets = Self {
-            sandbox: parse_sandbox_key(&sandbox)?,
+            sandbox: parse_key("sandbox key (sandbox.key)", &sandbox)?,
+            data: parse_key("operator's key (data.key)", &data)?,
             ledger: SigningKey::parse(&ledger).map_err(Failure::cannot("read the ledger's signing key"))?,
         };
         secrets.check_origin(config)?;
@@ -86,7 +106,8 @@ impl Secrets {
     /// Compares with what the database remembers, or lets it remember.
     async fn recognise(&self, db: &Database, now: Timestamp) -> Result<(), Failure> {
         let ours = Fingerprints {
-            sandbox: hex::encode(&self.derive(b"fingerprint")[..16]),
+            sandbox: hex::encode(&derive(&self.sandbox, b"fingerprint")[..16]),
+            data: Some(hex::encode(&derive(&self.data, b"fingerprint")[..16])),
             ledger: self.ledger.verifier().to_string(),
         };
         let tx = db.begin_write().await?;
@@ -95,8 +116,9 @@ impl Secrets {
         let known: Fingerprints = serde_json::from_value(known)
             .map_err(Failure::cannot("read what the database remembers of the secrets"))?;
         for (name, ours, known) in [
-            ("sandbox key", &ours.sandbox, &known.sandbox),
-            ("ledger signing key", &ours.ledger, &known.ledger),
+            ("sandbox key", Some(&ours.sandbox), Some(&known.sandbox)),
+            ("operator's key", ours.data.as_ref(), known.data.as_ref()),
+            ("ledger signing key", Some(&ours.ledger), Some(&known.ledger)),
         ] {
             if ours != known {
                 return Err(Failure::new(format!(
@@ -109,28 +131,33 @@ impl Secrets {
 
     /// From which the secrets of unit types derive.
     pub(crate) fn unit_key(&self) -> [u8; 32] {
-        self.derive(b"unit")
+        derive(&self.sandbox, b"unit")
     }
 
     /// From which the secrets for choosing groups derive.
     pub(crate) fn group_key(&self) -> [u8; 32] {
-        self.derive(b"group")
+        derive(&self.sandbox, b"group")
     }
 
     /// Signs cursors.
     pub(crate) fn cursor_key(&self) -> [u8; 32] {
-        self.derive(b"cursor")
+        derive(&self.sandbox, b"cursor")
     }
 
-    fn derive(&self, label: &[u8]) -> [u8; 32] {
-        // HMAC pads a key to its block with zeros (RFC 2104 section 2): a block never has the wrong length.
-        let mut block = Zeroizing::new([0; 64]);
-        block[..32].copy_from_slice(self.sandbox.as_slice());
-        let mut mac = <Hmac<Sha256> as KeyInit>::new(&(*block).into());
-        mac.update(b"shapan/");
-        mac.update(label);
-        mac.finalize().into_bytes().into()
+    /// Wraps the data keys of versions.
+    pub(crate) fn operator_key(&self) -> OperatorKey {
+        OperatorKey::new(Zeroizing::new(derive(&self.data, b"wrap")))
     }
+}
+
+fn derive(key: &[u8; 32], label: &[u8]) -> [u8; 32] {
+    // HMAC pads a key to its block with zeros (RFC 2104 section 2): a block never has the wrong length.
+    let mut block = Zeroizing::new([0; 64]);
+    block[..32].copy_from_slice(key);
+    let mut mac = <Hmac<Sha256> as KeyInit>::new(&(*block).into());
+    mac.update(b"shapan/");
+    mac.update(label);
+    mac.finalize().into_bytes().into()
 }
 
 /// The name of the ledger key that a data folder holds already.
@@ -147,14 +174,14 @@ pub(crate) fn random<const N: usize>() -> Result<Zeroizing<[u8; N]>, Failure> {
     Ok(bytes)
 }
 
-fn new_sandbox_key() -> Result<Zeroizing<String>, Failure> {
+fn new_key() -> Result<Zeroizing<String>, Failure> {
     Ok(Zeroizing::new(hex::encode(*random::<32>()?)))
 }
 
-fn parse_sandbox_key(text: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
+fn parse_key(name: &str, text: &str) -> Result<Zeroizing<[u8; 32]>, Failure> {
     let mut key = Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim(), key.as_mut_slice())
-        .map_err(|_| Failure::new("the sandbox key must be 32 bytes as 64 hexadecimal digits"))?;
+        .map_err(|_| Failure::new(format!("the {name} must be 32 bytes as 64 hexadecimal digits")))?;
     Ok(key)
 }
 
@@ -214,7 +241,8 @@ pub(crate) fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use db::DatabaseConfig;
-    use model::SystemClock;
+    use model::{SystemClock, VersionId};
+    use seal::{DataKey, KeyPurpose};
 
     use super::*;
 
@@ -243,10 +271,19 @@ mod tests {
         let folder = data.path().join(FOLDER);
         assert_eq!(mode(&folder), 0o700);
         assert_eq!(mode(&folder.join(SANDBOX)), 0o600);
+        assert_eq!(mode(&folder.join(DATA)), 0o600);
         assert_eq!(mode(&folder.join(LEDGER)), 0o600);
         let again = Secrets::load(&config, &db, &SystemClock).await.unwrap();
         assert_eq!(first.unit_key(), again.unit_key());
         assert_ne!(first.unit_key(), first.cursor_key());
+        let key = DataKey::generate().unwrap();
+        let version = VersionId::at(SystemClock.now());
+        let wrapped = first
+            .operator_key()
+            .wrap(&key, version, KeyPurpose::Copy)
+            .unwrap();
+        let opened = again.operator_key().unwrap(&wrapped, version, KeyPurpose::Copy);
+        assert_eq!(opened, Ok(key));
         assert_eq!(first.ledger.verifier(), again.ledger.verifier());
         assert_eq!(find_origin(data.path()).unwrap(), config.ledger.origin);
     }
@@ -257,10 +294,15 @@ mod tests {
         let db = database().await;
         let config = config(data.path());
         Secrets::load(&config, &db, &SystemClock).await.unwrap();
-        let path = data.path().join(FOLDER).join(SANDBOX);
-        let original = fs::read_to_string(&path).unwrap();
+        for name in [SANDBOX, DATA] {
+            lost_or_swapped(&config, &db, &data.path().join(FOLDER).join(name)).await;
+        }
+    }
+
+    async fn lost_or_swapped(config: &Config, db: &Database, path: &Path) {
+        let original = fs::read_to_string(path).unwrap();
         let fails = async |want: &str| {
-            let error = Secrets::load(&config, &db, &SystemClock)
+            let error = Secrets::load(config, db, &SystemClock)
                 .await
                 .err()
                 .unwrap()
@@ -268,16 +310,36 @@ mod tests {
             assert!(error.contains(want), "wanted {want:?} in {error:?}");
             assert!(!error.contains(original.trim()), "a message repeats the secret");
         };
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(0o640)).unwrap();
         fails("mode 0640").await;
-        fs::remove_file(&path).unwrap();
+        fs::remove_file(path).unwrap();
         fails("is missing").await;
-        write_new(&path, &"ab".repeat(32)).unwrap();
+        write_new(path, &"ab".repeat(32)).unwrap();
         fails("not the one that this portal's data was made with").await;
-        fs::write(&path, "0123").unwrap();
+        fs::write(path, "0123").unwrap();
         fails("64 hexadecimal digits").await;
-        fs::write(&path, &original).unwrap();
-        Secrets::load(&config, &db, &SystemClock).await.unwrap();
+        fs::write(path, &original).unwrap();
+        Secrets::load(config, db, &SystemClock).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_folder_from_before_encryption_is_told() {
+        let data = tempfile::tempdir().unwrap();
+        let db = database().await;
+        let tx = db.begin_write().await.unwrap();
+        let old = serde_json::json!({"sandbox": "00", "ledger": "x"});
+        db::setting::put_if_absent(&tx, SETTING, old, SystemClock.now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        let error = Secrets::load(&config(data.path()), &db, &SystemClock)
+            .await
+            .err()
+            .unwrap();
+        assert!(
+            error.to_string().contains("before its zones were encrypted"),
+            "{error}"
+        );
     }
 
     #[tokio::test]

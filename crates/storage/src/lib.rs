@@ -9,6 +9,9 @@
 //! Reads go through `object_store`, so that the query engine sees the same objects, and so that another backend can
 //! serve them; writes are ours, because `object_store`'s local backend does not sync.
 //!
+//! What lies in quarantine is sealed by this crate ([`seal`]); the parts of sandbox copies come in encrypted, as Parquet's
+//! modular encryption leaves them; open files are public.
+//!
 //! # The zones
 //! [`QuarantineStore`], [`SandboxStore`] and [`OpenStore`] are different types with different root folders (mode
 //! 0700). A function that is given an open store cannot name a sandbox object:
@@ -36,5 +39,5 @@ pub use manifest::{Distribution, DistributionFormat, Manifest, ManifestField, Pa
 pub use object_store::ObjectStore;
 pub use orphan::{Known, Orphan};
 pub use pending::{PendingObject, StoredObject};
-pub use spool::{Scratch, Spool, Upload};
+pub use spool::{Original, Scratch, Spool, Upload};
 pub use zone::{Open, OpenStore, Quarantine, QuarantineStore, Sandbox, SandboxStore, Store, Zone};

@@ -1,12 +1,14 @@
-//! Uploads and scratch files. Both hold originals, so both live in quarantine.
+//! Uploads and scratch files. Both hold originals, so both live in quarantine, and both are sealed from the first byte:
+//! an upload with a key of its own, which becomes the version's; scratch files with one that nobody ever stores.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use model::{Timestamp, VersionId};
+use seal::{DataKey, SealedFile, SealedWriter};
 use sha2::{Digest, Sha256};
 use tempfile::{NamedTempFile, TempDir};
 
@@ -22,11 +24,15 @@ const UPLOADS: &str = "uploads";
 /// How often, in bytes, a spool asks whether the disk still has its reserve.
 const SPACE_CHECK: u64 = 64 << 20;
 
-/// An upload being received: written to quarantine, hashed, capped. Removed when dropped, unless kept.
+/// What a sealed upload says it is.
+const CONTEXT: &[u8] = b"shapan/original/1";
+
+/// An upload being received: sealed, written to quarantine, hashed, capped. Removed when dropped, unless kept.
 #[derive(Debug)]
 pub struct Spool {
     store: QuarantineStore,
-    file: NamedTempFile,
+    file: SealedWriter<NamedTempFile>,
+    key: DataKey,
     hash: Sha256,
     bytes: u64,
     limit: u64,
@@ -36,12 +42,29 @@ pub struct Spool {
 /// A received original.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Upload {
-    /// Where it lies until it is removed.
-    pub path: PathBuf,
-    /// Length in bytes.
+    /// The key that opens it: stored wrapped, or the original is lost.
+    pub key: DataKey,
+    /// Length in bytes, before it was sealed.
     pub bytes: u64,
-    /// SHA-256, hexadecimal.
+    /// SHA-256 of what came in, hexadecimal.
     pub sha256: String,
+}
+
+/// A kept original with the key that opens it.
+#[derive(Debug, Clone)]
+pub struct Original {
+    path: PathBuf,
+    key: DataKey,
+}
+
+impl Original {
+    /// Opens it for reading at any place.
+    ///
+    /// # Errors
+    /// `InvalidData` if it is damaged or the key is another one's; a failure of the disk.
+    pub fn open(&self) -> io::Result<SealedFile> {
+        SealedFile::open(File::open(&self.path)?, &self.key, CONTEXT)
+    }
 }
 
 impl Spool {
@@ -60,7 +83,6 @@ impl Spool {
             self.unchecked = 0;
         }
         self.file
-            .as_file_mut()
             .write_all(data)
             .map_err(|e| StorageError::io("spool an upload", Quarantine::NAME, e))?;
         self.hash.update(data);
@@ -73,11 +95,6 @@ impl Spool {
         self.bytes
     }
 
-    /// The file as far as it came, gone when the spool is dropped.
-    pub fn path(&self) -> &Path {
-        self.file.path()
-    }
-
     /// Keeps the upload as the original of a version, synced, until [`QuarantineStore::remove_upload`]. One that was
     /// kept for the version before is replaced.
     ///
@@ -88,11 +105,12 @@ impl Spool {
         let path = self.store.upload_path(version);
         let folder = self.store.root().join(UPLOADS);
         create_folder(&folder).map_err(io)?;
-        self.file.as_file().sync_all().map_err(io)?;
-        self.file.persist(&path).map_err(|e| io(e.error))?;
+        let file = self.file.finish().map_err(io)?;
+        file.as_file().sync_all().map_err(io)?;
+        file.persist(&path).map_err(|e| io(e.error))?;
         sync_folder(&folder).map_err(io)?;
         Ok(Upload {
-            path,
+            key: self.key,
             bytes: self.bytes,
             sha256: hex::encode(self.hash.finalize()),
         })
@@ -110,30 +128,34 @@ impl Write for Spool {
     }
 }
 
-/// A folder for spill files, removed with what is in it when dropped.
+/// A folder for spill files, removed with what is in it when dropped. Its key is in memory alone: what a crash leaves
+/// of it opens for nobody.
 #[derive(Debug)]
 pub struct Scratch {
     folder: TempDir,
+    key: DataKey,
     /// Tells it from one that a crash has left.
     _held: File,
 }
 
 impl Scratch {
-    /// A new file in the folder, open for writing.
+    /// A new sealed file in the folder; [`SealedWriter::finish`] ends it.
     ///
     /// # Errors
     /// A failure of the disk.
-    pub fn create(&self, name: &str) -> Result<File, StorageError> {
+    pub fn create(&self, name: &str) -> Result<SealedWriter<File>, StorageError> {
         File::create_new(self.folder.path().join(name))
+            .and_then(|file| SealedWriter::new(file, &self.key, name.as_bytes()))
             .map_err(|e| StorageError::io("create a spill file", Quarantine::NAME, e))
     }
 
-    /// Opens a file of the folder for reading.
+    /// Opens a finished file of the folder for reading.
     ///
     /// # Errors
     /// A failure of the disk.
-    pub fn open(&self, name: &str) -> Result<File, StorageError> {
+    pub fn open(&self, name: &str) -> Result<SealedFile, StorageError> {
         File::open(self.folder.path().join(name))
+            .and_then(|file| SealedFile::open(file, &self.key, name.as_bytes()))
             .map_err(|e| StorageError::io("open a spill file", Quarantine::NAME, e))
     }
 
@@ -154,12 +176,16 @@ impl QuarantineStore {
     /// [`StorageError::Full`] or a failure of the disk.
     pub fn spool(&self, limit: u64) -> Result<Spool, StorageError> {
         self.check_space(0)?;
+        let io = |error| StorageError::io("spool an upload", Quarantine::NAME, error);
+        let key = DataKey::generate().map_err(io)?;
         let file = self
             .make_file("upload-")
-            .map_err(|e| StorageError::io("spool an upload", Quarantine::NAME, e))?;
+            .and_then(|file| SealedWriter::new(file, &key, CONTEXT))
+            .map_err(io)?;
         Ok(Spool {
             store: self.clone(),
             file,
+            key,
             hash: Sha256::new(),
             bytes: 0,
             limit,
@@ -173,19 +199,34 @@ impl QuarantineStore {
     /// A failure of the disk.
     pub fn scratch(&self) -> Result<Scratch, StorageError> {
         let make = || {
+            let key = DataKey::generate()?;
             let pending = self.root().join(PENDING);
             let _door = hold::making(&pending)?;
             let folder = tempfile::Builder::new().prefix("scratch-").tempdir_in(pending)?;
             let held = File::open(folder.path())?;
             hold::take(&held)?;
-            Ok(Scratch { folder, _held: held })
+            Ok(Scratch {
+                folder,
+                key,
+                _held: held,
+            })
         };
         make().map_err(|e| StorageError::io("create a scratch folder", Quarantine::NAME, e))
     }
 
     /// The kept original of a version, if there is one. A restarted ingest finds its file here.
-    pub fn find_upload(&self, version: VersionId) -> Option<PathBuf> {
-        Some(self.upload_path(version)).filter(|path| path.is_file())
+    pub fn find_original(&self, version: VersionId, key: DataKey) -> Option<Original> {
+        let path = self.upload_path(version);
+        path.is_file().then_some(Original { path, key })
+    }
+
+    /// Length of the kept original of a version, in bytes as it came in, if there is one. Needs no key.
+    pub fn find_original_bytes(&self, version: VersionId) -> Option<u64> {
+        let metadata = fs::metadata(self.upload_path(version)).ok()?;
+        metadata
+            .is_file()
+            .then(|| seal::plain_length(metadata.len()))
+            .flatten()
     }
 
     /// Removes the kept original of a version.

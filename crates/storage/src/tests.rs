@@ -410,6 +410,26 @@ fn jiff_free_now() -> i64 {
         + 1
 }
 
+/// Whether any file under a folder shows this text.
+fn shows(folder: &Path, text: &str) -> bool {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if std::fs::read(&path)
+                .unwrap()
+                .windows(text.len())
+                .any(|window| window == text.as_bytes())
+            {
+                return true;
+            }
+        }
+    }
+    false
+}
+
 #[test]
 fn a_spool_is_capped_kept_and_removed_on_schedule() {
     let root = tempfile::tempdir().unwrap();
@@ -421,7 +441,7 @@ fn a_spool_is_capped_kept_and_removed_on_schedule() {
         spool.append(b"1"),
         Err(StorageError::TooLarge { limit: 10 })
     ));
-    assert!(spool.path().is_file());
+    assert_eq!(files(root.path()).len(), 1);
     drop(spool);
     assert!(files(root.path()).is_empty());
 
@@ -432,7 +452,10 @@ fn a_spool_is_capped_kept_and_removed_on_schedule() {
         upload.sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         "FIPS 180-4"
     );
-    assert_eq!(store.find_upload(id), Some(upload.path));
+    assert_eq!(store.find_original_bytes(id), Some(3));
+    let original = store.find_original(id, upload.key).unwrap();
+    let text = std::io::read_to_string(original.open().unwrap().reader_at(0)).unwrap();
+    assert_eq!(text, "abc");
     let now = Timestamp::from_micros(jiff_free_now());
     let old = |known: Option<Known>, now| {
         let known = known.map(|known| (id, known)).into_iter().collect();
@@ -455,8 +478,38 @@ fn a_spool_is_capped_kept_and_removed_on_schedule() {
         );
     }
     store.remove_upload(id).unwrap();
-    assert_eq!(store.find_upload(id), None);
+    assert!(
+        store
+            .find_original(id, seal::DataKey::from_bytes([0; 32]))
+            .is_none()
+    );
+    assert_eq!(store.find_original_bytes(id), None);
     store.remove_upload(id).unwrap();
+}
+
+#[test]
+fn nothing_of_an_upload_is_readable_on_the_disk() {
+    const SECRET: &str = "person_id,11010519491231002X";
+    let root = tempfile::tempdir().unwrap();
+    let store = QuarantineStore::open(root.path(), 0).unwrap();
+    let mut spool = store.spool(u64::MAX).unwrap();
+    let scratch = store.scratch().unwrap();
+    let mut spill = scratch.create("bucket-1").unwrap();
+    for _ in 0..10_000 {
+        spool.append(SECRET.as_bytes()).unwrap();
+        spill.write_all(SECRET.as_bytes()).unwrap();
+    }
+    assert!(!shows(root.path(), SECRET), "while it comes in");
+    spill.finish().unwrap();
+    let id = version();
+    let upload = spool.keep(id).unwrap();
+    assert!(!shows(root.path(), SECRET), "when it is kept");
+    let whole = |key| {
+        let original = store.find_original(id, key).unwrap();
+        std::io::read_to_string(original.open()?.reader_at(0))
+    };
+    assert_eq!(whole(upload.key).unwrap(), SECRET.repeat(10_000));
+    assert!(whole(seal::DataKey::generate().unwrap()).is_err());
 }
 
 #[test]
@@ -464,14 +517,19 @@ fn scratch_goes_with_its_owner() {
     let root = tempfile::tempdir().unwrap();
     let store = QuarantineStore::open(root.path(), 0).unwrap();
     let scratch = store.scratch().unwrap();
-    scratch.create("bucket-1").unwrap().write_all(b"x").unwrap();
+    let mut file = scratch.create("bucket-1").unwrap();
+    file.write_all(b"x").unwrap();
+    assert!(scratch.open("bucket-1").is_err(), "not finished");
+    file.finish().unwrap();
     assert!(scratch.create("bucket-1").is_err());
-    assert_eq!(
-        std::io::read_to_string(scratch.open("bucket-1").unwrap()).unwrap(),
-        "x"
-    );
+    let opened = scratch.open("bucket-1").unwrap();
+    assert_eq!(std::io::read_to_string(opened.reader_at(0)).unwrap(), "x");
+    scratch.create("bucket-2").unwrap().finish().unwrap();
+    let swap = root.path().join("quarantine/pending");
+    let folder = swap.read_dir().unwrap().next().unwrap().unwrap().path();
+    std::fs::rename(folder.join("bucket-2"), folder.join("bucket-1")).unwrap();
+    assert!(scratch.open("bucket-1").is_err(), "one bucket is not another");
     scratch.remove("bucket-1").unwrap();
-    scratch.create("bucket-2").unwrap();
     drop(scratch);
     assert!(files(root.path()).is_empty());
 }

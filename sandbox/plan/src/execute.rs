@@ -8,6 +8,7 @@ use datafusion_common::DataFusionError;
 use datafusion_execution::TaskContext;
 use datafusion_physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use futures::StreamExt;
+use seal::DataKey;
 use serde::{Deserialize, Serialize};
 
 use crate::bounding::{BoundingExec, GroupKeySecret, is_bounding};
@@ -111,18 +112,19 @@ impl Totals {
     }
 }
 
-/// Computes the totals of a plan over the parts of its version, on so many threads.
+/// Computes the totals of a plan over the parts of its version, which open with the version's key, on so many threads.
 ///
 /// # Errors
 /// [`ExecutionError`]; the class says whether it is the data, the machine or us.
 pub fn execute(
     core: &PlanCore,
     parts: &[Part],
+    key: &DataKey,
     secret: &GroupKeySecret,
     threads: usize,
 ) -> Result<Totals, ExecutionError> {
     core.check()?;
-    let scan = UnitScanExec::open(core, parts, threads)?;
+    let scan = UnitScanExec::open(core, parts, key, threads)?;
     let shared = Arc::new(core.clone());
     let physical: Arc<dyn ExecutionPlan> =
         Arc::new(BoundingExec::new(shared, secret.clone(), Arc::new(scan)));

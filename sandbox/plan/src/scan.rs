@@ -3,11 +3,16 @@
 //! It is a plan node of its own, not DataFusion's listing: it reads exactly the granted parts, offers no repartitioning,
 //! and checks what bounding rests on as it reads, namely that parts and row groups have disjoint, increasing unit ranges
 //! and that every row lies in the range of its row group. A violation is an incident: no release of that version.
+//!
+//! Parts are encrypted (Parquet modular encryption, AES-256-GCM) and bound to their version and their place in it: one
+//! that is plain, damaged, cut, of another version or moved does not open, which is an incident as well.
 
 use std::any::Any;
 use std::fmt;
 use std::fs::File;
 use std::ops::RangeInclusive;
+use std::os::unix::fs::FileExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -21,13 +26,15 @@ use datafusion_physical_expr::{EquivalenceProperties, Partitioning, PhysicalExpr
 use datafusion_physical_plan::execution_plan::{Boundedness, EmissionType, ReplaceChildrenOptions};
 use datafusion_physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion_physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use model::FieldType;
+use model::{FieldType, VersionId};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::encryption::decrypt::FileDecryptionProperties;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::statistics::Statistics;
+use seal::DataKey;
 use serde::{Deserialize, Serialize};
 
 use crate::context::planner_type;
@@ -37,6 +44,10 @@ use crate::scalar::Real;
 
 /// The keyed hash of the unit: first column of every part of a protected version.
 pub const UNIT_COLUMN: &str = "__unit";
+
+/// What a Parquet file with an encrypted footer begins and ends with. The reader would take a plain one as well, key or
+/// not: whoever can write to the disk could put any rows there.
+const ENCRYPTED: &[u8; 4] = b"PARE";
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
@@ -53,6 +64,8 @@ pub struct Part {
     pub bytes: u64,
     /// Its rows, checked when it is opened.
     pub rows: u64,
+    /// Its place among the parts of the version, from 0; it opens at no other.
+    pub place: u32,
     /// The least and greatest unit in it.
     pub unit_range: (u64, u64),
 }
@@ -118,12 +131,17 @@ impl UnitScanExec {
     /// # Errors
     /// [`ExecutionError::Incident`] if a part is not what the grant says, or ranges overlap; [`ExecutionError::Io`] if a
     /// file cannot be read.
-    pub fn open(core: &PlanCore, parts: &[Part], partitions: usize) -> Result<Self, ExecutionError> {
+    pub fn open(
+        core: &PlanCore,
+        parts: &[Part],
+        key: &DataKey,
+        partitions: usize,
+    ) -> Result<Self, ExecutionError> {
         let columns: Arc<[ScanColumn]> = core.columns.clone().into();
         let mut open = Vec::with_capacity(parts.len());
         let mut segments = Vec::new();
         for (index, part) in parts.iter().enumerate() {
-            let opened = open_part(part, &columns)?;
+            let opened = open_part(part, core.version, key, &columns)?;
             segments.extend(part_segments(index, part, &opened.metadata)?);
             open.push(Arc::new(opened));
         }
@@ -165,13 +183,40 @@ impl UnitScanExec {
     }
 }
 
-fn open_part(part: &Part, columns: &[ScanColumn]) -> Result<OpenPart, ExecutionError> {
+/// Runs a step of the Parquet reader. A damaged length may trip an assertion in it: that too is data that cannot be read.
+fn guarded<T, E>(step: impl FnOnce() -> Result<T, E>) -> Result<T, ExecutionError> {
+    match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) | Err(_) => Err(Incident::Unreadable.into()),
+    }
+}
+
+fn open_part(
+    part: &Part,
+    version: VersionId,
+    key: &DataKey,
+    columns: &[ScanColumn],
+) -> Result<OpenPart, ExecutionError> {
     let file = File::open(&part.path).map_err(ExecutionError::io)?;
     if file.metadata().map_err(ExecutionError::io)?.len() != part.bytes {
         return Err(Incident::PartChanged.into());
     }
-    let options = ArrowReaderOptions::new().with_skip_arrow_metadata(false);
-    let stored = ArrowReaderMetadata::load(&file, options).map_err(|_| Incident::Unreadable)?;
+    let end = part.bytes.checked_sub(4).ok_or(Incident::Unreadable)?;
+    for place in [0, end] {
+        let mut mark = [0; 4];
+        file.read_exact_at(&mut mark, place).map_err(ExecutionError::io)?;
+        if mark != *ENCRYPTED {
+            return Err(Incident::Unreadable.into());
+        }
+    }
+    let decryption = FileDecryptionProperties::builder(key.expose().to_vec())
+        .with_aad_prefix(seal::part_identity(version, part.place))
+        .build()
+        .map_err(|_| ExecutionError::Internal)?;
+    let options = ArrowReaderOptions::new()
+        .with_skip_arrow_metadata(false)
+        .with_file_decryption_properties(decryption);
+    let stored = guarded(|| ArrowReaderMetadata::load(&file, options))?;
     let schema = Arc::clone(stored.schema());
     let unit_first = schema
         .fields()
@@ -367,13 +412,12 @@ impl SegmentReader {
     fn advance(&mut self) -> Result<Option<RecordBatch>, ExecutionError> {
         loop {
             if let Some((reader, segment)) = &mut self.open {
-                match reader.next() {
-                    Some(Ok(batch)) => {
+                match guarded(|| reader.next().transpose())? {
+                    Some(batch) => {
                         let units = segment.units;
                         let part = Arc::clone(&self.parts[segment.part]);
                         return self.prepare(&batch, &part, units).map(Some);
                     }
-                    Some(Err(_)) => return Err(Incident::Unreadable.into()),
                     None => self.open = None,
                 }
             }
@@ -384,12 +428,11 @@ impl SegmentReader {
             let file = File::open(&part.path).map_err(ExecutionError::io)?;
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, part.metadata.clone());
             let mask = ProjectionMask::roots(builder.parquet_schema(), part.projection.iter().copied());
-            let reader = builder
+            let builder = builder
                 .with_row_groups(segment.row_groups.clone().collect())
                 .with_projection(mask)
-                .with_batch_size(BATCH_ROWS)
-                .build()
-                .map_err(|_| Incident::Unreadable)?;
+                .with_batch_size(BATCH_ROWS);
+            let reader = guarded(|| builder.build())?;
             self.open = Some((reader, segment));
         }
     }

@@ -3,6 +3,7 @@
 use model::{Timestamp, VersionId};
 use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::{Part, PlanCore, Totals};
+use seal::DataKey;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Fault;
@@ -15,6 +16,8 @@ pub struct Grant {
     pub version: VersionId,
     /// Its parts, in unit order.
     pub parts: Vec<Part>,
+    /// The version's data key: without it the parts are noise.
+    pub key: DataKey,
     /// The columns that may be read; the plan may read no other.
     pub columns: Vec<String>,
     /// The moment from which it is void.

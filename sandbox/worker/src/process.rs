@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use model::Clock;
 use sandbox_plan::{ExecutionError, Totals, execute};
+use zeroize::Zeroizing;
 
 use crate::error::Fault;
 use crate::frame::{self, MAX_REQUEST};
@@ -19,7 +20,8 @@ use crate::message::{WorkRequest, encode, reply_length};
 /// If the pipe breaks; there is nobody to tell.
 pub fn run_worker(mut stdin: impl Read, mut stdout: impl Write, clock: &dyn Clock) -> std::io::Result<()> {
     let entered = isolation::enter();
-    let payload = frame::read(&mut stdin, MAX_REQUEST)?;
+    // It holds the key.
+    let payload = Zeroizing::new(frame::read(&mut stdin, MAX_REQUEST)?);
     let request = serde_json::from_slice::<WorkRequest>(&payload)
         .ok()
         .filter(WorkRequest::holds_together);
@@ -42,7 +44,8 @@ fn serve(request: &WorkRequest, clock: &dyn Clock, walls: &mut (bool, bool)) -> 
     let granted: Vec<PathBuf> = request.grant.parts.iter().map(|part| part.path.clone()).collect();
     *walls = (isolation::confine_files(&granted), isolation::filter_calls());
     let threads = usize::try_from(request.threads).unwrap_or(1).clamp(1, 64);
-    execute(&request.plan, &request.grant.parts, &request.secret, threads).map_err(|error| match error {
+    let (parts, key) = (&request.grant.parts, &request.grant.key);
+    execute(&request.plan, parts, key, &request.secret, threads).map_err(|error| match error {
         ExecutionError::Incident(incident) => Fault::Incident(incident),
         ExecutionError::Io(_) => Fault::Io,
         ExecutionError::Plan(_) => Fault::Request,

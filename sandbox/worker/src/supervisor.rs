@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
+use zeroize::Zeroizing;
 
 use crate::error::WorkerError;
 use crate::frame::{self, HEADER, MAX_REQUEST};
@@ -104,7 +105,7 @@ impl Supervisor {
         request.memory_bytes = self.limits.memory_bytes;
         let threads = u64::from(self.limits.threads.max(1));
         request.cpu_seconds = deadline.as_secs().saturating_add(1).saturating_mul(threads);
-        let payload = serde_json::to_vec(&request).map_err(|_| WorkerError::Request)?;
+        let payload = Zeroizing::new(serde_json::to_vec(&request).map_err(|_| WorkerError::Request)?);
         let header = frame::header(payload.len(), MAX_REQUEST).map_err(|_| WorkerError::Request)?;
         if !request.holds_together() {
             return Err(WorkerError::Request);

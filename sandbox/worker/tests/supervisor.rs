@@ -9,12 +9,15 @@ use arrow::array::{ArrayRef, Int64Array, RecordBatch, UInt64Array};
 use arrow::datatypes::{DataType, Field, Schema};
 use model::{Clock, DatasetId, Level, Slug, SystemClock, Timestamp, VersionId};
 use parquet::arrow::ArrowWriter;
+use parquet::encryption::encrypt::FileEncryptionProperties;
+use parquet::file::properties::WriterProperties;
 use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::execute::Incident;
 use sandbox_plan::{Part, Relation};
 use sandbox_worker::{
     Fault, Grant, Supervisor, WorkRequest, WorkerCommand, WorkerError, WorkerLimits, frame,
 };
+use seal::DataKey;
 use tempfile::TempDir;
 
 const LIMITS: WorkerLimits = WorkerLimits {
@@ -35,6 +38,14 @@ fn supervisor(mode: &str, path: &Path) -> Supervisor {
     Supervisor::new(WorkerCommand::new(program(), [mode.into(), path.into()]), LIMITS)
 }
 
+fn version() -> VersionId {
+    VersionId::from_uuid(uuid::Uuid::from_u128(1))
+}
+
+fn key() -> DataKey {
+    DataKey::from_bytes([4; 32])
+}
+
 fn part(path: &Path, units: &[u64]) -> Part {
     let schema = Arc::new(Schema::new(vec![
         Field::new("__unit", DataType::UInt64, false),
@@ -45,8 +56,15 @@ fn part(path: &Path, units: &[u64]) -> Part {
         .map(|unit| Some(i64::try_from(*unit).unwrap()))
         .collect();
     let columns: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from(units.to_vec())), Arc::new(fares)];
-    let mut writer =
-        ArrowWriter::try_new(std::fs::File::create(path).unwrap(), Arc::clone(&schema), None).unwrap();
+    let encryption = FileEncryptionProperties::builder(key().expose().to_vec())
+        .with_aad_prefix(seal::part_identity(version(), 0))
+        .build()
+        .unwrap();
+    let properties = WriterProperties::builder()
+        .with_file_encryption_properties(encryption)
+        .build();
+    let file = std::fs::File::create(path).unwrap();
+    let mut writer = ArrowWriter::try_new(file, Arc::clone(&schema), Some(properties)).unwrap();
     writer
         .write(&RecordBatch::try_new(schema, columns).unwrap())
         .unwrap();
@@ -56,6 +74,7 @@ fn part(path: &Path, units: &[u64]) -> Part {
         sha256: "0".repeat(64),
         bytes: std::fs::metadata(path).unwrap().len(),
         rows: units.len() as u64,
+        place: 0,
         unit_range: (*units.iter().min().unwrap(), *units.iter().max().unwrap()),
     }
 }
@@ -72,7 +91,7 @@ fn request(parts: Vec<Part>) -> WorkRequest {
     let relation = Relation {
         slug: Slug::parse("trips").unwrap(),
         dataset: DatasetId::at(Timestamp::from_micros(1)),
-        version: VersionId::at(Timestamp::from_micros(1)),
+        version: version(),
         level: Level::L3,
         special: false,
         metadata,
@@ -83,6 +102,7 @@ fn request(parts: Vec<Part>) -> WorkRequest {
     let grant = Grant {
         version: plan.version,
         parts,
+        key: key(),
         columns: vec!["fare".into()],
         expires_at: SystemClock.now().plus_seconds(60),
     };
@@ -239,6 +259,13 @@ async fn incidents_and_void_grants_are_told_by_class() {
     let unsorted = part(&folder.path().join("a"), &[3, 1, 2]);
     let error = worker.run(request(vec![unsorted]), LONG).await.unwrap_err();
     assert_eq!(error, WorkerError::Fault(Fault::Incident(Incident::OutOfOrder)));
+    let mut keyless = request(vec![part(&folder.path().join("b"), &[1, 2])]);
+    keyless.grant.key = DataKey::generate().unwrap();
+    assert_eq!(
+        worker.run(keyless, LONG).await.unwrap_err(),
+        WorkerError::Fault(Fault::Incident(Incident::Unreadable)),
+        "another version's key"
+    );
     let mut late = request(vec![]);
     late.grant.expires_at = SystemClock.now().plus_seconds(-1);
     assert_eq!(

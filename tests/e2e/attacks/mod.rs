@@ -1,5 +1,6 @@
 //! What somebody learns or does who should not. Each test says what the attacker gets.
 
+mod at_rest;
 mod authority;
 mod figures;
 mod route;

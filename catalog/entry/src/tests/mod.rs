@@ -53,6 +53,7 @@ impl World {
             open: OpenStore::open(folder.path(), 0).unwrap(),
             upload_bytes: 1 << 20,
             unit_key: [1; 32],
+            keys: seal::OperatorKey::new([3; 32].into()),
         });
         let now = clock.now();
         let organization = Organization {

@@ -55,6 +55,7 @@ fn child_dies_in_a_phase() {
             store: &sandbox,
             quarantine: &quarantine,
             secret: &secret,
+            key: &DataKey::generate().unwrap(),
         };
         ingest(&root.join("upload"), &protected(&house), destination, &watch).unwrap();
     }
@@ -76,6 +77,12 @@ fn a_killed_ingest_leaves_nothing_visible_and_can_be_cleaned_up() {
             .status()
             .unwrap();
         assert_eq!(status.signal(), Some(9), "{phase}");
+        for zone in ["quarantine", "sandbox"] {
+            assert!(
+                !sealed::shows(&house.root.path().join(zone), &id_number(7)),
+                "{phase}"
+            );
+        }
         assert!(
             house
                 .files()

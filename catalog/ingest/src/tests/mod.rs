@@ -6,14 +6,18 @@ mod crash;
 mod open;
 mod protected;
 mod round_trip;
+mod sealed;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use model::{DeclaredMetadata, Level, Timestamp, VersionId};
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::encryption::decrypt::FileDecryptionProperties;
+use seal::DataKey;
 use storage::{DistributionFormat, OpenStore, QuarantineStore, SandboxStore};
 use tempfile::TempDir;
 
@@ -26,6 +30,7 @@ struct House {
     sandbox: SandboxStore,
     quarantine: QuarantineStore,
     secret: UnitSecret,
+    key: DataKey,
 }
 
 impl House {
@@ -40,6 +45,7 @@ impl House {
             sandbox: SandboxStore::open(root.path(), 0).unwrap(),
             quarantine: QuarantineStore::open(root.path(), 0).unwrap(),
             secret: UnitSecret::new([42; 32]),
+            key: DataKey::from_bytes([7; 32]),
             root,
         }
     }
@@ -70,7 +76,7 @@ impl House {
         }
     }
 
-    fn run(&self, path: &Path, plan: &IngestPlan) -> Result<Outcome, IngestError> {
+    fn run(&self, source: impl Into<Source>, plan: &IngestPlan) -> Result<Outcome, IngestError> {
         let destination = if plan.level.is_open() {
             Destination::Open(&self.open)
         } else {
@@ -78,10 +84,11 @@ impl House {
                 store: &self.sandbox,
                 quarantine: &self.quarantine,
                 secret: &self.secret,
+                key: &self.key,
             }
         };
         ingest(
-            path,
+            source,
             plan,
             destination,
             &Watch::new(&|_| (), &AtomicBool::new(false)),
@@ -95,18 +102,47 @@ impl House {
     /// The parts of a version, each as one batch.
     fn parts(&self, outcome: &Outcome) -> Vec<RecordBatch> {
         let manifest = &outcome.manifest;
-        let path = |name: &str| {
-            if manifest.clustered {
-                self.sandbox.local_path(manifest.version, name)
-            } else {
-                self.open.local_path(manifest.version, name)
-            }
-        };
-        manifest
-            .parts
-            .iter()
-            .map(|part| read_parquet(&path(&part.name).unwrap()))
+        (0..manifest.parts.len())
+            .map(|at| {
+                let options = ArrowReaderOptions::new();
+                if manifest.clustered {
+                    let path = self.part_path(outcome, at);
+                    read_parquet(
+                        &path,
+                        options.with_file_decryption_properties(self.decryption(outcome, at)),
+                    )
+                } else {
+                    let name = &manifest.parts[at].name;
+                    let path = self.open.local_path(manifest.version, name).unwrap();
+                    read_parquet(&path, options)
+                }
+            })
             .collect()
+    }
+
+    /// The file of a part of a protected copy.
+    fn part_path(&self, outcome: &Outcome, at: usize) -> PathBuf {
+        let manifest = &outcome.manifest;
+        let name = &manifest.parts[at].name;
+        self.sandbox.local_path(manifest.version, name).unwrap()
+    }
+
+    /// What opens it.
+    fn decryption(&self, outcome: &Outcome, at: usize) -> Arc<FileDecryptionProperties> {
+        let identity = seal::part_identity(outcome.manifest.version, u32::try_from(at).unwrap());
+        FileDecryptionProperties::builder(self.key.expose().to_vec())
+            .with_aad_prefix(identity)
+            .build()
+            .unwrap()
+    }
+
+    /// Takes a file in as the portal does: sealed in quarantine.
+    fn upload(&self, data: impl AsRef<[u8]>) -> storage::Original {
+        let mut spool = self.quarantine.spool(u64::MAX).unwrap();
+        spool.append(data.as_ref()).unwrap();
+        let version = self.open_plan().version;
+        let upload = spool.keep(version).unwrap();
+        self.quarantine.find_original(version, upload.key).unwrap()
     }
 
     /// The text of the first column-major cells: for comparing small tables.
@@ -138,8 +174,9 @@ impl House {
     }
 }
 
-fn read_parquet(path: &Path) -> RecordBatch {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(std::fs::File::open(path).unwrap()).unwrap();
+fn read_parquet(path: &Path, options: ArrowReaderOptions) -> RecordBatch {
+    let file = std::fs::File::open(path).unwrap();
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).unwrap();
     let schema = builder.schema().clone();
     let batches: Vec<RecordBatch> = builder.build().unwrap().map(Result::unwrap).collect();
     concat_batches(&schema, &batches).unwrap()

@@ -223,7 +223,7 @@ fn downloads_hold_the_same_rows_in_every_format() {
     let arrow = arrow::ipc::reader::FileReader::try_new(file, None).unwrap();
     assert_eq!(arrow.map(|batch| batch.unwrap().num_rows()).sum::<usize>(), 2);
     assert_eq!(
-        read_parquet(&read(DistributionFormat::Parquet).0),
+        read_parquet(&read(DistributionFormat::Parquet).0, ArrowReaderOptions::new()),
         house.parts(&outcome)[0]
     );
     assert_eq!(
@@ -265,7 +265,7 @@ fn row_groups_are_as_large_as_planned_and_keep_the_order() {
             .is_some(),
         "a page index"
     );
-    let rows = read_parquet(&path);
+    let rows = read_parquet(&path, ArrowReaderOptions::new());
     let rows = rows.column(0).as_primitive::<arrow::datatypes::Int64Type>();
     assert!(rows.values().iter().copied().eq(0..2_500));
 }

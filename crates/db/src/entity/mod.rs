@@ -33,3 +33,4 @@ pub(crate) mod usage_count;
 pub(crate) mod user;
 pub(crate) mod user_role;
 pub(crate) mod version;
+pub(crate) mod version_key;

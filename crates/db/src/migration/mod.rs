@@ -16,11 +16,12 @@ macro_rules! steps {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 4] = steps![
+const STEPS: [Step; 5] = steps![
     "0001_initial",
     "0002_project_end",
     "0003_no_storage_cleanup",
     "0004_reason_nonce",
+    "0005_version_key",
 ];
 
 /// Takes the steps that a database lacks.
@@ -121,7 +122,7 @@ mod tests {
         for backend in [DbBackend::Sqlite, DbBackend::Postgres] {
             for step in STEPS {
                 let sql = translate(step.sql, backend);
-                for word in ["{uuid}", "{strict}", "{pointer"] {
+                for word in ["{uuid}", "{bytes}", "{strict}", "{pointer"] {
                     assert!(!sql.contains(word), "{}: {word}", step.name);
                 }
             }

@@ -24,3 +24,4 @@ pub mod token;
 pub mod usage;
 pub mod user;
 pub mod version;
+pub mod version_key;

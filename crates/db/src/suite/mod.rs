@@ -10,6 +10,7 @@ mod migration;
 mod project;
 mod small;
 mod task;
+mod version_key;
 
 use model::{Localized, OrganizationId, OrganizationKind, Slug, Timestamp, UserId};
 use uuid::Uuid;

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use catalog_entry::Catalog;
 use db::Database;
 use identity::SessionPolicy;
 use metrics_exporter_prometheus::PrometheusHandle;
 use model::{Clock, Timestamp, VersionId, VersionState};
+use seal::KeyPurpose;
 use shapan_config::Config;
 use storage::{Known, OpenStore, QuarantineStore, SandboxStore};
 
@@ -38,6 +40,7 @@ pub(super) fn keep(background: &mut Background, config: &Config, portal: &Portal
     let files = Files {
         db: portal.db.clone(),
         clock: Arc::clone(&portal.clock),
+        catalog: portal.catalog.clone(),
         quarantine: portal.quarantine.clone(),
         protected: portal.protected.clone(),
         open: portal.open.clone(),
@@ -76,6 +79,7 @@ async fn delete_ended_rows(db: &Database, now: Timestamp) -> Result<(), db::Erro
 struct Files {
     db: Database,
     clock: Arc<dyn Clock>,
+    catalog: Catalog,
     quarantine: QuarantineStore,
     protected: SandboxStore,
     open: OpenStore,
@@ -89,8 +93,14 @@ impl Files {
         for (id, state) in db::version::list_states(self.db.read()).await? {
             known.insert(id, self.known(id, state).await?);
         }
+        let known = Arc::new(known);
+        let (files, of) = (self.clone(), Arc::clone(&known));
+        let originals = tokio::task::spawn_blocking(move || files.old_originals(&of)).await??;
+        for version in &originals {
+            self.catalog.erase(*version, KeyPurpose::Original).await?;
+        }
         let files = self.clone();
-        tokio::task::spawn_blocking(move || files.remove(&known)).await?
+        tokio::task::spawn_blocking(move || files.remove(&known, originals.len())).await?
     }
 
     async fn known(&self, id: VersionId, state: VersionState) -> Result<Known, Failure> {
@@ -112,7 +122,22 @@ impl Files {
         }
     }
 
-    fn remove(&self, known: &HashMap<VersionId, Known>) -> Result<usize, Failure> {
+    /// The versions whose originals nobody needs: their keys are forgotten, and then they go.
+    fn old_originals(&self, known: &HashMap<VersionId, Known>) -> Result<Vec<VersionId>, Failure> {
+        // Without any version it may be an empty database in the place of this portal's: nothing is given up early.
+        let lost = if known.is_empty() {
+            self.quarantine_age
+        } else {
+            ORPHAN_AGE
+        };
+        let now = self.clock.now();
+        Ok(self
+            .quarantine
+            .list_old_uploads(known, lost, self.quarantine_age, now)?)
+    }
+
+    /// Removes what no version needs, besides so many originals that are gone.
+    fn remove(&self, known: &HashMap<VersionId, Known>, originals: usize) -> Result<usize, Failure> {
         let now = self.clock.now();
         let there = [self.protected.list_versions()?, self.open.list_versions()?].concat();
         let unknown = there
@@ -126,21 +151,9 @@ impl Files {
                  of this data folder, and not an older one?"
             );
         }
-        // Without any version it may be an empty database in the place of this portal's: nothing is given up early.
-        let lost = if known.is_empty() {
-            self.quarantine_age
-        } else {
-            ORPHAN_AGE
-        };
-        let originals = self
-            .quarantine
-            .list_old_uploads(known, lost, self.quarantine_age, now)?;
-        for version in &originals {
-            self.quarantine.remove_upload(*version)?;
-        }
         let found = self.quarantine.list_orphans(known, ORPHAN_AGE, now)?;
         self.quarantine.remove_orphans(&found)?;
-        let mut removed = originals.len() + found.len();
+        let mut removed = originals + found.len();
         let found = self.protected.list_orphans(known, ORPHAN_AGE, now)?;
         self.protected.remove_orphans(&found)?;
         removed += found.len();

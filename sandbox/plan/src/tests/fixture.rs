@@ -11,7 +11,9 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use model::{DatasetId, Level, Slug, Timestamp, VersionId};
 use parquet::arrow::ArrowWriter;
+use parquet::encryption::encrypt::FileEncryptionProperties;
 use parquet::file::properties::WriterProperties;
+use seal::DataKey;
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -81,7 +83,8 @@ pub(super) fn relation_with(max_rows_per_unit: u32) -> Relation {
     Relation {
         slug: Slug::parse("bike-trips").unwrap(),
         dataset: DatasetId::at(Timestamp::from_micros(1)),
-        version: VersionId::at(Timestamp::from_micros(2)),
+        // Parts are encrypted for it.
+        version: version(),
         level: Level::L3,
         special: false,
         metadata,
@@ -92,7 +95,6 @@ pub(super) fn relation() -> Relation {
     let mut relation = relation_with(10);
     // Ids carry random bits; tests compare hashes.
     relation.dataset = DatasetId::from_uuid(uuid::Uuid::from_u128(1));
-    relation.version = VersionId::from_uuid(uuid::Uuid::from_u128(2));
     relation
 }
 
@@ -130,10 +132,31 @@ fn batch(trips: &[Trip]) -> RecordBatch {
     RecordBatch::try_new(Arc::new(schema), columns).unwrap()
 }
 
-/// Writes one part with the given row groups.
+/// The data key of the version.
+pub(super) fn key() -> DataKey {
+    DataKey::from_bytes([6; 32])
+}
+
+/// The version that parts are written for.
+pub(super) fn version() -> VersionId {
+    VersionId::from_uuid(uuid::Uuid::from_u128(2))
+}
+
+/// Writes one part with the given row groups, as if it were the first of the version.
 pub(super) fn write_part(path: &Path, groups: &[&[Trip]]) -> Part {
+    write_part_at(0, path, groups)
+}
+
+/// Writes one part at a place of the version.
+pub(super) fn write_part_at(place: u32, path: &Path, groups: &[&[Trip]]) -> Part {
     let mut file = File::create(path).unwrap();
-    let properties = WriterProperties::builder().build();
+    let encryption = FileEncryptionProperties::builder(key().expose().to_vec())
+        .with_aad_prefix(seal::part_identity(version(), place))
+        .build()
+        .unwrap();
+    let properties = WriterProperties::builder()
+        .with_file_encryption_properties(encryption)
+        .build();
     let mut writer = ArrowWriter::try_new(&mut file, batch(&[]).schema(), Some(properties)).unwrap();
     for group in groups {
         writer.write(&batch(group)).unwrap();
@@ -146,6 +169,7 @@ pub(super) fn write_part(path: &Path, groups: &[&[Trip]]) -> Part {
         sha256: "0".repeat(64),
         bytes: std::fs::metadata(path).unwrap().len(),
         rows: groups.iter().map(|group| group.len() as u64).sum(),
+        place,
         unit_range: (units().min().unwrap_or(0), units().max().unwrap_or(0)),
     }
 }
@@ -157,9 +181,13 @@ pub(super) fn write_city(folder: &TempDir, trips: &[Trip], units_per_group: usiz
     let units: Vec<&[Trip]> = sorted.chunk_by(|a, b| a.unit == b.unit).collect();
     let groups: Vec<Vec<Trip>> = units.chunks(units_per_group.max(1)).map(|c| c.concat()).collect();
     let mut parts = vec![];
-    for (at, pair) in groups.chunks(2).enumerate() {
+    for (at, pair) in (0..).zip(groups.chunks(2)) {
         let slices: Vec<&[Trip]> = pair.iter().map(Vec::as_slice).collect();
-        parts.push(write_part(&folder.path().join(format!("{at}.parquet")), &slices));
+        parts.push(write_part_at(
+            at,
+            &folder.path().join(format!("{at}.parquet")),
+            &slices,
+        ));
     }
     parts
 }
@@ -169,7 +197,7 @@ pub(super) fn plan(sql: &str) -> PrivatePlan {
 }
 
 pub(super) fn run(plan: &PrivatePlan, parts: &[Part], threads: usize) -> Result<Totals, ExecutionError> {
-    crate::execute(&plan.core, parts, &SECRET, threads)
+    crate::execute(&plan.core, parts, &key(), &SECRET, threads)
 }
 
 /// The totals of a query over trips.

@@ -7,7 +7,7 @@ use datafusion_physical_plan::coalesce_partitions::CoalescePartitionsExec;
 use datafusion_physical_plan::empty::EmptyExec;
 use tempfile::TempDir;
 
-use super::fixture::{SECRET, Trip, plan, run, trip, write_part};
+use super::fixture::{SECRET, Trip, key, plan, run, trip, write_part};
 use crate::bounding::BoundingExec;
 use crate::execute::{ExecutionError, Incident, check_physical};
 use crate::scan::UnitScanExec;
@@ -52,6 +52,7 @@ fn order_and_ranges_are_checked() {
         sha256: String::new(),
         bytes: 18,
         rows: 1,
+        place: 0,
         unit_range: (0, 1),
     };
     check(std::slice::from_ref(&garbage), Incident::Unreadable);
@@ -94,7 +95,7 @@ fn only_known_operators_run() {
         &[&[trip(1, "东城")], &[trip(2, "东城")]],
     );
     let core = Arc::new(plan.core);
-    let scan: Arc<dyn ExecutionPlan> = Arc::new(UnitScanExec::open(&core, &[part], 2).unwrap());
+    let scan: Arc<dyn ExecutionPlan> = Arc::new(UnitScanExec::open(&core, &[part], &key(), 2).unwrap());
     let bound = |input: Arc<dyn ExecutionPlan>| -> Arc<dyn ExecutionPlan> {
         Arc::new(BoundingExec::new(Arc::clone(&core), SECRET, input))
     };
@@ -130,7 +131,7 @@ fn a_damaged_plan_is_not_run() {
         spoil(&mut bad);
         assert!(
             matches!(
-                crate::execute(&bad, &[], &SECRET, 1),
+                crate::execute(&bad, &[], &key(), &SECRET, 1),
                 Err(ExecutionError::Plan(_))
             ),
             "case {at}"

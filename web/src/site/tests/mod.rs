@@ -49,6 +49,7 @@ impl Portal {
         let quarantine = QuarantineStore::open(folder.path(), 0).unwrap();
         let protected = SandboxStore::open(folder.path(), 0).unwrap();
         let open = OpenStore::open(folder.path(), 0).unwrap();
+        let keys = seal::OperatorKey::new(zeroize::Zeroizing::new([3; 32]));
         let catalog = Catalog::new(catalog_entry::Parts {
             db: db.clone(),
             clock: shared.clone(),
@@ -58,6 +59,7 @@ impl Portal {
             open: open.clone(),
             upload_bytes: 1 << 20,
             unit_key: [1; 32],
+            keys: keys.clone(),
         });
         let worker = WorkerCommand::new("/bin/false".into(), []);
         let sandbox = Sandbox::new(sandbox_job::Parts {
@@ -75,6 +77,7 @@ impl Portal {
             ),
             noise: Mutex::new(Box::new(OpenDpNoise)),
             group_key: [2; 32],
+            keys,
             cores: 1,
         });
         let state = AppState::new(Services {
