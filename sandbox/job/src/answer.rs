@@ -1,14 +1,15 @@
 //! Answers: noised cells with their error bars.
 
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use privacy::{NoiseSource, Rho, Scale};
-use sandbox_plan::{AggregateFunction, KeyValue, OutputSource, PrivatePlan, Totals};
+use sandbox_plan::scalar::ScalarExpr;
+use sandbox_plan::{Measure, PrivatePlan, ReleasedColumn, Totals};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::JobError;
-
-/// The two-sided 95 % quantile of the normal distribution.
-const Z95: f64 = 1.959_963_984_540_054;
+use crate::interval::Errors;
 
 /// What was added to a column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,11 +25,13 @@ pub struct Noise {
 pub struct AnswerColumn {
     /// Its name.
     pub name: String,
-    /// text, integer, number or boolean.
+    /// text, integer, number, boolean, date or timestamp.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What was added; nothing to a grouping key.
+    /// What was added to each value; none for keys, and for what is computed from several noised totals.
     pub noise: Option<Noise>,
+    /// Whether its values carry intervals.
+    pub interval: bool,
 }
 
 /// A row of an answer.
@@ -49,14 +52,34 @@ pub struct Answer {
     pub rows: Vec<AnswerRow>,
 }
 
-/// The word for the cell of values outside the declared domain. A domain value of that name keeps it: the cell's
-/// place (before NULL, after the domain) tells them apart.
-const OTHER: &str = "other";
+/// Noised totals, cell by cell, all aggregates of a cell together: what a job's charge pays for, drawn once and stored.
+/// Any answer to the same question is computed from them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NoisedTotals {
+    totals: Vec<i64>,
+}
 
-/// Noises exact totals, in the cells' order, into an answer. Called once in a job's life.
+/// The noise's scale per aggregate.
+///
+/// One Gaussian over the joint vector of the aggregates; the proof stands beside `noise_sensitivity_squared`.
+fn scales(plan: &PrivatePlan, rho: Rho) -> Result<Vec<Scale>, JobError> {
+    (0..plan.core.aggregates.len())
+        .map(|aggregate| {
+            let squared = plan
+                .core
+                .noise_sensitivity_squared(aggregate)
+                .ok_or(JobError::Internal("sensitivity"))?;
+            Scale::calibrate(squared, rho).map_err(|_| JobError::Internal("noise scale"))
+        })
+        .collect()
+}
+
+/// Noises exact totals, in the cells' order. Called once in a job's life.
 ///
 /// The totals are brought into the range that the plan allows first: what a worker reports beyond it is not believed,
-/// and with that the sensitivity of each cell is bounded here, not there.
+/// and with that the sensitivity of each cell is bounded here, not there. Noised totals are cut to 64 bits, which is
+/// post-processing.
 ///
 /// # Errors
 /// If the totals are not those of the plan, or no noise can be drawn.
@@ -65,115 +88,111 @@ pub(crate) fn noised(
     totals: &Totals,
     rho: Rho,
     noise: &mut dyn NoiseSource,
-) -> Result<Answer, JobError> {
+) -> Result<NoisedTotals, JobError> {
     let core = &plan.core;
     let count = core.aggregates.len();
     if totals.aggregates != count || totals.values.len() != core.cells as usize * count {
         return Err(JobError::Internal("totals of another plan"));
     }
-    // One Gaussian over the joint vector of the aggregates; the proof stands beside `noise_sensitivity_squared`.
-    let scales: Vec<Scale> = (0..count)
-        .map(|aggregate| {
-            let squared = core
-                .noise_sensitivity_squared(aggregate)
-                .ok_or(JobError::Internal("sensitivity"))?;
-            Scale::calibrate(squared, rho).map_err(|_| JobError::Internal("noise scale"))
-        })
-        .collect::<Result<_, _>>()?;
-    let sigmas: Vec<f64> = scales
-        .iter()
-        .zip(&core.aggregates)
-        .map(|(scale, a)| scale.as_f64() * a.step())
-        .collect();
-    let mut noised = Vec::with_capacity(core.cells as usize);
+    let scales = scales(plan, rho)?;
+    let mut noised = Vec::with_capacity(totals.values.len());
     for cell in totals.values.chunks_exact(count) {
-        let mut values = Vec::with_capacity(cell.len());
         for ((total, aggregate), scale) in cell.iter().zip(&core.aggregates).zip(&scales) {
             let drawn = noise.gaussian(*scale).map_err(|_| JobError::Internal("noise"))?;
-            values.push(core.clamp_total(aggregate, *total).saturating_add(drawn));
+            let value = core.clamp_total(aggregate, *total).saturating_add(drawn);
+            let ends = (i128::from(i64::MIN), i128::from(i64::MAX));
+            noised.push(i64::try_from(value.clamp(ends.0, ends.1)).map_err(|_| JobError::Internal("noise"))?);
         }
-        noised.push(values);
     }
-    let columns = plan
-        .output
-        .iter()
-        .map(|column| match column.source {
-            OutputSource::Key(key) => AnswerColumn {
-                name: column.name.clone(),
-                kind: key_kind(&core.keys[key].cells).to_owned(),
-                noise: None,
-            },
-            OutputSource::Aggregate(aggregate) => AnswerColumn {
-                name: column.name.clone(),
-                kind: if is_integer(plan, aggregate) {
-                    "integer"
-                } else {
-                    "number"
-                }
-                .to_owned(),
-                noise: Some(Noise {
-                    mechanism: "discrete_gaussian".to_owned(),
-                    scale: sigmas[aggregate],
-                }),
-            },
+    Ok(NoisedTotals { totals: noised })
+}
+
+/// What a query makes of noised totals. Post-processing: it may be done for any query of the same core, and again.
+///
+/// # Errors
+/// If the totals are not those of the plan.
+pub(crate) fn show(plan: &PrivatePlan, noised: &NoisedTotals, rho: Rho) -> Result<Answer, JobError> {
+    let broken = |_| JobError::Internal("a released table");
+    let totals: Vec<i128> = noised.totals.iter().map(|total| i128::from(*total)).collect();
+    let released = plan.release(&totals).map_err(broken)?;
+    let columns = plan.released_columns(&released).map_err(broken)?;
+    let kept = plan.arrange(&columns).map_err(broken)?;
+    let values = plan.output_columns(&columns, &kept).map_err(broken)?;
+    let sigmas: Vec<f64> = scales(plan, rho)?.iter().map(|scale| scale.as_f64()).collect();
+    let errors = Errors {
+        plan,
+        released: &released,
+        sigmas: &sigmas,
+        kept: &kept,
+    };
+    let intervals = errors.intervals()?;
+    let types = plan.released_types();
+    let mut shown = Vec::with_capacity(plan.output.len());
+    for (column, intervals) in plan.output.iter().zip(&intervals) {
+        let field_type = column
+            .expr
+            .field_type(&types)
+            .ok_or(JobError::Internal("an output column"))?;
+        shown.push(AnswerColumn {
+            name: column.name.clone(),
+            kind: field_type.as_str().to_owned(),
+            noise: plain_noise(plan, &column.expr, &sigmas),
+            interval: intervals.is_some(),
+        });
+    }
+    let rows = (0..kept.len())
+        .map(|row| AnswerRow {
+            values: values.iter().map(|column| value(column, row)).collect(),
+            interval95: intervals
+                .iter()
+                .map(|column| column.as_ref().and_then(|rows| rows.get(row).copied().flatten()))
+                .collect(),
         })
         .collect();
-    let rows = plan.rows().into_iter().map(|cell| {
-        let keys = core.cell(cell);
-        let (mut values, mut intervals) = (Vec::new(), Vec::new());
-        for column in &plan.output {
-            match column.source {
-                OutputSource::Key(key) => {
-                    values.push(key_value(&keys[key]));
-                    intervals.push(None);
-                }
-                OutputSource::Aggregate(aggregate) => {
-                    let total = noised[cell as usize][aggregate];
-                    let value = core.aggregates[aggregate].value(total);
-                    values.push(shown(total, value, is_integer(plan, aggregate)));
-                    let half = Z95 * sigmas[aggregate];
-                    intervals.push(Some([value - half, value + half]));
-                }
-            }
-        }
-        AnswerRow {
-            values,
-            interval95: intervals,
-        }
-    });
-    Ok(Answer {
-        columns,
-        rows: rows.collect(),
+    Ok(Answer { columns: shown, rows })
+}
+
+/// The noise of a column that is a total as it was noised, with the same scale in every row.
+fn plain_noise(plan: &PrivatePlan, expr: &ScalarExpr, sigmas: &[f64]) -> Option<Noise> {
+    let ScalarExpr::Column(at) = expr else {
+        return None;
+    };
+    let ReleasedColumn::Measure(Measure::Total(total)) = plan.released.get(*at)? else {
+        return None;
+    };
+    if plan.sets.is_some() {
+        return None;
+    }
+    Some(Noise {
+        mechanism: "discrete_gaussian".to_owned(),
+        scale: sigmas.get(*total)? * plan.core.aggregates.get(*total)?.step(),
     })
 }
 
-fn is_integer(plan: &PrivatePlan, aggregate: usize) -> bool {
-    let aggregate = &plan.core.aggregates[aggregate];
-    !matches!(aggregate.function, AggregateFunction::Sum(_)) || aggregate.exponent == 0
-}
-
-fn shown(total: i128, value: f64, integer: bool) -> Value {
-    match i64::try_from(total) {
-        Ok(total) if integer => json!(total),
-        _ => json!(value),
+/// A cell of an output column as JSON: times as ISO 8601.
+fn value(column: &ArrayRef, row: usize) -> Value {
+    if column.is_null(row) {
+        return Value::Null;
     }
-}
-
-const fn key_kind(cells: &sandbox_plan::KeyCells) -> &'static str {
-    match cells {
-        sandbox_plan::KeyCells::Text { .. } => "text",
-        sandbox_plan::KeyCells::Integer { .. } => "integer",
-        sandbox_plan::KeyCells::Boolean => "boolean",
-    }
-}
-
-fn key_value(value: &KeyValue) -> Value {
-    match value {
-        KeyValue::Text(text) => json!(text),
-        KeyValue::Other => json!(OTHER),
-        KeyValue::Integer(n) => json!(n),
-        KeyValue::Boolean(b) => json!(b),
-        KeyValue::Null => Value::Null,
+    match column.data_type() {
+        DataType::Utf8 => json!(column.as_string::<i32>().value(row)),
+        DataType::Int64 => json!(column.as_primitive::<Int64Type>().value(row)),
+        DataType::Float64 => json!(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Boolean => json!(column.as_boolean().value(row)),
+        DataType::Date32 => json!(
+            column
+                .as_primitive::<Date32Type>()
+                .value_as_date(row)
+                .map(|d| d.to_string())
+        ),
+        DataType::Timestamp(..) => {
+            let time = column.as_primitive_opt::<TimestampMicrosecondType>();
+            json!(
+                time.and_then(|time| time.value_as_datetime(row))
+                    .map(|t| t.format("%Y-%m-%dT%H:%M:%S").to_string())
+            )
+        }
+        _ => Value::Null,
     }
 }
 
@@ -186,7 +205,7 @@ impl Answer {
         let mut line = Vec::new();
         for column in &self.columns {
             line.push(csv_text(&column.name));
-            if column.noise.is_some() {
+            if column.interval {
                 line.push(csv_text(&format!("{}_low95", column.name)));
                 line.push(csv_text(&format!("{}_high95", column.name)));
             }
@@ -195,15 +214,15 @@ impl Answer {
         out.push_str("\r\n");
         for row in &self.rows {
             line.clear();
-            for (value, interval) in row.values.iter().zip(&row.interval95) {
+            for ((value, interval), column) in row.values.iter().zip(&row.interval95).zip(&self.columns) {
                 line.push(match value {
                     Value::Null => String::new(),
                     Value::String(text) => csv_text(text),
                     other => other.to_string(),
                 });
-                if let Some([low, high]) = interval {
-                    line.push(low.to_string());
-                    line.push(high.to_string());
+                if column.interval {
+                    let ends = interval.map(|ends| ends.map(|end| end.to_string()));
+                    line.extend(ends.unwrap_or_default());
                 }
             }
             out.push_str(&line.join(","));
@@ -284,24 +303,37 @@ mod tests {
         }
     }
 
+    fn answer(plan: &PrivatePlan, total: i128, rho: Rho, mut noise: Shift) -> Answer {
+        let noised = noised(plan, &totals(plan, total), rho, &mut noise).unwrap();
+        show(plan, &noised, rho).unwrap()
+    }
+
     #[test]
     fn every_cell_is_noised_and_carries_its_interval() {
         let plan = plan();
-        let answer = noised(&plan, &totals(&plan, 7), Rho::from_nano(4_000_000), &mut Shift(3)).unwrap();
+        let answer = answer(&plan, 7, Rho::from_nano(4_000_000), Shift(3));
         let names: Vec<_> = answer.columns.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["sex", "n", "total"]);
         assert!(answer.columns[0].noise.is_none());
         let keys: Vec<_> = answer.rows.iter().map(|row| row.values[0].clone()).collect();
         assert_eq!(
             keys,
-            [json!("男"), json!("=1+1"), json!(OTHER), Value::Null],
+            [
+                json!("男"),
+                json!("=1+1"),
+                json!(sandbox_plan::release::OTHER),
+                Value::Null
+            ],
             "empty cells appear too"
         );
         for row in &answer.rows {
             assert_eq!(row.values[1], json!(10));
             let [low, high] = row.interval95[1].unwrap();
             let sigma = answer.columns[1].noise.as_ref().unwrap().scale;
-            assert!((high - low - 2.0 * Z95 * sigma).abs() < 1e-6 && (low..=high).contains(&10.0));
+            assert!(
+                (high - low - 2.0 * privacy::accuracy::Z95 * sigma).abs() < 1e-6
+                    && (low..=high).contains(&10.0)
+            );
             // Two aggregates share ρ = 0.004; ten rows a unit: σ² = 2·10²/(2·0.004).
             assert!((sigma - 25_000_f64.sqrt()).abs() < 0.01, "{sigma}");
         }
@@ -310,13 +342,7 @@ mod tests {
     #[test]
     fn totals_beyond_the_plan_are_not_believed() {
         let plan = plan();
-        let answer = noised(
-            &plan,
-            &totals(&plan, i128::MAX),
-            Rho::from_nano(1_000),
-            &mut Shift(0),
-        )
-        .unwrap();
+        let answer = answer(&plan, i128::MAX, Rho::from_nano(1_000), Shift(0));
         assert_eq!(answer.rows[0].values[1], json!(1_000 * 10));
         let short = Totals {
             aggregates: 1,
@@ -332,13 +358,7 @@ mod tests {
     #[test]
     fn csv_is_no_formula() {
         let plan = plan();
-        let answer = noised(
-            &plan,
-            &totals(&plan, 7),
-            Rho::from_nano(4_000_000),
-            &mut Shift(-20),
-        )
-        .unwrap();
+        let answer = answer(&plan, 7, Rho::from_nano(4_000_000), Shift(-20));
         let csv = answer.to_csv();
         assert!(
             csv.starts_with("sex,n,n_low95,n_high95,total,total_low95,total_high95\r\n"),

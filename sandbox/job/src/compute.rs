@@ -8,6 +8,7 @@ use model::{JobId, VersionId};
 use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::{Part, PrivatePlan};
 use sandbox_worker::{Fault, Grant, WorkRequest, WorkerError};
+use seal::KeyPurpose;
 use sha2::Sha256;
 use storage::Manifest;
 
@@ -60,7 +61,7 @@ impl Sandbox {
             let mut noise = self.parts.noise.lock().unwrap_or_else(PoisonError::into_inner);
             answer::noised(&plan, &reply.totals, cost.exact_rho(), noise.as_mut())?
         };
-        let value = serde_json::to_value(noised).map_err(|_| JobError::Internal("answer"))?;
+        let value = serde_json::to_value(noised).map_err(|_| JobError::Internal("noised totals"))?;
         let now = self.parts.clock.now();
         let tx = db.begin_write().await?;
         match db::job::set_result(&tx, id, value, now).await {
@@ -81,8 +82,17 @@ impl Sandbox {
             .ok_or(JobError::Internal("a version without parts"))?;
         let manifest: Manifest =
             serde_json::from_value(manifest).map_err(|_| JobError::Internal("manifest"))?;
+        let purpose = KeyPurpose::Copy;
+        let wrapped = db::version_key::find(self.parts.db.read(), version.id, purpose.as_str())
+            .await?
+            .ok_or(JobError::Internal("the version is erased"))?;
+        let key = self
+            .parts
+            .keys
+            .unwrap(&wrapped, version.id, purpose)
+            .map_err(|_| JobError::Internal("a data key that the operator's key does not open"))?;
         let mut parts = Vec::with_capacity(manifest.parts.len());
-        for part in &manifest.parts {
+        for (place, part) in (0..).zip(&manifest.parts) {
             let path = self
                 .parts
                 .store
@@ -96,6 +106,7 @@ impl Sandbox {
                 sha256: part.sha256.clone(),
                 bytes: part.bytes,
                 rows: part.rows,
+                place,
                 unit_range,
             });
         }
@@ -104,6 +115,7 @@ impl Sandbox {
             grant: Grant {
                 version: version.id,
                 parts,
+                key,
                 columns: plan
                     .core
                     .columns

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use identity::{Action, Actor};
 use model::{ProjectId, VersionId};
-use sandbox_plan::{OutputSource, PrivatePlan, Relation};
+use sandbox_plan::scalar::ScalarExpr;
+use sandbox_plan::{Measure, OutputColumn, PrivatePlan, Relation, ReleasedColumn};
 use serde::Serialize;
 
 use crate::project::Budget;
@@ -19,6 +20,39 @@ pub struct AggregateError {
     pub standard_deviation: f64,
     /// Half the width of the 95 % interval per cell.
     pub half_width95: f64,
+    /// The rows of a cell for which that holds; none for totals, whose error is the same in every cell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_rows: Option<u64>,
+}
+
+/// What to expect of each output column that is a figure as it is released.
+///
+/// A mean's error depends on its cell's rows, which are nobody's business before the charge: it is told for a cell that
+/// has an equal share of the declared maximum. What is computed from several figures has its intervals in the answer.
+fn expected_errors(plan: &PrivatePlan, rho: f64) -> Vec<AggregateError> {
+    let share = plan.core.max_rows() / u64::from(plan.core.cells.max(1));
+    let share = share.max(1);
+    let figure = |column: &OutputColumn| {
+        let ScalarExpr::Column(at) = &column.expr else {
+            return None;
+        };
+        let (sigma, at_rows) = match plan.released.get(*at)? {
+            ReleasedColumn::Measure(Measure::Total(total)) => (plan.expected_error(*total, rho)?, None),
+            ReleasedColumn::Measure(Measure::Mean { sum, .. }) => {
+                #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
+                let rows = share as f64;
+                (plan.expected_error(*sum, rho)? / rows, Some(share))
+            }
+            _ => return None,
+        };
+        Some(AggregateError {
+            column: column.name.clone(),
+            standard_deviation: sigma,
+            half_width95: crate::interval::Z95 * sigma,
+            at_rows,
+        })
+    };
+    plan.output.iter().filter_map(figure).collect()
 }
 
 /// What a job would cost, how exact and how soon it would be.
@@ -64,22 +98,7 @@ impl Sandbox {
     ) -> Result<Estimate, JobError> {
         let planned = self.plan(actor, project, sql, epsilon, Action::Estimate).await?;
         let paid = self.paid(project, &planned).await?.is_some();
-        let expected_error = planned
-            .plan
-            .output
-            .iter()
-            .filter_map(|column| match column.source {
-                OutputSource::Key(_) => None,
-                OutputSource::Aggregate(aggregate) => {
-                    let sigma = planned.plan.expected_error(aggregate, planned.cost.rho())?;
-                    Some(AggregateError {
-                        column: column.name.clone(),
-                        standard_deviation: sigma,
-                        half_width95: 1.959_963_984_540_054 * sigma,
-                    })
-                }
-            })
-            .collect();
+        let expected_error = expected_errors(&planned.plan, planned.cost.rho());
         let charge = if paid { 0 } else { planned.cost.rho_nano };
         Ok(Estimate {
             cost: planned.cost,

@@ -12,6 +12,7 @@ mod compute;
 mod cost;
 mod error;
 mod estimate;
+mod interval;
 mod project;
 mod receipt;
 pub mod release;
@@ -26,6 +27,7 @@ use identity::Authority;
 use model::{BudgetPolicy, Clock, PolicyId};
 use privacy::NoiseSource;
 use sandbox_worker::Supervisor;
+use seal::OperatorKey;
 use storage::SandboxStore;
 
 pub use answer::{Answer, AnswerColumn, AnswerRow, Noise};
@@ -58,6 +60,8 @@ pub struct Parts {
     pub noise: Mutex<Box<dyn NoiseSource>>,
     /// From which the versions' secrets for choosing groups derive.
     pub group_key: [u8; 32],
+    /// Opens the data keys of versions for the grants of workers.
+    pub keys: OperatorKey,
     /// Cores reserved for one job.
     pub cores: u32,
 }

@@ -7,10 +7,12 @@ use db::task::NewTask;
 use identity::{Action, Actor};
 use ledger::{Act, Leaf, Opening, Receipt};
 use model::{JobId, JobKind, JobState, ProjectId, TaskId, Timestamp};
+use sandbox_plan::PrivatePlan;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
+use crate::answer::{self, NoisedTotals};
 use crate::compute::TASK_KIND;
 use crate::estimate::Planned;
 use crate::{Answer, JobCost, JobError, Sandbox};
@@ -207,10 +209,19 @@ impl Sandbox {
         }
         let paid = view.job.reuse_of.unwrap_or(view.job.id);
         let job = db::job::load(self.parts.db.read(), paid).await?;
-        let answer = job
+        let stored = job
             .result
             .ok_or(JobError::Internal("a released job without an answer"))?;
-        let answer = serde_json::from_value(answer).map_err(|_| JobError::Internal("answer"))?;
+        let noised: NoisedTotals =
+            serde_json::from_value(stored).map_err(|_| JobError::Internal("noised totals"))?;
+        // The asker's own columns, of what was paid for.
+        let plan: PrivatePlan =
+            serde_json::from_value(view.job.plan).map_err(|_| JobError::Internal("stored plan"))?;
+        let cost: JobCost =
+            serde_json::from_value(job.cost).map_err(|_| JobError::Internal("stored cost"))?;
+        let answer = tokio::task::spawn_blocking(move || answer::show(&plan, &noised, cost.exact_rho()))
+            .await
+            .map_err(|_| JobError::Internal("showing an answer"))??;
         Ok((answer, self.receipt(paid, job.receipt).await?))
     }
 

@@ -13,9 +13,11 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use model::{DatasetId, Level, Slug, Timestamp, VersionId};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::encryption::encrypt::FileEncryptionProperties;
 use parquet::file::properties::WriterProperties;
 use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::{Part, Relation};
+use seal::DataKey;
 
 const GROUP_ROWS: u64 = 250_000;
 const UNIT_ROWS: u64 = 20;
@@ -34,14 +36,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows: u64 = args.next().unwrap_or_default().parse().unwrap_or(2_000_000);
     let threads: usize = args.next().unwrap_or_default().parse().unwrap_or(1);
     let path = std::env::temp_dir().join(format!("calibrate-{}.parquet", std::process::id()));
-    let part = write(&path, rows)?;
     let relation = relation(rows)?;
+    let key = DataKey::generate()?;
+    let part = write(&path, rows, relation.version, &key)?;
     for sql in QUERIES {
         let plan = sandbox_plan::plan(sql, &relation)?;
         let started = Instant::now();
         sandbox_plan::execute(
             &plan.core,
             std::slice::from_ref(&part),
+            &key,
             &GroupKeySecret([3; 16]),
             threads,
         )?;
@@ -77,7 +81,12 @@ fn relation(rows: u64) -> Result<Relation, Box<dyn Error>> {
     })
 }
 
-fn write(path: &std::path::Path, rows: u64) -> Result<Part, Box<dyn Error>> {
+fn write(
+    path: &std::path::Path,
+    rows: u64,
+    version: VersionId,
+    key: &DataKey,
+) -> Result<Part, Box<dyn Error>> {
     let schema = Arc::new(Schema::new(vec![
         Field::new("__unit", DataType::UInt64, false),
         Field::new("place", DataType::Utf8, true),
@@ -86,7 +95,13 @@ fn write(path: &std::path::Path, rows: u64) -> Result<Part, Box<dyn Error>> {
         Field::new("note", DataType::Utf8, true),
     ]));
     let level = Compression::ZSTD(ZstdLevel::try_new(3)?);
-    let properties = WriterProperties::builder().set_compression(level).build();
+    let encryption = FileEncryptionProperties::builder(key.expose().to_vec())
+        .with_aad_prefix(seal::part_identity(version, 0))
+        .build()?;
+    let properties = WriterProperties::builder()
+        .set_compression(level)
+        .with_file_encryption_properties(encryption)
+        .build();
     let mut writer = ArrowWriter::try_new(
         std::fs::File::create(path)?,
         Arc::clone(&schema),
@@ -134,6 +149,7 @@ fn write(path: &std::path::Path, rows: u64) -> Result<Part, Box<dyn Error>> {
         sha256: "0".repeat(64),
         bytes: std::fs::metadata(path)?.len(),
         rows,
+        place: 0,
         unit_range: (0, (rows.saturating_sub(1) / UNIT_ROWS).wrapping_mul(1 << 40)),
     })
 }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DataFusionError, SchemaError, TableReference};
 use datafusion_expr::expr::AggregateFunction as PlannerAggregate;
-use datafusion_expr::{Aggregate as PlannerGrouping, Expr, LogicalPlan, Projection};
+use datafusion_expr::logical_plan::{FetchType, SkipType};
+use datafusion_expr::{Aggregate as PlannerGrouping, Expr, GroupingSet, LogicalPlan};
 use datafusion_optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion_optimizer::{Analyzer, AnalyzerRule};
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
@@ -16,18 +17,26 @@ use model::{FieldRole, FieldType, Level, UnitDeclaration, UnitType};
 
 use crate::context::Context;
 use crate::interval::{Range, range};
-use crate::lower::{Lowering, canonical_key, column_span};
+use crate::lower::{Bound, Lowering, canonical, canonical_key, column_span};
+use crate::moments::Moments;
 use crate::parse;
 use crate::plan::{
     Aggregate, AggregateFunction, GroupKey, KeyCells, MAX_AGGREGATES, MAX_CELLS, MAX_GROUPS_PER_UNIT,
-    MAX_KEY_VALUES, MAX_KEYS, MAX_TOTAL, OutputColumn, OutputSource, PlanCore, PrivatePlan, ScanColumn,
+    MAX_KEY_VALUES, MAX_KEYS, MAX_TOTAL, OutputColumn, PlanCore, PrivatePlan, ScanColumn,
 };
 use crate::refusal::{Planned, Refusal, Rule, Span};
 use crate::relation::Relation;
-use crate::scalar::{Literal, Real, ScalarExpr};
+use crate::release::{MAX_SETS, ReleasedColumn, SortKey, Step};
+use crate::scalar::{Function, Literal, Real, ScalarExpr};
 
 /// Planning walks expressions recursively; their depth is capped, and this is room for it.
 const STACK: usize = 64 * 1024 * 1024;
+
+/// The longest name of an output column, in characters.
+const MAX_NAME: usize = 200;
+
+/// The most parts that the expressions of one projection may have once those below are put into them.
+const MAX_EXPRESSIONS: usize = 20_000;
 
 /// The longest worst case of one core that is taken: ten minutes.
 const MAX_NANOS: u64 = 600 * 1_000_000_000;
@@ -82,12 +91,7 @@ pub(crate) fn decide(statement: Statement, relation: &Relation) -> Planned<Priva
     let analysed = Analyzer::with_rules(rules)
         .execute_and_check(logical, &ConfigOptions::default(), |_, _| {})
         .map_err(|e| planner_refusal(&e))?;
-    let plan = Decision {
-        relation,
-        unit,
-        lowering: Lowering::new(&relation.metadata),
-    }
-    .query(&analysed)?;
+    let plan = Decision::new(relation, unit).query(&analysed)?;
     if plan.core.check().is_err() {
         return Err(Refusal::new(Rule::UnsupportedPlan));
     }
@@ -127,100 +131,360 @@ fn planner_refusal(error: &DataFusionError) -> Refusal {
     refusal.with_span(span)
 }
 
-struct Decision<'a> {
+pub(crate) struct Decision<'a> {
     relation: &'a Relation,
     unit: UnitDeclaration,
-    lowering: Lowering<'a>,
+    /// Every declared field as a scan column, in declared order.
+    declared: Vec<ScanColumn>,
+    types: Vec<FieldType>,
 }
 
-impl Decision<'_> {
+/// A relation whose rows each belong to one unit.
+struct PerUnit {
+    columns: Vec<Bound>,
+    filter: Option<ScalarExpr>,
+}
+
+/// A relation of released figures, and what it is made of.
+struct Above {
+    core: PlanCore,
+    sets: Option<Vec<Vec<usize>>>,
+    released: Vec<ReleasedColumn>,
+    types: Vec<FieldType>,
+    steps: Vec<Step>,
+    columns: Vec<Bound>,
+}
+
+/// The aggregates that a query needs, in the order in which they are found; none twice.
+#[derive(Default)]
+pub(crate) struct Needed(Vec<Aggregate>);
+
+impl Needed {
+    pub(crate) fn place(&mut self, aggregate: Aggregate) -> usize {
+        match self.0.iter().position(|other| *other == aggregate) {
+            Some(place) => place,
+            None => {
+                self.0.push(aggregate);
+                self.0.len() - 1
+            }
+        }
+    }
+}
+
+impl<'a> Decision<'a> {
+    fn new(relation: &'a Relation, unit: UnitDeclaration) -> Self {
+        let fields = relation.metadata.fields().iter();
+        let declared: Vec<ScanColumn> = fields
+            .map(|field| ScanColumn {
+                name: field.name.clone(),
+                field_type: field.field_type,
+                bounds: field
+                    .bounds
+                    .and_then(|b| Some((Real::new(b.lo())?, Real::new(b.hi())?))),
+                has_domain: field.domain.is_some(),
+            })
+            .collect();
+        let types = declared.iter().map(|column| column.field_type).collect();
+        Self {
+            relation,
+            unit,
+            declared,
+            types,
+        }
+    }
+
+    pub(crate) fn declared(&self) -> &[ScanColumn] {
+        &self.declared
+    }
+
+    pub(crate) const fn unit_type(&self) -> UnitType {
+        self.unit.unit_type
+    }
+
     fn query(&self, plan: &LogicalPlan) -> Planned<PrivatePlan> {
-        let LogicalPlan::Projection(projection) = plan else {
-            return Err(not_above(plan));
+        let mut above = self.above(plan)?;
+        let mut output = Vec::with_capacity(above.columns.len());
+        for (bound, field) in above.columns.iter().zip(plan.schema().fields()) {
+            let Bound::Value(expr) = bound else {
+                return Err(Refusal::new(Rule::UnitKey));
+            };
+            output.push(OutputColumn {
+                name: field.name().chars().take(MAX_NAME).collect(),
+                expr: expr.clone(),
+            });
+        }
+        self.number_columns(&mut above.core);
+        let plan = PrivatePlan {
+            core: above.core,
+            sets: above.sets,
+            released: above.released,
+            steps: above.steps,
+            output,
         };
-        let LogicalPlan::Aggregate(grouping) = &*projection.input else {
-            return Err(not_above(&projection.input));
-        };
-        let filter = self.per_unit(&grouping.input)?;
-        let (keys, key_positions) = self.keys(grouping)?;
+        if plan
+            .output
+            .iter()
+            .all(|column| plan.measures_of(&column.expr).is_empty())
+        {
+            return Err(Refusal::new(Rule::Rows));
+        }
+        Ok(plan)
+    }
+
+    /// The released table, and what stands above it: projections are put into the expressions that read them, so that
+    /// everything reads released columns.
+    fn above(&self, plan: &LogicalPlan) -> Planned<Above> {
+        match plan {
+            LogicalPlan::Aggregate(grouping) => self.released(grouping),
+            LogicalPlan::SubqueryAlias(alias) => self.above(&alias.input),
+            LogicalPlan::Projection(projection) => {
+                let mut above = self.above_or(plan, &projection.input)?;
+                let lowering = above.lowering(&projection.input);
+                let columns = projection
+                    .expr
+                    .iter()
+                    .map(|expr| Ok(Bound::Value(lowering.expr(expr)?)));
+                above.columns = columns.collect::<Planned<_>>()?;
+                let size: usize = above.columns.iter().map(bound_size).sum();
+                if size > MAX_EXPRESSIONS {
+                    return Err(Refusal::new(Rule::TooComplex));
+                }
+                Ok(above)
+            }
+            LogicalPlan::Filter(filter) => {
+                let mut above = self.above_or(plan, &filter.input)?;
+                let condition = above.lowering(&filter.input).condition(&filter.predicate)?;
+                above.steps.push(Step::Filter(condition));
+                Ok(above)
+            }
+            LogicalPlan::Sort(sort) => {
+                let mut above = self.above_or(plan, &sort.input)?;
+                let lowering = above.lowering(&sort.input);
+                let keys = sort.expr.iter().map(|key| {
+                    Ok(SortKey {
+                        expr: lowering.expr(&key.expr)?,
+                        descending: !key.asc,
+                        nulls_first: key.nulls_first,
+                    })
+                });
+                let keys = keys.collect::<Planned<_>>()?;
+                above.steps.push(Step::Sort(keys));
+                if sort.fetch.is_some() {
+                    above.steps.push(Step::Limit {
+                        skip: 0,
+                        fetch: sort.fetch,
+                    });
+                }
+                Ok(above)
+            }
+            LogicalPlan::Limit(limit) => {
+                let mut above = self.above_or(plan, &limit.input)?;
+                let (Ok(SkipType::Literal(skip)), Ok(FetchType::Literal(fetch))) =
+                    (limit.get_skip_type(), limit.get_fetch_type())
+                else {
+                    return Err(Refusal::new(Rule::Limit));
+                };
+                above.steps.push(Step::Limit { skip, fetch });
+                Ok(above)
+            }
+            other => Err(not_above(other)),
+        }
+    }
+
+    /// What stands under a node that may only stand above the release.
+    fn above_or(&self, node: &LogicalPlan, input: &LogicalPlan) -> Planned<Above> {
+        if releases(input) {
+            self.above(input)
+        } else {
+            Err(not_above(node))
+        }
+    }
+
+    /// The aggregation by which figures are released.
+    fn released(&self, grouping: &PlannerGrouping) -> Planned<Above> {
+        let below = self.per_unit(&grouping.input)?;
+        let lowering = self.lowering(&grouping.input, &below);
+        let (written, sets) = grouping_sets(&grouping.group_expr)?;
+        if written.len() > MAX_KEYS {
+            return Err(Refusal::new(Rule::TooManyColumns));
+        }
+        let keys = written
+            .iter()
+            .map(|expr| self.key(&lowering, expr))
+            .collect::<Planned<Vec<GroupKey>>>()?;
+        let (keys, places) = canonical_order(keys);
         let cells = keys
             .iter()
             .fold(1u64, |n, key| n.saturating_mul(key.cells.count()));
+        let most = u64::from(MAX_CELLS) / sets.as_ref().map_or(1, |sets| sets.len().max(1) as u64);
         let cells = u32::try_from(cells)
             .ok()
-            .filter(|n| *n <= MAX_CELLS)
-            .ok_or_else(|| {
-                Refusal::about(Rule::TooManyCells, format!("{cells} cells, at most {MAX_CELLS}"))
-            })?;
+            .filter(|n| u64::from(*n) <= most)
+            .ok_or_else(|| Refusal::about(Rule::TooManyCells, format!("{cells} cells, at most {most}")))?;
+        let sets = sets.map(|sets| -> Vec<Vec<usize>> {
+            let place = |set: Vec<usize>| {
+                let mut set: Vec<usize> = set.into_iter().map(|key| places[key]).collect();
+                set.sort_unstable();
+                set.dedup();
+                set
+            };
+            sets.into_iter().map(place).collect()
+        });
         let groups_per_unit = self.groups_per_unit(&keys, cells);
-        let (aggregates, aggregate_positions) = self.aggregates(grouping, groups_per_unit)?;
-        let output = output(projection, grouping, &key_positions, &aggregate_positions)?;
-        let mut core = PlanCore {
+        let mut released: Vec<ReleasedColumn> = places.iter().map(|key| ReleasedColumn::Key(*key)).collect();
+        if sets.is_some() {
+            // The planner's own column, in its own order of bits.
+            released.push(ReleasedColumn::Grouping(places.clone()));
+        }
+        if grouping.aggr_expr.is_empty() {
+            return Err(Refusal::new(Rule::Rows));
+        }
+        let mut needed = Needed::default();
+        for expr in &grouping.aggr_expr {
+            let mut expr = expr;
+            while let Expr::Alias(alias) = expr {
+                expr = &alias.expr;
+            }
+            let Expr::AggregateFunction(call) = expr else {
+                return Err(Refusal::new(Rule::UnsupportedExpression));
+            };
+            let column = if call.func.name() == "grouping" {
+                ReleasedColumn::Grouping(grouping_bits(call, &written, &places)?)
+            } else {
+                let mut moments = Moments {
+                    decision: self,
+                    lowering: &lowering,
+                    groups_per_unit,
+                    needed: &mut needed,
+                };
+                ReleasedColumn::Measure(moments.measure(call)?)
+            };
+            released.push(column);
+        }
+        if needed.0.is_empty() {
+            return Err(Refusal::new(Rule::Rows));
+        }
+        if needed.0.len() > MAX_AGGREGATES {
+            return Err(Refusal::new(Rule::TooManyColumns));
+        }
+        let units = |aggregate: &Aggregate| aggregate.function == AggregateFunction::CountUnits;
+        if sets.is_some() && groups_per_unit > 1 && needed.0.iter().any(units) {
+            // Units that are in several cells would be counted several times in a total.
+            return Err(Refusal::new(Rule::TotalOfUnits));
+        }
+        let (aggregates, order) = canonical_order(needed.0);
+        for column in &mut released {
+            if let ReleasedColumn::Measure(measure) = column {
+                measure.renumber(&order);
+            }
+        }
+        let core = PlanCore {
             format: PlanCore::FORMAT,
             dataset: self.relation.dataset,
             version: self.relation.version,
             unit: self.unit,
             zone: self.relation.metadata.zone().to_owned(),
-            columns: vec![],
-            filter,
+            columns: self.declared.clone(),
+            filter: below.filter,
             keys,
             cells,
             groups_per_unit,
             aggregates,
         };
-        self.number_columns(&mut core);
-        Ok(PrivatePlan { core, output })
+        let types = released.iter().map(|column| column.field_type(&core)).collect();
+        let columns = (0..released.len())
+            .map(|at| Bound::Value(ScalarExpr::Column(at)))
+            .collect();
+        Ok(Above {
+            core,
+            sets,
+            released,
+            types,
+            steps: vec![],
+            columns,
+        })
     }
 
-    /// Below the aggregation: filters over the one table. Returns their conjunction.
-    fn per_unit(&self, plan: &LogicalPlan) -> Planned<Option<ScalarExpr>> {
+    fn lowering<'b>(&'b self, plan: &'b LogicalPlan, below: &'b PerUnit) -> Lowering<'b> {
+        Lowering {
+            schema: plan.schema(),
+            columns: &below.columns,
+            types: &self.types,
+        }
+    }
+
+    /// Below the aggregation: filters and projections over the one table.
+    fn per_unit(&self, plan: &LogicalPlan) -> Planned<PerUnit> {
         match plan {
             LogicalPlan::Filter(filter) => {
                 let below = self.per_unit(&filter.input)?;
-                let own = self.lowering.condition(&filter.predicate)?;
-                Ok(Some(match below {
-                    None => own,
-                    Some(below) => ScalarExpr::And(vec![below, own]),
-                }))
+                let own = self
+                    .lowering(&filter.input, &below)
+                    .condition(&filter.predicate)?;
+                Ok(PerUnit {
+                    columns: below.columns,
+                    filter: Some(match below.filter {
+                        None => own,
+                        Some(before) => canonical(ScalarExpr::And(vec![before, own])),
+                    }),
+                })
             }
-            LogicalPlan::SubqueryAlias(alias) => match &*alias.input {
-                LogicalPlan::TableScan(_) => self.per_unit(&alias.input),
-                _ => Err(Refusal::new(Rule::Subquery)),
-            },
+            LogicalPlan::Projection(projection) => {
+                let below = self.per_unit(&projection.input)?;
+                let lowering = self.lowering(&projection.input, &below);
+                let columns = projection
+                    .expr
+                    .iter()
+                    .map(|expr| {
+                        if lowering.is_unit_key(expr) {
+                            Ok(Bound::UnitKey)
+                        } else {
+                            Ok(Bound::Value(lowering.expr(expr)?))
+                        }
+                    })
+                    .collect::<Planned<Vec<Bound>>>()?;
+                if columns.iter().map(bound_size).sum::<usize>() > MAX_EXPRESSIONS {
+                    return Err(Refusal::new(Rule::TooComplex));
+                }
+                Ok(PerUnit {
+                    columns,
+                    filter: below.filter,
+                })
+            }
+            LogicalPlan::SubqueryAlias(alias) => self.per_unit(&alias.input),
             LogicalPlan::TableScan(scan) => {
                 let known = matches!(&scan.table_name, TableReference::Bare { table }
                     if **table == *self.relation.sql_name());
                 if !known {
                     return Err(Refusal::about(Rule::UnknownTable, scan.table_name.to_string()));
                 }
-                if !scan.filters.is_empty() || scan.fetch.is_some() {
+                if !scan.filters.is_empty() || scan.fetch.is_some() || scan.projection.is_some() {
                     return Err(Refusal::new(Rule::UnsupportedPlan));
                 }
-                Ok(None)
+                let columns = self.relation.metadata.fields().iter().enumerate();
+                Ok(PerUnit {
+                    columns: columns
+                        .filter_map(|(at, field)| match field.role {
+                            FieldRole::UnitKey => Some(Bound::UnitKey),
+                            FieldRole::DirectIdentifier => None,
+                            FieldRole::QuasiIdentifier | FieldRole::Sensitive | FieldRole::Attribute => {
+                                Some(Bound::Value(ScalarExpr::Column(at)))
+                            }
+                        })
+                        .collect(),
+                    filter: None,
+                })
             }
             other => Err(not_below(other)),
         }
     }
 
-    /// The keys in canonical order, and the canonical place of each as written.
-    fn keys(&self, grouping: &PlannerGrouping) -> Planned<(Vec<GroupKey>, Vec<usize>)> {
-        if grouping.group_expr.len() > MAX_KEYS {
-            return Err(Refusal::new(Rule::TooManyColumns));
-        }
-        let written = grouping
-            .group_expr
-            .iter()
-            .map(|expr| self.key(expr))
-            .collect::<Planned<Vec<GroupKey>>>()?;
-        Ok(canonical_order(written))
-    }
-
-    fn key(&self, expr: &Expr) -> Planned<GroupKey> {
+    fn key(&self, lowering: &Lowering<'_>, expr: &Expr) -> Planned<GroupKey> {
         let span = match expr {
             Expr::Column(column) => column_span(column),
             _ => None,
         };
-        let lowered = self.lowering.expr(expr)?;
+        let lowered = lowering.expr(expr)?;
         let cells = self
             .key_cells(&lowered)?
             .ok_or_else(|| Refusal::about(Rule::UndeclaredDomain, expr.to_string()).with_span(span))?;
@@ -229,7 +493,9 @@ impl Decision<'_> {
 
     /// The cells of a key: a declared domain, or one derived from the expression.
     fn key_cells(&self, expr: &ScalarExpr) -> Planned<Option<KeyCells>> {
-        Ok(match self.lowering.field_type(expr)? {
+        let field_type = expr.field_type(&self.types);
+        let field_type = field_type.ok_or_else(|| Refusal::new(Rule::UnsupportedExpression))?;
+        Ok(match field_type {
             FieldType::Boolean => Some(KeyCells::Boolean),
             FieldType::Text => match expr {
                 ScalarExpr::Column(column) => {
@@ -244,7 +510,7 @@ impl Decision<'_> {
                     constant_texts(other, &mut values).then_some(KeyCells::Text { values, other: false })
                 }
             },
-            FieldType::Integer => match range(expr, &self.declared()[..]) {
+            FieldType::Integer => match range(expr, &self.declared[..]) {
                 Some(Range::Integer(lo, hi))
                     if i128::from(hi) - i128::from(lo) < i128::from(MAX_KEY_VALUES) =>
                 {
@@ -268,69 +534,14 @@ impl Decision<'_> {
         MAX_GROUPS_PER_UNIT.min(cells).min(self.unit.max_rows_per_unit)
     }
 
-    fn aggregates(
-        &self,
-        grouping: &PlannerGrouping,
-        groups_per_unit: u32,
-    ) -> Planned<(Vec<Aggregate>, Vec<usize>)> {
-        if grouping.aggr_expr.is_empty() {
-            return Err(Refusal::new(Rule::Rows));
-        }
-        if grouping.aggr_expr.len() > MAX_AGGREGATES {
-            return Err(Refusal::new(Rule::TooManyColumns));
-        }
-        let mut written = Vec::with_capacity(grouping.aggr_expr.len());
-        for expr in &grouping.aggr_expr {
-            let mut expr = expr;
-            while let Expr::Alias(alias) = expr {
-                expr = &alias.expr;
-            }
-            let Expr::AggregateFunction(call) = expr else {
-                return Err(Refusal::new(Rule::UnsupportedExpression));
-            };
-            written.push(self.aggregate(self.aggregate_function(call)?, groups_per_unit)?);
-        }
-        Ok(canonical_order(written))
-    }
-
-    fn aggregate_function(&self, call: &PlannerAggregate) -> Planned<AggregateFunction> {
-        let params = &call.params;
-        if params.filter.is_some() || !params.order_by.is_empty() || params.null_treatment.is_some() {
-            return Err(Refusal::new(Rule::AggregateClause));
-        }
-        let [argument] = params.args.as_slice() else {
-            return Err(Refusal::new(Rule::UnsupportedExpression));
-        };
-        match (call.func.name(), params.distinct) {
-            ("count", true) => match argument {
-                Expr::Column(column) if self.is_unit_key(&column.name) => Ok(AggregateFunction::CountUnits),
-                _ => Err(Refusal::new(Rule::DistinctValues)),
-            },
-            ("count", false) => match self.lowering.expr(argument)? {
-                ScalarExpr::Literal(literal) if !matches!(literal, Literal::Null(_)) => {
-                    Ok(AggregateFunction::CountRows)
-                }
-                other => Ok(AggregateFunction::CountValues(other)),
-            },
-            ("sum", false) => Ok(AggregateFunction::Sum(self.lowering.expr(argument)?)),
-            ("sum", true) => Err(Refusal::new(Rule::DistinctValues)),
-            (name, _) => Err(Refusal::about(Rule::UnboundedAggregate, name)),
-        }
-    }
-
-    fn is_unit_key(&self, name: &str) -> bool {
-        let field = self.relation.metadata.find_field(name);
-        field.is_some_and(|field| field.role == FieldRole::UnitKey) && self.unit.unit_type != UnitType::Row
-    }
-
     /// Puts an aggregate on its integer grid.
-    fn aggregate(&self, function: AggregateFunction, groups_per_unit: u32) -> Planned<Aggregate> {
+    pub(crate) fn aggregate(&self, function: AggregateFunction, groups_per_unit: u32) -> Planned<Aggregate> {
         let rows = i128::from(self.unit.max_rows_per_unit);
         let (exponent, row_lo, row_hi) = match &function {
             AggregateFunction::CountRows | AggregateFunction::CountValues(_) => (0, 0, 1),
             AggregateFunction::CountUnits => (0, 0, 1),
             AggregateFunction::Sum(expr) => {
-                let bounds = range(expr, &self.declared()[..]).filter(|r| r.is_bounded());
+                let bounds = range(expr, &self.declared[..]).filter(|r| r.is_bounded());
                 let bounds = bounds.ok_or_else(|| Refusal::new(Rule::MissingBounds))?;
                 self.grid(bounds)
             }
@@ -382,29 +593,13 @@ impl Decision<'_> {
         (exponent, cut(lo), cut(hi))
     }
 
-    /// Every declared field as a scan column, in declared order.
-    fn declared(&self) -> Vec<ScanColumn> {
-        let fields = self.relation.metadata.fields().iter();
-        fields
-            .map(|field| ScanColumn {
-                name: field.name.clone(),
-                field_type: field.field_type,
-                bounds: field
-                    .bounds
-                    .and_then(|b| Some((Real::new(b.lo())?, Real::new(b.hi())?))),
-                has_domain: field.domain.is_some(),
-            })
-            .collect()
-    }
-
     /// Keeps the columns that are used, and renumbers.
     fn number_columns(&self, core: &mut PlanCore) {
         let mut used = BTreeSet::new();
         for expr in expressions(core) {
             expr.collect_columns(&mut used);
         }
-        let declared = self.declared();
-        core.columns = used.iter().map(|column| declared[*column].clone()).collect();
+        core.columns = used.iter().map(|column| self.declared[*column].clone()).collect();
         let order: Vec<usize> = used.into_iter().collect();
         for expr in expressions(core) {
             renumber(expr, &order);
@@ -448,6 +643,15 @@ fn constant_texts(expr: &ScalarExpr, into: &mut Vec<String>) -> bool {
         ScalarExpr::Case { when, otherwise } => {
             when.iter().all(|(_, value)| constant_texts(value, into)) && constant_texts(otherwise, into)
         }
+        ScalarExpr::Call(Function::Coalesce, args) => args.iter().all(|arg| constant_texts(arg, into)),
+        ScalarExpr::Call(function, _) => function.texts().is_some_and(|texts| {
+            for text in texts {
+                if !into.iter().any(|known| known == text) {
+                    into.push((*text).to_owned());
+                }
+            }
+            true
+        }),
         _ => false,
     }
 }
@@ -463,50 +667,110 @@ fn canonical_order<T: serde::Serialize + PartialEq>(written: Vec<T>) -> (Vec<T>,
     (sorted.into_iter().map(|(_, thing)| thing).collect(), places)
 }
 
-/// Output columns are keys and aggregates as they stand.
-fn output(
-    projection: &Projection,
-    grouping: &PlannerGrouping,
-    keys: &[usize],
-    aggregates: &[usize],
-) -> Planned<Vec<OutputColumn>> {
-    let mut columns = Vec::with_capacity(projection.expr.len());
-    for (expr, field) in projection.expr.iter().zip(projection.schema.fields()) {
-        let mut inner = expr;
-        while let Expr::Alias(alias) = inner {
-            inner = &alias.expr;
+/// The keys of a grouping as written, each once, and the sets that keep some of them.
+type Grouping<'a> = (Vec<&'a Expr>, Option<Vec<Vec<usize>>>);
+
+fn grouping_sets(exprs: &[Expr]) -> Planned<Grouping<'_>> {
+    let [Expr::GroupingSet(set)] = exprs else {
+        return Ok((exprs.iter().collect(), None));
+    };
+    let written = set.distinct_expr();
+    let all = 0..written.len();
+    if written.len() > MAX_KEYS {
+        return Err(Refusal::new(Rule::TooManyColumns));
+    }
+    let sets: Vec<Vec<usize>> = match set {
+        GroupingSet::Rollup(_) => all
+            .clone()
+            .rev()
+            .map(|n| (0..=n).collect())
+            .chain([vec![]])
+            .collect(),
+        GroupingSet::Cube(_) => (0..1usize << written.len())
+            .rev()
+            .map(|bits| all.clone().filter(|key| bits >> key & 1 == 1).collect())
+            .collect(),
+        GroupingSet::GroupingSets(sets) => {
+            let place = |expr: &Expr| written.iter().position(|other| *other == expr);
+            sets.iter()
+                .map(|set| set.iter().filter_map(place).collect())
+                .collect()
         }
-        let Expr::Column(column) = inner else {
-            return Err(Refusal::about(Rule::PostProcessing, expr.to_string()));
-        };
-        let at = grouping.schema.maybe_index_of_column(column);
-        let source = match at {
-            Some(at) if at < keys.len() => OutputSource::Key(keys[at]),
-            Some(at) if at - keys.len() < aggregates.len() => {
-                OutputSource::Aggregate(aggregates[at - keys.len()])
-            }
-            _ => return Err(Refusal::about(Rule::PostProcessing, expr.to_string())),
-        };
-        let name = field.name().chars().take(200).collect();
-        columns.push(OutputColumn { name, source });
+    };
+    if sets.len() > MAX_SETS {
+        return Err(Refusal::about(
+            Rule::TooManyCells,
+            format!("{} grouping sets, at most {MAX_SETS}", sets.len()),
+        ));
     }
-    if !columns
-        .iter()
-        .any(|column| matches!(column.source, OutputSource::Aggregate(_)))
-    {
-        return Err(Refusal::new(Rule::Rows));
+    Ok((written, Some(sets)))
+}
+
+/// The keys that GROUPING(…) names, in canonical places.
+fn grouping_bits(call: &PlannerAggregate, written: &[&Expr], places: &[usize]) -> Planned<Vec<usize>> {
+    let params = &call.params;
+    if params.distinct || params.filter.is_some() || params.args.is_empty() {
+        return Err(Refusal::new(Rule::AggregateClause));
     }
-    Ok(columns)
+    let place = |expr: &Expr| written.iter().position(|key| *key == expr).map(|key| places[key]);
+    let bits = params.args.iter().map(place).collect::<Option<Vec<_>>>();
+    bits.ok_or_else(|| {
+        Refusal::about(
+            Rule::UnsupportedExpression,
+            "GROUPING of something that is no key",
+        )
+    })
+}
+
+impl Above {
+    fn lowering<'b>(&'b self, plan: &'b LogicalPlan) -> Lowering<'b> {
+        Lowering {
+            schema: plan.schema(),
+            columns: &self.columns,
+            types: &self.types,
+        }
+    }
+}
+
+/// Whether a node gives released figures: an aggregation, perhaps under others.
+fn releases(plan: &LogicalPlan) -> bool {
+    match plan {
+        LogicalPlan::Aggregate(_) => true,
+        LogicalPlan::Projection(projection) => releases(&projection.input),
+        LogicalPlan::Filter(filter) => releases(&filter.input),
+        LogicalPlan::Sort(sort) => releases(&sort.input),
+        LogicalPlan::Limit(limit) => releases(&limit.input),
+        LogicalPlan::SubqueryAlias(alias) => releases(&alias.input),
+        _ => false,
+    }
+}
+
+fn bound_size(bound: &Bound) -> usize {
+    match bound {
+        Bound::Value(expr) => size(expr),
+        Bound::UnitKey => 1,
+    }
+}
+
+fn size(expr: &ScalarExpr) -> usize {
+    1 + expr.children().into_iter().map(size).sum::<usize>()
 }
 
 /// The rule that a node breaks where an aggregation's output was expected.
 fn not_above(plan: &LogicalPlan) -> Refusal {
     let rule = match plan {
-        LogicalPlan::Sort(_) => Rule::OrderBy,
-        LogicalPlan::Limit(_) => Rule::Limit,
-        LogicalPlan::Filter(filter) if matches!(&*filter.input, LogicalPlan::Aggregate(_)) => Rule::Having,
-        LogicalPlan::TableScan(_) | LogicalPlan::Filter(_) | LogicalPlan::SubqueryAlias(_) => Rule::Rows,
-        LogicalPlan::Projection(_) => Rule::Subquery,
+        LogicalPlan::Sort(sort) => match not_above(&sort.input).rule {
+            Rule::Rows => Rule::OrderBy,
+            other => other,
+        },
+        LogicalPlan::Limit(limit) => match not_above(&limit.input).rule {
+            Rule::Rows => Rule::Limit,
+            other => other,
+        },
+        LogicalPlan::Projection(projection) => return not_above(&projection.input),
+        LogicalPlan::Filter(filter) => return not_above(&filter.input),
+        LogicalPlan::SubqueryAlias(alias) => return not_above(&alias.input),
+        LogicalPlan::TableScan(_) => Rule::Rows,
         other => return not_below(other),
     };
     Refusal::new(rule)
@@ -526,10 +790,10 @@ fn not_below(plan: &LogicalPlan) -> Refusal {
         LogicalPlan::EmptyRelation(_) => Rule::NoTable,
         LogicalPlan::RecursiveQuery(_) => Rule::Cte,
         LogicalPlan::Unnest(_) => Rule::TableFunction,
-        LogicalPlan::Projection(_)
-        | LogicalPlan::Aggregate(_)
-        | LogicalPlan::Subquery(_)
-        | LogicalPlan::SubqueryAlias(_) => Rule::Subquery,
+        LogicalPlan::Aggregate(_) => Rule::InnerAggregation,
+        LogicalPlan::Projection(_) | LogicalPlan::Subquery(_) | LogicalPlan::SubqueryAlias(_) => {
+            Rule::Subquery
+        }
         LogicalPlan::Explain(_)
         | LogicalPlan::Analyze(_)
         | LogicalPlan::Dml(_)

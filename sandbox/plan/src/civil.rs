@@ -39,11 +39,84 @@ fn iso_weekday(days: i64) -> i64 {
     (days + 3).rem_euclid(7) + 1
 }
 
-fn iso_week(days: i64) -> i64 {
-    // The week belongs to the year of its Thursday (ISO 8601).
+/// The ISO 8601 year and week: a week belongs to the year of its Thursday.
+fn iso_week(days: i64) -> (i64, i64) {
     let thursday = days + 4 - iso_weekday(days);
     let (year, _, _) = from_days(thursday);
-    (thursday - to_days(year, 1, 1)) / 7 + 1
+    (year, (thursday - to_days(year, 1, 1)) / 7 + 1)
+}
+
+/// The days of a month.
+fn month_length(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+/// The day of a date of years 1 to 9999; `None` if there is no such date.
+pub(crate) fn date(year: i64, month: i64, day: i64) -> Option<i64> {
+    let there = (1..=9_999).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=month_length(year, month)).contains(&day);
+    there.then(|| to_days(year, month, day))
+}
+
+/// The last day of a day's month.
+pub(crate) fn last_of_month(days: i64) -> i64 {
+    let (year, month, day) = from_days(days);
+    days - day + month_length(year, month)
+}
+
+/// A day so many months later; where the month is too short, its last day. `None` far beyond what a timestamp holds.
+pub(crate) fn add_months(days: i64, months: i64) -> Option<i64> {
+    let (year, month, day) = from_days(days);
+    let moved = (year * 12 + month - 1).checked_add(months)?;
+    let (year, month) = (moved.div_euclid(12), moved.rem_euclid(12) + 1);
+    // Days of 32 bits reach years of seven digits.
+    (year.abs() <= 10_000_000).then(|| to_days(year, month, day.min(month_length(year, month))))
+}
+
+/// Months since the year 0, and what of the month has passed by, to be compared.
+fn month_and_rest(micros: i64) -> (i64, i64) {
+    let days = micros.div_euclid(MICROS_PER_DAY);
+    let (year, month, day) = from_days(days);
+    (
+        year * 12 + month,
+        day * MICROS_PER_DAY + micros.rem_euclid(MICROS_PER_DAY),
+    )
+}
+
+/// Whole months from one time to another, toward zero.
+pub(crate) fn months_between(from: i64, to: i64) -> i64 {
+    let ((m, rest), (n, later)) = (month_and_rest(from), month_and_rest(to));
+    let months = n - m;
+    match months.signum() {
+        1 if later < rest => months - 1,
+        -1 if later > rest => months + 1,
+        _ => months,
+    }
+}
+
+/// The count of a period since some fixed one: the difference of two is the number of starts between them.
+pub(crate) fn ordinal(micros: i64, period: DatePart) -> i64 {
+    let days = micros.div_euclid(MICROS_PER_DAY);
+    let year = from_days(days).0;
+    match period {
+        DatePart::Second | DatePart::Epoch => micros.div_euclid(1_000_000),
+        DatePart::Minute => micros.div_euclid(60_000_000),
+        DatePart::Hour => micros.div_euclid(3_600_000_000),
+        DatePart::Day | DatePart::DayOfYear | DatePart::DayOfWeek | DatePart::IsoDayOfWeek => days,
+        DatePart::Week => (days + 3).div_euclid(7),
+        DatePart::Month => year * 12 + from_days(days).1,
+        DatePart::Quarter => year * 4 + (from_days(days).1 - 1) / 3,
+        DatePart::Year => year,
+        DatePart::IsoYear => iso_week(days).0,
+        DatePart::Decade => year.div_euclid(10),
+        DatePart::Century => (year - 1).div_euclid(100),
+    }
 }
 
 /// A part of a civil timestamp in microseconds.
@@ -59,7 +132,15 @@ pub(crate) fn part(micros: i64, part: DatePart) -> i64 {
         DatePart::Month => from_days(days).1,
         DatePart::Day => from_days(days).2,
         DatePart::DayOfYear => days - to_days(from_days(days).0, 1, 1) + 1,
-        DatePart::Week => iso_week(days),
+        DatePart::Week => iso_week(days).1,
+        DatePart::IsoYear => iso_week(days).0,
+        DatePart::Decade => from_days(days).0.div_euclid(10),
+        DatePart::Century => match (from_days(days).0 - 1).div_euclid(100) {
+            // The first century began with the year 1; the one before it is the −1st.
+            since @ 0.. => since + 1,
+            before => before,
+        },
+        DatePart::Epoch => micros.div_euclid(1_000_000),
         DatePart::DayOfWeek => iso_weekday(days) % 7,
         DatePart::IsoDayOfWeek => iso_weekday(days),
     }
@@ -71,7 +152,7 @@ pub(crate) fn truncate(micros: i64, part: DatePart) -> Option<i64> {
     let floor = |unit: i64| micros.checked_sub(micros.rem_euclid(unit));
     let (year, month, _) = from_days(days);
     let start = match part {
-        DatePart::Second => return floor(1_000_000),
+        DatePart::Second | DatePart::Epoch => return floor(1_000_000),
         DatePart::Minute => return floor(60_000_000),
         DatePart::Hour => return floor(3_600_000_000),
         DatePart::Day | DatePart::DayOfYear | DatePart::DayOfWeek | DatePart::IsoDayOfWeek => days,
@@ -79,6 +160,12 @@ pub(crate) fn truncate(micros: i64, part: DatePart) -> Option<i64> {
         DatePart::Month => to_days(year, month, 1),
         DatePart::Quarter => to_days(year, (month - 1) / 3 * 3 + 1, 1),
         DatePart::Year => to_days(year, 1, 1),
+        DatePart::IsoYear => {
+            let fourth = to_days(iso_week(days).0, 1, 4);
+            fourth - iso_weekday(fourth) + 1
+        }
+        DatePart::Decade => to_days(year.div_euclid(10) * 10, 1, 1),
+        DatePart::Century => to_days((year - 1).div_euclid(100) * 100 + 1, 1, 1),
     };
     start.checked_mul(MICROS_PER_DAY)
 }
@@ -127,11 +214,15 @@ mod tests {
             Hour,
             Minute,
             Second,
+            IsoYear,
+            Decade,
+            Century,
+            Epoch,
         ];
         for micros in [i64::MIN, i64::MIN + 1, -1, 0, 1, i64::MAX] {
             for p in parts {
                 let value = part(micros, p);
-                let (lo, hi) = p.range().unwrap_or((-300_000, 300_000));
+                let (lo, hi) = p.range();
                 assert!((lo..=hi).contains(&value), "{p:?} of {micros} is {value}");
                 if let Some(start) = truncate(micros, p) {
                     assert!(start <= micros);
@@ -139,5 +230,43 @@ mod tests {
             }
         }
         assert_eq!(truncate(i64::MIN, Year), None);
+    }
+
+    #[test]
+    fn months_and_spans() {
+        let day = |year, month, day| to_days(year, month, day);
+        for (from, months, to) in [
+            (day(2024, 1, 31), 1, day(2024, 2, 29)),
+            (day(2023, 1, 31), 1, day(2023, 2, 28)),
+            (day(2024, 2, 29), 12, day(2025, 2, 28)),
+            (day(2024, 3, 31), -1, day(2024, 2, 29)),
+            (day(2024, 12, 15), 1, day(2025, 1, 15)),
+            (day(1, 1, 1), -1, day(0, 12, 1)),
+        ] {
+            assert_eq!(add_months(from, months), Some(to), "{from} {months}");
+        }
+        assert_eq!(add_months(0, i64::MAX), None);
+        assert_eq!(add_months(0, i64::MIN), None);
+        for (from, to, months) in [
+            (day(2024, 1, 31), day(2024, 2, 29), 0),
+            (day(2024, 1, 29), day(2024, 2, 29), 1),
+            (day(2024, 2, 29), day(2024, 1, 31), 0),
+            (day(2024, 2, 29), day(2024, 1, 29), -1),
+            (day(2000, 2, 29), day(2001, 2, 28), 11),
+            (day(2000, 2, 29), day(2001, 3, 1), 12),
+        ] {
+            let micros = |days| days * MICROS_PER_DAY;
+            assert_eq!(months_between(micros(from), micros(to)), months, "{from} {to}");
+            assert_eq!(months_between(micros(to), micros(from)), -months, "{from} {to}");
+        }
+        assert_eq!(date(2023, 2, 29), None);
+        assert_eq!(date(2024, 2, 29), Some(day(2024, 2, 29)));
+        assert_eq!(date(1900, 2, 29), None);
+        assert_eq!(date(0, 1, 1), None);
+        assert_eq!(last_of_month(day(2024, 2, 1)), day(2024, 2, 29));
+        for micros in [i64::MIN, i64::MAX] {
+            months_between(micros, i64::MAX);
+            ordinal(micros, DatePart::Quarter);
+        }
     }
 }

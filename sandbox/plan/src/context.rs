@@ -15,7 +15,7 @@ use datafusion_expr::{
 };
 use model::{FieldRole, FieldType};
 
-use crate::function::{self, ALLOWED, Allowed, Shape, TIMESTAMP};
+use crate::function::{self, AGGREGATES, ALLOWED, Allowed, Shape, TIMESTAMP};
 use crate::relation::Relation;
 
 /// The Arrow type by which the planner knows a field type.
@@ -47,8 +47,7 @@ pub(crate) struct Context {
     source: Arc<Source>,
     options: ConfigOptions,
     scalars: Vec<(&'static Allowed, Arc<ScalarUDF>)>,
-    count: Arc<AggregateUDF>,
-    sum: Arc<AggregateUDF>,
+    aggregates: Vec<Arc<AggregateUDF>>,
     planners: Vec<Arc<dyn ExprPlanner>>,
 }
 
@@ -78,8 +77,10 @@ impl Context {
             }),
             options: ConfigOptions::default(),
             scalars,
-            count: Arc::new(AggregateUDF::new_from_impl(Released::new("count"))),
-            sum: Arc::new(AggregateUDF::new_from_impl(Released::new("sum"))),
+            aggregates: AGGREGATES
+                .iter()
+                .map(|(name, _)| Arc::new(AggregateUDF::new_from_impl(Released::new(name))))
+                .collect(),
             planners: vec![Arc::new(planner)],
         }
     }
@@ -110,11 +111,8 @@ impl ContextProvider for Context {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        match name {
-            "count" => Some(Arc::clone(&self.count)),
-            "sum" => Some(Arc::clone(&self.sum)),
-            _ => None,
-        }
+        let wanted = function::find_aggregate(name)?;
+        self.aggregates.iter().find(|udf| udf.name() == wanted).cloned()
     }
 
     fn get_window_meta(&self, _name: &str) -> Option<Arc<WindowUDF>> {
@@ -138,7 +136,7 @@ impl ContextProvider for Context {
     }
 
     fn udaf_names(&self) -> Vec<String> {
-        vec!["count".to_owned(), "sum".to_owned()]
+        AGGREGATES.iter().map(|(name, _)| (*name).to_owned()).collect()
     }
 
     fn udwf_names(&self) -> Vec<String> {
@@ -156,7 +154,12 @@ struct Declared {
 
 impl Declared {
     fn new(allowed: &'static Allowed) -> Self {
-        let signature = Signature::new(TypeSignature::UserDefined, Volatility::Immutable);
+        let arguments = if allowed.shape.takes_nothing() {
+            TypeSignature::Nullary
+        } else {
+            TypeSignature::UserDefined
+        };
+        let signature = Signature::new(arguments, Volatility::Immutable);
         Self {
             name: allowed.name,
             shape: allowed.shape,
@@ -219,7 +222,8 @@ impl AggregateUDFImpl for Released {
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
         match (self.name, arg_types) {
             ("sum", [t]) if t.is_floating() => Ok(DataType::Float64),
-            _ => Ok(DataType::Int64),
+            ("count" | "sum" | "grouping", _) => Ok(DataType::Int64),
+            _ => Ok(DataType::Float64),
         }
     }
 
@@ -228,7 +232,16 @@ impl AggregateUDFImpl for Released {
             ("count", [t]) => Ok(vec![t.clone()]),
             ("sum", [t]) if t.is_integer() => Ok(vec![DataType::Int64]),
             ("sum", [t]) if t.is_floating() => Ok(vec![DataType::Float64]),
-            _ => plan_err!("{} takes one argument, a number for sum", self.name),
+            ("grouping", types) if !types.is_empty() => Ok(types.to_vec()),
+            ("avg" | "var_samp" | "var_pop" | "stddev_samp" | "stddev_pop", [t]) if t.is_numeric() => {
+                Ok(vec![DataType::Float64])
+            }
+            ("corr" | "covar_samp" | "covar_pop", [a, b]) if a.is_numeric() && b.is_numeric() => {
+                Ok(vec![DataType::Float64; 2])
+            }
+            ("corr" | "covar_samp" | "covar_pop", _) => plan_err!("{} takes two numbers", self.name),
+            ("count", _) => plan_err!("count takes one argument"),
+            _ => plan_err!("{} takes one number", self.name),
         }
     }
 
@@ -237,7 +250,7 @@ impl AggregateUDFImpl for Released {
     }
 }
 
-/// Special syntax: COUNT(*), EXTRACT, SUBSTRING, POSITION.
+/// Special syntax: COUNT(*), EXTRACT, SUBSTRING, OVERLAY, POSITION.
 #[derive(Debug)]
 struct Special {
     scalars: Vec<(&'static Allowed, Arc<ScalarUDF>)>,
@@ -259,6 +272,10 @@ impl ExprPlanner for Special {
 
     fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
         Ok(self.call("substr", args))
+    }
+
+    fn plan_overlay(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(self.call("overlay", args))
     }
 
     fn plan_position(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {

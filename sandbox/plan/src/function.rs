@@ -1,42 +1,65 @@
 //! The allow-list of functions, by name: what the planner resolves and what each becomes.
 
+mod table;
+
 use datafusion_common::arrow::datatypes::{DataType, TimeUnit};
 
-/// What a function takes and gives, for type coercion.
+use crate::scalar::Function;
+pub(crate) use table::ALLOWED;
+
+/// What an argument is, for type coercion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Shape {
-    /// One number → a number of the same type.
+pub(crate) enum Kind {
+    /// Text.
+    Text,
+    /// Any value, made text.
+    Shown,
+    /// An integer.
+    Integer,
+    /// A number, made double.
+    Double,
+    /// A number of either type.
     Numeric,
-    /// A number and perhaps decimals → a number of the first's type.
-    Rounding,
-    /// So many numbers → double.
-    Floating(usize),
-    /// Text → integer.
-    TextToInteger,
-    /// Text → text.
-    TextToText,
-    /// Text and perhaps characters → text.
-    Trimming,
-    /// Text, start, perhaps length → text.
-    Substring,
-    /// Text and a count → text.
-    TextAndCount,
-    /// Two texts → boolean.
-    TextTest,
-    /// Two texts → integer.
-    TextSearch,
-    /// Three texts → text.
-    Replacement,
-    /// Any number of values → text.
-    Concatenation,
-    /// Part and date or timestamp → integer.
-    DatePart,
-    /// Part and date or timestamp → timestamp.
-    DateTruncate,
-    /// Two values of one type → that type.
-    Same2,
-    /// One or more values of one type → that type.
-    SameMany,
+    /// Numbers of one type: integers unless one of them is a double.
+    Common,
+    /// A truth value.
+    Boolean,
+    /// A date or a timestamp.
+    Time,
+    /// A date or a timestamp, made timestamp.
+    Moment,
+    /// A constant interval.
+    Interval,
+    /// Values of one type.
+    Same,
+    /// Any value.
+    Any,
+    /// The kind before it, any number of times more.
+    More,
+}
+
+/// The type of a result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Gives {
+    Text,
+    Integer,
+    Double,
+    Boolean,
+    Date,
+    Moment,
+    /// That of the first argument.
+    First,
+    /// That of the last argument.
+    Last,
+    /// That of the argument that is a date or timestamp.
+    Time,
+}
+
+/// The arguments that a function takes, one list for each way to call it, and the type of what it gives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Shape {
+    forms: &'static [&'static [Kind]],
+    gives: Gives,
 }
 
 /// An allowed function.
@@ -45,53 +68,9 @@ pub(crate) struct Allowed {
     pub(crate) name: &'static str,
     pub(crate) aliases: &'static [&'static str],
     pub(crate) shape: Shape,
+    /// What it becomes; `None` if it is made of other things ([`crate::lower`]).
+    pub(crate) function: Option<Function>,
 }
-
-const fn allowed(name: &'static str, aliases: &'static [&'static str], shape: Shape) -> Allowed {
-    Allowed { name, aliases, shape }
-}
-
-/// Every scalar function that a query may call, beside operators, CASE, CAST, IN, BETWEEN, LIKE and IS.
-pub(crate) const ALLOWED: &[Allowed] = &[
-    allowed("abs", &[], Shape::Numeric),
-    allowed("sign", &["signum"], Shape::Numeric),
-    allowed("floor", &[], Shape::Numeric),
-    allowed("ceil", &["ceiling"], Shape::Numeric),
-    allowed("round", &[], Shape::Rounding),
-    allowed("trunc", &[], Shape::Numeric),
-    allowed("sqrt", &[], Shape::Floating(1)),
-    allowed("ln", &[], Shape::Floating(1)),
-    allowed("log10", &[], Shape::Floating(1)),
-    allowed("exp", &[], Shape::Floating(1)),
-    allowed("power", &["pow"], Shape::Floating(2)),
-    allowed(
-        "char_length",
-        &["length", "character_length"],
-        Shape::TextToInteger,
-    ),
-    allowed("octet_length", &[], Shape::TextToInteger),
-    allowed("upper", &[], Shape::TextToText),
-    allowed("lower", &[], Shape::TextToText),
-    allowed("reverse", &[], Shape::TextToText),
-    allowed("btrim", &["trim"], Shape::Trimming),
-    allowed("ltrim", &[], Shape::Trimming),
-    allowed("rtrim", &[], Shape::Trimming),
-    allowed("substr", &["substring"], Shape::Substring),
-    allowed("left", &[], Shape::TextAndCount),
-    allowed("right", &[], Shape::TextAndCount),
-    allowed("starts_with", &[], Shape::TextTest),
-    allowed("ends_with", &[], Shape::TextTest),
-    allowed("contains", &[], Shape::TextTest),
-    allowed("strpos", &["position", "instr"], Shape::TextSearch),
-    allowed("replace", &[], Shape::Replacement),
-    allowed("concat", &[], Shape::Concatenation),
-    allowed("date_part", &["datepart", "extract"], Shape::DatePart),
-    allowed("date_trunc", &["datetrunc"], Shape::DateTruncate),
-    allowed("nullif", &[], Shape::Same2),
-    allowed("coalesce", &["ifnull", "nvl"], Shape::SameMany),
-    allowed("least", &[], Shape::SameMany),
-    allowed("greatest", &[], Shape::SameMany),
-];
 
 /// The allowed function of a name or alias.
 pub(crate) fn find(name: &str) -> Option<&'static Allowed> {
@@ -107,9 +86,32 @@ pub fn names() -> impl Iterator<Item = &'static str> {
         .flat_map(|f| std::iter::once(f.name).chain(f.aliases.iter().copied()))
 }
 
+/// The aggregates that are released: the name, and others for the same.
+pub(crate) const AGGREGATES: &[(&str, &[&str])] = &[
+    ("count", &[]),
+    ("sum", &[]),
+    ("avg", &["mean"]),
+    ("var_samp", &["var", "variance", "var_sample"]),
+    ("var_pop", &["var_population"]),
+    ("stddev_samp", &["stddev"]),
+    ("stddev_pop", &[]),
+    ("covar_samp", &["covar"]),
+    ("covar_pop", &[]),
+    ("corr", &[]),
+    ("grouping", &[]),
+];
+
+/// The released aggregate of a name or alias.
+pub(crate) fn find_aggregate(name: &str) -> Option<&'static str> {
+    AGGREGATES
+        .iter()
+        .find(|(aggregate, aliases)| *aggregate == name || aliases.contains(&name))
+        .map(|(aggregate, _)| *aggregate)
+}
+
 /// Whether it is one of the aggregates that are released.
 pub(crate) fn is_aggregate(name: &str) -> bool {
-    matches!(name, "count" | "sum")
+    find_aggregate(name).is_some()
 }
 
 /// Whether it is an aggregate that would reveal single values, or one that is not released yet.
@@ -135,25 +137,11 @@ pub(crate) fn is_unbounded_aggregate(name: &str) -> bool {
         "arg_min",
         "arg_max",
     ];
-    let moments = [
-        "avg",
-        "mean",
-        "stddev",
-        "stddev_pop",
-        "stddev_samp",
-        "var",
-        "var_pop",
-        "var_samp",
-        "variance",
-    ];
     starts.iter().any(|s| name.starts_with(s))
         || names.contains(&name)
-        || moments.contains(&name)
         || name.starts_with("bit_")
         || name.starts_with("bool_")
         || name.starts_with("regr_")
-        || name.starts_with("covar")
-        || name == "corr"
 }
 
 /// Whether it only makes sense with OVER.
@@ -240,74 +228,113 @@ fn is_temporal(t: &DataType) -> bool {
     )
 }
 
+impl Kind {
+    /// The type that an argument of a type is cast to; `None` if it does not fit. Kinds that look at several arguments
+    /// answer for this one alone.
+    fn coerce(self, given: &DataType) -> Option<DataType> {
+        use DataType::{Boolean, Date32, Float64, Int64, Null, Utf8};
+        match self {
+            Self::Text if is_text(given) => Some(Utf8),
+            Self::Shown => Some(Utf8),
+            Self::Integer if is_integer(given) => Some(Int64),
+            Self::Double if is_number(given) => Some(Float64),
+            Self::Numeric | Self::Common if is_number(given) => Some(number_of(given)),
+            Self::Boolean if matches!(given, Boolean | Null) => Some(Boolean),
+            Self::Time if is_temporal(given) => Some(if *given == Date32 { Date32 } else { TIMESTAMP }),
+            Self::Moment if is_temporal(given) => Some(TIMESTAMP),
+            Self::Interval if matches!(given, DataType::Interval(_)) => Some(given.clone()),
+            Self::Same | Self::Any => Some(given.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// The one type of all values of these types.
+fn common(given: &[DataType]) -> Option<DataType> {
+    let kinds: Vec<_> = given.iter().filter(|t| **t != DataType::Null).collect();
+    let every = |test: fn(&DataType) -> bool| kinds.iter().all(|t| test(t));
+    if kinds.is_empty() || every(is_text) {
+        Some(DataType::Utf8)
+    } else if every(is_integer) {
+        Some(DataType::Int64)
+    } else if every(is_number) {
+        Some(DataType::Float64)
+    } else if every(|t| *t == DataType::Boolean) {
+        Some(DataType::Boolean)
+    } else if every(|t| *t == DataType::Date32) {
+        Some(DataType::Date32)
+    } else if every(is_temporal) {
+        Some(TIMESTAMP)
+    } else {
+        None
+    }
+}
+
 impl Shape {
+    /// What each of so many arguments is; `None` if it does not take so many.
+    pub(crate) fn kinds(self, count: usize) -> Option<Vec<Kind>> {
+        self.forms.iter().find_map(|form| match form {
+            [fixed @ .., last, Kind::More] if count > fixed.len() => {
+                let mut kinds = fixed.to_vec();
+                kinds.resize(count, *last);
+                Some(kinds)
+            }
+            [.., Kind::More] => None,
+            exact => (exact.len() == count).then(|| exact.to_vec()),
+        })
+    }
+
+    /// Whether it can be called with nothing.
+    pub(crate) fn takes_nothing(self) -> bool {
+        self.forms.iter().any(|form| form.is_empty())
+    }
+
     /// The types that arguments of these types are cast to; `None` if they do not fit.
     pub(crate) fn coerce(self, given: &[DataType]) -> Option<Vec<DataType>> {
-        use DataType::{Boolean, Date32, Float64, Int64, Null, Utf8};
-        let fits = match (self, given) {
-            (Self::Numeric, [a]) if is_number(a) => vec![number_of(a)],
-            (Self::Rounding, [a]) if is_number(a) => vec![number_of(a)],
-            (Self::Rounding, [a, n]) if is_number(a) && is_integer(n) => vec![number_of(a), Int64],
-            (Self::Floating(n), all) if all.len() == n && all.iter().all(is_number) => vec![Float64; n],
-            (Self::TextToInteger | Self::TextToText, [a]) if is_text(a) => vec![Utf8],
-            (Self::Trimming, all) if matches!(all.len(), 1 | 2) && all.iter().all(is_text) => {
-                vec![Utf8; all.len()]
+        let kinds = self.kinds(given.len())?;
+        let mut types = kinds
+            .iter()
+            .zip(given)
+            .map(|(kind, t)| kind.coerce(t))
+            .collect::<Option<Vec<_>>>()?;
+        for group in [Kind::Same, Kind::Common] {
+            let mine = |at: &usize| kinds[*at] == group;
+            let all: Vec<DataType> = (0..kinds.len())
+                .filter(mine)
+                .map(|at| given[at].clone())
+                .collect();
+            if all.is_empty() {
+                continue;
             }
-            (Self::Substring, [a, rest @ ..])
-                if is_text(a) && matches!(rest.len(), 1 | 2) && rest.iter().all(is_integer) =>
-            {
-                let mut types = vec![Utf8];
-                types.resize(given.len(), Int64);
-                types
+            let one = match group {
+                Kind::Common if all.iter().all(is_integer) => DataType::Int64,
+                Kind::Common => DataType::Float64,
+                _ => common(&all)?,
+            };
+            for at in (0..kinds.len()).filter(mine) {
+                types[at] = one.clone();
             }
-            (Self::TextAndCount, [a, n]) if is_text(a) && is_integer(n) => vec![Utf8, Int64],
-            (Self::TextTest | Self::TextSearch, [a, b]) if is_text(a) && is_text(b) => vec![Utf8, Utf8],
-            (Self::Replacement, [_, _, _]) if given.iter().all(is_text) => vec![Utf8; 3],
-            (Self::Concatenation, all) if !all.is_empty() => vec![Utf8; all.len()],
-            (Self::DatePart | Self::DateTruncate, [part, time]) if is_text(part) && is_temporal(time) => {
-                vec![Utf8, if *time == Date32 { Date32 } else { TIMESTAMP }]
-            }
-            (Self::Same2, [_, _]) | (Self::SameMany, [_, ..]) => {
-                let kinds: Vec<_> = given.iter().filter(|t| **t != Null).collect();
-                let every = |test: fn(&DataType) -> bool| kinds.iter().all(|t| test(t));
-                let kind = if kinds.is_empty() || every(is_text) {
-                    Utf8
-                } else if every(is_integer) {
-                    Int64
-                } else if every(is_number) {
-                    Float64
-                } else if every(|t| *t == Boolean) {
-                    Boolean
-                } else if every(|t| *t == Date32) {
-                    Date32
-                } else if every(is_temporal) {
-                    TIMESTAMP
-                } else {
-                    return None;
-                };
-                vec![kind; given.len()]
-            }
-            _ => return None,
-        };
-        Some(fits)
+        }
+        Some(types)
     }
 
     /// The type of the result for coerced arguments.
     pub(crate) fn result(self, coerced: &[DataType]) -> DataType {
-        match self {
-            Self::Numeric | Self::Rounding | Self::Same2 | Self::SameMany => {
-                coerced.first().cloned().unwrap_or(DataType::Null)
+        match self.gives {
+            Gives::Text => DataType::Utf8,
+            Gives::Integer => DataType::Int64,
+            Gives::Double => DataType::Float64,
+            Gives::Boolean => DataType::Boolean,
+            Gives::Date => DataType::Date32,
+            Gives::Moment => TIMESTAMP,
+            Gives::First => coerced.first().cloned().unwrap_or(DataType::Null),
+            Gives::Last => coerced.last().cloned().unwrap_or(DataType::Null),
+            Gives::Time => {
+                let time = coerced
+                    .iter()
+                    .find(|t| **t == DataType::Date32 || **t == TIMESTAMP);
+                time.cloned().unwrap_or(DataType::Null)
             }
-            Self::Floating(_) => DataType::Float64,
-            Self::TextToInteger | Self::TextSearch | Self::DatePart => DataType::Int64,
-            Self::TextTest => DataType::Boolean,
-            Self::DateTruncate => TIMESTAMP,
-            Self::TextToText
-            | Self::Trimming
-            | Self::Substring
-            | Self::TextAndCount
-            | Self::Replacement
-            | Self::Concatenation => DataType::Utf8,
         }
     }
 }

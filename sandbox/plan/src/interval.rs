@@ -5,9 +5,11 @@
 //! widened outward by one unit in the last place, which covers the rounding of one correctly rounded operation
 //! (IEEE 754-2019 §5.4.1); functions that are not correctly rounded (ln, exp, power) are widened more or left unbounded.
 
+mod call;
+
 use model::FieldType;
 
-use crate::scalar::{Arithmetic, CastTarget, Function, Literal, MAX_TEXT, ScalarExpr};
+use crate::scalar::{Arithmetic, CastTarget, Literal, ScalarExpr};
 
 /// The values that an expression can take where it is not NULL.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,8 +23,11 @@ pub enum Range {
 const ANY_INTEGER: Range = Range::Integer(i64::MIN, i64::MAX);
 const ANY_NUMBER: Range = Range::Number(f64::NEG_INFINITY, f64::INFINITY);
 
-/// The largest magnitude a summed row may have (as in declared bounds: doubles hold every integer up to there).
-pub const MAX_MAGNITUDE: f64 = 1e15;
+/// The largest integer a summed row may be (as in declared bounds: doubles hold every integer up to there).
+pub const MAX_INTEGER: u64 = 1_000_000_000_000_000;
+
+/// The largest magnitude of a number in a summed row: the square of a declared bound, as second moments need it.
+pub const MAX_SUMMED: f64 = 1e30;
 
 impl Range {
     /// Both ends as doubles, rounded outward.
@@ -36,8 +41,8 @@ impl Range {
     /// Whether a row within it can be summed.
     pub fn is_bounded(self) -> bool {
         match self {
-            Self::Integer(lo, hi) => lo.unsigned_abs().max(hi.unsigned_abs()) <= 1_000_000_000_000_000,
-            Self::Number(lo, hi) => lo.abs() <= MAX_MAGNITUDE && hi.abs() <= MAX_MAGNITUDE,
+            Self::Integer(lo, hi) => lo.unsigned_abs().max(hi.unsigned_abs()) <= MAX_INTEGER,
+            Self::Number(lo, hi) => lo.abs() <= MAX_SUMMED && hi.abs() <= MAX_SUMMED,
         }
     }
 
@@ -128,7 +133,7 @@ pub fn range(expr: &ScalarExpr, columns: &(impl ColumnRange + ?Sized)) -> Option
                 .reduce(Range::join)
         }
         ScalarExpr::Cast(inner, target) => cast(inner, *target, columns),
-        ScalarExpr::Call(function, args) => call(*function, args, columns),
+        ScalarExpr::Call(function, args) => call::call(*function, args, columns),
     }
 }
 
@@ -213,123 +218,4 @@ fn corners(all: [f64; 4]) -> Range {
     let lo = all.into_iter().fold(f64::INFINITY, f64::min);
     let hi = all.into_iter().fold(f64::NEG_INFINITY, f64::max);
     widened(lo, hi)
-}
-
-fn call(function: Function, args: &[ScalarExpr], columns: &(impl ColumnRange + ?Sized)) -> Option<Range> {
-    let first = || args.first().and_then(|arg| range(arg, columns));
-    let text = i64::try_from(MAX_TEXT).unwrap_or(i64::MAX);
-    match function {
-        Function::Abs => Some(match first()? {
-            Range::Integer(a, b) => {
-                let (a, b) = (i128::from(a), i128::from(b));
-                let least = if a <= 0 && b >= 0 { 0 } else { a.abs().min(b.abs()) };
-                clipped(least, a.abs().max(b.abs()))
-            }
-            Range::Number(a, b) => {
-                let least = if a <= 0.0 && b >= 0.0 {
-                    0.0
-                } else {
-                    a.abs().min(b.abs())
-                };
-                Range::Number(least, a.abs().max(b.abs()))
-            }
-        }),
-        Function::Negate => Some(match first()? {
-            Range::Integer(a, b) => clipped(-i128::from(b), -i128::from(a)),
-            Range::Number(a, b) => Range::Number(-b, -a),
-        }),
-        Function::Sign => Some(match first()? {
-            Range::Integer(a, b) => Range::Integer(a.signum(), b.signum()),
-            Range::Number(..) => Range::Number(-1.0, 1.0),
-        }),
-        Function::Floor | Function::Ceil | Function::Trunc => Some(match first()? {
-            Range::Number(a, b) => Range::Number(a.floor(), b.ceil()),
-            integer @ Range::Integer(..) => integer,
-        }),
-        Function::Round => {
-            let decimals = match args.get(1) {
-                None => 0,
-                Some(ScalarExpr::Literal(Literal::Integer(n))) => *n,
-                Some(_) => {
-                    return first().map(|r| {
-                        if matches!(r, Range::Integer(..)) {
-                            ANY_INTEGER
-                        } else {
-                            ANY_NUMBER
-                        }
-                    });
-                }
-            };
-            Some(match first()? {
-                integer @ Range::Integer(..) if decimals >= 0 => integer,
-                Range::Integer(..) => ANY_INTEGER,
-                // Rounding to decimals moves by at most one unit of the last decimal kept.
-                Range::Number(a, b) if (0..=15).contains(&decimals) => widened(a - 1.0, b + 1.0),
-                Range::Number(..) => ANY_NUMBER,
-            })
-        }
-        Function::Sqrt => match first()? {
-            Range::Number(_, b) if b >= 0.0 => Some(widened(0.0, b.sqrt())),
-            _ => Some(ANY_NUMBER),
-        },
-        Function::Ln | Function::Log10 | Function::Exp | Function::Power => Some(ANY_NUMBER),
-        Function::Length | Function::OctetLength => match args.first() {
-            // Only texts that functions made are short for sure.
-            Some(ScalarExpr::Call(..)) => Some(Range::Integer(0, text)),
-            _ => Some(Range::Integer(0, i64::from(i32::MAX))),
-        },
-        Function::Position => Some(Range::Integer(0, i64::from(i32::MAX))),
-        Function::DatePart(part) => {
-            // The year of an extreme timestamp (64 bits of microseconds) stays within ±300,000.
-            let (lo, hi) = part.range().unwrap_or((-300_000, 300_000));
-            Some(Range::Integer(lo, hi))
-        }
-        Function::NullIf => first(),
-        Function::Coalesce => args
-            .iter()
-            .filter_map(|arg| range(arg, columns))
-            .reduce(Range::join),
-        Function::Least | Function::Greatest => extreme(function, args, columns),
-        Function::Upper
-        | Function::Lower
-        | Function::Trim
-        | Function::LeftTrim
-        | Function::RightTrim
-        | Function::Substring
-        | Function::Left
-        | Function::Right
-        | Function::StartsWith
-        | Function::EndsWith
-        | Function::Contains
-        | Function::Replace
-        | Function::Reverse
-        | Function::DateTruncate(_)
-        | Function::Concat => None,
-    }
-}
-
-/// LEAST and GREATEST skip NULLs: the result is one of the arguments, and on the right side of every argument that is
-/// never NULL (a constant).
-fn extreme(function: Function, args: &[ScalarExpr], columns: &(impl ColumnRange + ?Sized)) -> Option<Range> {
-    let ranges: Vec<_> = args.iter().map(|arg| (arg, range(arg, columns))).collect();
-    let mut all = ranges.iter().filter_map(|(_, r)| *r).reduce(Range::join)?;
-    let never_null = |arg: &ScalarExpr| matches!(arg, ScalarExpr::Literal(literal) if !matches!(literal, Literal::Null(_)));
-    for (_, limit) in ranges.iter().filter(|(arg, _)| never_null(arg)) {
-        all = match (all, limit, function) {
-            (Range::Integer(a, b), Some(Range::Integer(_, hi)), Function::Least) => {
-                Range::Integer(a.min(*hi), b.min(*hi))
-            }
-            (Range::Integer(a, b), Some(Range::Integer(lo, _)), _) => Range::Integer(a.max(*lo), b.max(*lo)),
-            (Range::Number(a, b), Some(limit), Function::Least) => {
-                let hi = limit.ends().1;
-                Range::Number(a.min(hi), b.min(hi))
-            }
-            (Range::Number(a, b), Some(limit), _) => {
-                let lo = limit.ends().0;
-                Range::Number(a.max(lo), b.max(lo))
-            }
-            (all, _, _) => all,
-        };
-    }
-    Some(all)
 }

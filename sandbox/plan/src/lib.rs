@@ -16,10 +16,12 @@ pub mod execute;
 pub mod function;
 pub mod interval;
 mod lower;
+mod moments;
 mod parse;
 pub mod plan;
 pub mod refusal;
 pub mod relation;
+pub mod release;
 pub mod scalar;
 pub mod scan;
 
@@ -32,9 +34,10 @@ pub use analyse::plan;
 pub use execute::{ExecutionError, Totals, execute};
 pub use parse::{MAX_NESTING, MAX_OPERATORS, MAX_SQL};
 pub use plan::{
-    Aggregate, AggregateFunction, GroupKey, KeyCells, KeyValue, OutputColumn, OutputSource, PlanCore,
-    PlanHash, PrivatePlan, ScanColumn,
+    Aggregate, AggregateFunction, GroupKey, KeyCells, KeyValue, OutputColumn, PlanCore, PlanHash,
+    PrivatePlan, ScanColumn,
 };
 pub use refusal::{Refusal, Rule, Span};
 pub use relation::Relation;
+pub use release::{Measure, Released, ReleasedColumn, Row, Step};
 pub use scan::Part;

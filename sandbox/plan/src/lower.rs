@@ -1,24 +1,39 @@
 //! From DataFusion's analysed expressions to the closed language of [`crate::scalar`], fail-closed: a variant that is
 //! not named here is refused.
 //!
-//! Columns are numbered by their place in the declaration; [`crate::analyse`] renumbers them at the end.
+//! Names are resolved by the plan node they stand on. Below the aggregation columns are numbered by their place in the
+//! declaration ([`crate::analyse`] renumbers them at the end), above it by their place in the released table.
 
-use datafusion_common::ScalarValue;
+mod call;
+mod time;
+
 use datafusion_common::arrow::datatypes::{DataType, TimeUnit};
-use datafusion_expr::expr::{BinaryExpr, Case, InList, Like, ScalarFunction};
+use datafusion_common::{DFSchema, ScalarValue};
+use datafusion_expr::expr::{BinaryExpr, Case, InList, Like};
 use datafusion_expr::{Expr, Operator};
-use model::{DeclaredMetadata, FieldRole, FieldType};
+use model::FieldType;
 
 use crate::eval;
 use crate::refusal::{Planned, Refusal, Rule, Span};
-use crate::scalar::{
-    Arithmetic, CastTarget, Comparison, DatePart, Function, Literal, MAX_PATTERN, Real, ScalarExpr,
-};
+use crate::scalar::{Arithmetic, CastTarget, Comparison, Function, Literal, MAX_PATTERN, Real, ScalarExpr};
 
-/// Compiles the expressions of one query.
+/// What a column in sight stands for.
+#[derive(Debug, Clone)]
+pub(crate) enum Bound {
+    /// A value of the row.
+    Value(ScalarExpr),
+    /// The unit key, which has no value here.
+    UnitKey,
+}
+
+/// Compiles the expressions that stand on one plan node.
 pub(crate) struct Lowering<'a> {
-    pub(crate) metadata: &'a DeclaredMetadata,
-    types: Vec<FieldType>,
+    /// The names in sight.
+    pub(crate) schema: &'a DFSchema,
+    /// What they stand for, in the schema's order.
+    pub(crate) columns: &'a [Bound],
+    /// The types of the numbered columns.
+    pub(crate) types: &'a [FieldType],
 }
 
 /// The place of a resolved column in the SQL.
@@ -35,14 +50,21 @@ fn unsupported(what: &str) -> Refusal {
     Refusal::about(Rule::UnsupportedExpression, what)
 }
 
-impl<'a> Lowering<'a> {
-    pub(crate) fn new(metadata: &'a DeclaredMetadata) -> Self {
-        let types = metadata.fields().iter().map(|field| field.field_type).collect();
-        Self { metadata, types }
+impl Lowering<'_> {
+    /// Whether an expression is the unit key and nothing else.
+    pub(crate) fn is_unit_key(&self, expr: &Expr) -> bool {
+        match expr {
+            Expr::Alias(alias) => self.is_unit_key(&alias.expr),
+            Expr::Column(column) => {
+                let at = self.schema.maybe_index_of_column(column);
+                matches!(at.and_then(|at| self.columns.get(at)), Some(Bound::UnitKey))
+            }
+            _ => false,
+        }
     }
 
     pub(crate) fn field_type(&self, expr: &ScalarExpr) -> Planned<FieldType> {
-        expr.field_type(&self.types)
+        expr.field_type(self.types)
             .ok_or_else(|| unsupported("a column that does not exist"))
     }
 
@@ -118,22 +140,14 @@ impl<'a> Lowering<'a> {
     }
 
     fn column(&self, column: &datafusion_common::Column) -> Planned<ScalarExpr> {
-        let span = column_span(column);
-        let found = self
-            .metadata
-            .fields()
-            .iter()
-            .position(|field| field.name.as_str() == column.name);
-        let Some(index) = found else {
-            return Err(Refusal::about(Rule::UnknownColumn, column.name.clone()).with_span(span));
-        };
-        match self.metadata.fields()[index].role {
-            FieldRole::UnitKey => Err(Refusal::about(Rule::UnitKey, column.name.clone()).with_span(span)),
-            FieldRole::DirectIdentifier => {
-                Err(Refusal::about(Rule::UnknownColumn, column.name.clone()).with_span(span))
+        let at = self.schema.maybe_index_of_column(column);
+        match at.and_then(|at| self.columns.get(at)) {
+            Some(Bound::Value(expr)) => Ok(expr.clone()),
+            Some(Bound::UnitKey) => {
+                Err(Refusal::about(Rule::UnitKey, column.name.clone()).with_span(column_span(column)))
             }
-            FieldRole::QuasiIdentifier | FieldRole::Sensitive | FieldRole::Attribute => {
-                Ok(ScalarExpr::Column(index))
+            None => {
+                Err(Refusal::about(Rule::UnknownColumn, column.name.clone()).with_span(column_span(column)))
             }
         }
     }
@@ -213,8 +227,15 @@ impl<'a> Lowering<'a> {
                 _ => ScalarExpr::Or(both),
             });
         }
+        if let Some(moved) = self.time_arithmetic(binary)? {
+            return Ok(moved);
+        }
         let (left, right) = (self.expr(&binary.left)?, self.expr(&binary.right)?);
         match binary.op {
+            Operator::RegexMatch => self.matches(left, right, false),
+            Operator::RegexIMatch => self.matches(left, right, true),
+            Operator::RegexNotMatch => Ok(not(fold(self.matches(left, right, false)?))),
+            Operator::RegexNotIMatch => Ok(not(fold(self.matches(left, right, true)?))),
             Operator::Eq => self.compare(Comparison::Equal, left, right),
             Operator::NotEq => self.compare(Comparison::NotEqual, left, right),
             Operator::Lt => self.compare(Comparison::Less, left, right),
@@ -224,7 +245,10 @@ impl<'a> Lowering<'a> {
             Operator::IsDistinctFrom => self.compare(Comparison::Distinct, left, right),
             Operator::IsNotDistinctFrom => self.compare(Comparison::NotDistinct, left, right),
             Operator::Plus => self.arithmetic(Arithmetic::Add, left, right),
-            Operator::Minus => self.arithmetic(Arithmetic::Subtract, left, right),
+            Operator::Minus => match (self.field_type(&left)?, self.field_type(&right)?) {
+                (FieldType::Date, FieldType::Date) => self.days_between(right, left),
+                _ => self.arithmetic(Arithmetic::Subtract, left, right),
+            },
             Operator::Multiply => self.arithmetic(Arithmetic::Multiply, left, right),
             Operator::Divide => self.arithmetic(Arithmetic::Divide, left, right),
             Operator::Modulo => self.arithmetic(Arithmetic::Remainder, left, right),
@@ -362,105 +386,6 @@ impl<'a> Lowering<'a> {
         }
         Ok(if list.negated { not(found) } else { found })
     }
-
-    fn call(&self, call: &ScalarFunction) -> Planned<ScalarExpr> {
-        let name = call.func.name();
-        let mut args = Vec::with_capacity(call.args.len());
-        for arg in &call.args {
-            args.push(self.expr(arg)?);
-        }
-        let text = FieldType::Text;
-        let (function, wanted): (Function, &[FieldType]) = match name {
-            "abs" => return self.numeric(Function::Abs, args),
-            "sign" => return self.numeric(Function::Sign, args),
-            "floor" => return self.numeric(Function::Floor, args),
-            "ceil" => return self.numeric(Function::Ceil, args),
-            "round" => return self.numeric(Function::Round, args),
-            "trunc" => return self.numeric(Function::Trunc, args),
-            "sqrt" => (Function::Sqrt, &[FieldType::Number]),
-            "ln" => (Function::Ln, &[FieldType::Number]),
-            "log10" => (Function::Log10, &[FieldType::Number]),
-            "exp" => (Function::Exp, &[FieldType::Number]),
-            "power" => (Function::Power, &[FieldType::Number, FieldType::Number]),
-            "char_length" => (Function::Length, &[text]),
-            "octet_length" => (Function::OctetLength, &[text]),
-            "upper" => (Function::Upper, &[text]),
-            "lower" => (Function::Lower, &[text]),
-            "reverse" => (Function::Reverse, &[text]),
-            "btrim" => (Function::Trim, &[text, text]),
-            "ltrim" => (Function::LeftTrim, &[text, text]),
-            "rtrim" => (Function::RightTrim, &[text, text]),
-            "substr" => (
-                Function::Substring,
-                &[text, FieldType::Integer, FieldType::Integer],
-            ),
-            "left" => (Function::Left, &[text, FieldType::Integer]),
-            "right" => (Function::Right, &[text, FieldType::Integer]),
-            "starts_with" => (Function::StartsWith, &[text, text]),
-            "ends_with" => (Function::EndsWith, &[text, text]),
-            "contains" => (Function::Contains, &[text, text]),
-            "strpos" => (Function::Position, &[text, text]),
-            "replace" => (Function::Replace, &[text, text, text]),
-            "concat" => {
-                let args = args
-                    .into_iter()
-                    .map(|arg| self.typed(arg, text))
-                    .collect::<Planned<_>>()?;
-                return Ok(ScalarExpr::Call(Function::Concat, args));
-            }
-            "date_part" => return self.date_part(args, Function::DatePart),
-            "date_trunc" => return self.date_part(args, Function::DateTruncate),
-            "nullif" => return Ok(ScalarExpr::Call(Function::NullIf, self.unified(args)?)),
-            "coalesce" => return Ok(ScalarExpr::Call(Function::Coalesce, self.unified(args)?)),
-            "least" => return Ok(ScalarExpr::Call(Function::Least, self.unified(args)?)),
-            "greatest" => return Ok(ScalarExpr::Call(Function::Greatest, self.unified(args)?)),
-            other => return Err(Refusal::about(Rule::UnknownFunction, other)),
-        };
-        if args.is_empty() || args.len() > wanted.len() {
-            return Err(unsupported(&format!("{name} with {} arguments", args.len())));
-        }
-        let args = args
-            .into_iter()
-            .zip(wanted)
-            .map(|(arg, t)| self.typed(arg, *t))
-            .collect::<Planned<_>>()?;
-        Ok(ScalarExpr::Call(function, args))
-    }
-
-    fn numeric(&self, function: Function, mut args: Vec<ScalarExpr>) -> Planned<ScalarExpr> {
-        if matches!(args.first(), Some(ScalarExpr::Literal(Literal::Null(_)))) {
-            return Ok(ScalarExpr::Literal(Literal::Null(FieldType::Number)));
-        }
-        for arg in &mut args {
-            if let ScalarExpr::Literal(Literal::Null(field_type)) = arg {
-                *field_type = FieldType::Integer;
-            }
-            self.number(arg)?;
-        }
-        Ok(ScalarExpr::Call(function, args))
-    }
-
-    fn date_part(&self, args: Vec<ScalarExpr>, function: fn(DatePart) -> Function) -> Planned<ScalarExpr> {
-        let [ScalarExpr::Literal(Literal::Text(part)), time] = args.as_slice() else {
-            return Err(Refusal::about(Rule::Pattern, "the part of a date"));
-        };
-        let Some(part) = DatePart::from_name(part) else {
-            return Err(Refusal::about(Rule::Pattern, format!("the part {part:?}")));
-        };
-        let time = self.typed(time.clone(), FieldType::Timestamp)?;
-        let function = function(part);
-        let day_and_more = matches!(
-            part,
-            DatePart::DayOfYear | DatePart::DayOfWeek | DatePart::IsoDayOfWeek
-        );
-        if day_and_more && matches!(function, Function::DateTruncate(_)) {
-            return Err(Refusal::about(
-                Rule::Pattern,
-                "truncation to a day of the week or year",
-            ));
-        }
-        Ok(ScalarExpr::Call(function, vec![time]))
-    }
 }
 
 fn cast_target(to: &DataType) -> Planned<CastTarget> {
@@ -551,7 +476,7 @@ pub(crate) fn canonical_key<T: serde::Serialize>(thing: &T) -> String {
 }
 
 /// One form for expressions that differ in the order of symmetric operands only.
-fn canonical(expr: ScalarExpr) -> ScalarExpr {
+pub(crate) fn canonical(expr: ScalarExpr) -> ScalarExpr {
     let flatten = |list: Vec<ScalarExpr>, and: bool| {
         let mut flat = Vec::with_capacity(list.len());
         for item in list {

@@ -32,6 +32,9 @@ pub const MAX_OPERATORS: usize = 600;
 /// The most tokens in all.
 const MAX_TOKENS: usize = 12_000;
 
+/// The most SELECTs, one within another.
+const MAX_QUERIES: usize = 16;
+
 /// What sqlparser may recurse: each level of nesting costs it a few.
 const RECURSION: usize = 200;
 
@@ -41,6 +44,7 @@ pub(crate) fn parse(sql: &str, relation: &Relation) -> Planned<Statement> {
     let mut check = ShapeCheck {
         relation,
         counted_keys: HashSet::new(),
+        named: HashSet::new(),
         queries: 0,
     };
     check.statement(&statement)?;
@@ -140,6 +144,8 @@ struct ShapeCheck<'a> {
     relation: &'a Relation,
     /// Places of the unit key where it stands inside COUNT(DISTINCT …).
     counted_keys: HashSet<SqlSpan>,
+    /// The names that WITH gives.
+    named: HashSet<String>,
     queries: usize,
 }
 
@@ -152,36 +158,42 @@ impl ShapeCheck<'_> {
         let Statement::Query(query) = statement else {
             return refuse(Rule::SelectOnly, statement.span());
         };
-        self.query(query)?;
+        // The body's own check comes with the visit of its query.
+        self.with(query)?;
         match statement.visit(self) {
             ControlFlow::Continue(()) => Ok(()),
             ControlFlow::Break(refusal) => Err(refusal),
         }
     }
 
-    fn query(&self, query: &Query) -> Planned<()> {
-        if let Some(with) = &query.with {
+    fn with(&mut self, query: &Query) -> Planned<()> {
+        let Some(with) = &query.with else {
+            return Ok(());
+        };
+        if with.recursive {
             return refuse(Rule::Cte, with.span());
         }
+        for table in &with.cte_tables {
+            let name = resolved(&table.alias.name);
+            if table.from.is_some() || name == self.relation.sql_name() {
+                return refuse(Rule::Cte, table.span());
+            }
+            self.named.insert(name);
+        }
+        Ok(())
+    }
+
+    fn query(&self, query: &Query) -> Planned<()> {
         let select = match &*query.body {
             SetExpr::Select(select) => select,
-            SetExpr::Query(inner) => return refuse(Rule::Subquery, inner.span()),
+            // Visited as a query of its own.
+            SetExpr::Query(_) => return Ok(()),
             SetExpr::SetOperation { .. } => return refuse(Rule::SetOperation, query.body.span()),
             SetExpr::Values(_) | SetExpr::Table(_) => return refuse(Rule::Values, query.body.span()),
             SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) => {
                 return refuse(Rule::SelectOnly, query.body.span());
             }
         };
-        if let Some(order_by) = &query.order_by {
-            return refuse(Rule::OrderBy, order_by.span());
-        }
-        if query.limit_clause.is_some() || query.fetch.is_some() {
-            let span = query
-                .limit_clause
-                .as_ref()
-                .map_or(SqlSpan::empty(), Spanned::span);
-            return refuse(Rule::Limit, span);
-        }
         if !query.locks.is_empty()
             || query.for_clause.is_some()
             || query.settings.is_some()
@@ -216,9 +228,6 @@ impl ShapeCheck<'_> {
         }
         if !select.named_window.is_empty() || select.qualify.is_some() {
             return refuse(Rule::Window, select.span());
-        }
-        if let Some(having) = &select.having {
-            return refuse(Rule::Having, having.span());
         }
         for item in &select.projection {
             match item {
@@ -286,6 +295,7 @@ impl ShapeCheck<'_> {
                 }
                 self.table_name(name)
             }
+            TableFactor::Derived { lateral: false, .. } => Ok(()),
             TableFactor::Derived { .. } => refuse(Rule::Subquery, table.span()),
             TableFactor::NestedJoin { .. } => refuse(Rule::Join, table.span()),
             TableFactor::TableFunction { .. } | TableFactor::Function { .. } | TableFactor::UNNEST { .. } => {
@@ -299,7 +309,8 @@ impl ShapeCheck<'_> {
         let known = match name.0.as_slice() {
             [part] => part
                 .as_ident()
-                .is_some_and(|ident| resolved(ident) == self.relation.sql_name()),
+                .map(resolved)
+                .is_some_and(|name| name == self.relation.sql_name() || self.named.contains(&name)),
             _ => false,
         };
         if known {
@@ -336,7 +347,10 @@ impl ShapeCheck<'_> {
         if call.uses_odbc_syntax || call.parameters != FunctionArguments::None {
             return refuse(Rule::UnsupportedExpression, span);
         }
-        if call.filter.is_some() || call.null_treatment.is_some() || !call.within_group.is_empty() {
+        if call.filter.is_some() && !aggregate {
+            return refuse(Rule::AggregateClause, span);
+        }
+        if call.null_treatment.is_some() || !call.within_group.is_empty() {
             return refuse(Rule::AggregateClause, span);
         }
         let FunctionArguments::List(list) = &call.args else {
@@ -424,6 +438,8 @@ impl ShapeCheck<'_> {
             | Expr::ILike { any: false, .. }
             | Expr::Cast { .. }
             | Expr::Extract { .. }
+            | Expr::Interval(_)
+            | Expr::Overlay { .. }
             | Expr::Ceil { .. }
             | Expr::Floor { .. }
             | Expr::Position { .. }
@@ -440,7 +456,7 @@ impl ShapeCheck<'_> {
                 return Ok(());
             }
             Expr::InSubquery { .. } | Expr::Exists { .. } | Expr::Subquery(_) => Rule::Subquery,
-            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => Rule::GroupingSets,
+            Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => return Ok(()),
             Expr::Wildcard(_) | Expr::QualifiedWildcard(..) => Rule::Wildcard,
             _ => Rule::UnsupportedExpression,
         };
@@ -466,10 +482,13 @@ impl Visitor for ShapeCheck<'_> {
 
     fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<Refusal> {
         self.queries += 1;
-        if self.queries > 1 {
-            return ControlFlow::Break(Refusal::at(Rule::Subquery, to_span(query.span())));
+        if self.queries > MAX_QUERIES {
+            return ControlFlow::Break(Refusal::at(Rule::TooComplex, to_span(query.span())));
         }
-        ControlFlow::Continue(())
+        match self.with(query).and_then(|()| self.query(query)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(refusal) => ControlFlow::Break(refusal),
+        }
     }
 
     fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<Refusal> {

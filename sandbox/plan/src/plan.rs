@@ -14,6 +14,8 @@
 //! aggregate's integers makes the whole release ρ-zCDP (Canonne, Kamath, Steinke 2020, "The Discrete Gaussian for
 //! Differential Privacy", Theorem 14 with one scale per coordinate).
 
+mod cost;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -22,7 +24,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::interval::{ColumnRange, Range, everything};
-use crate::scalar::{Function, Real, ScalarExpr};
+use crate::release::{ReleasedColumn, Step};
+use crate::scalar::{Real, ScalarExpr};
 
 /// The most groups that one unit may touch (privacy.md, defaults).
 pub const MAX_GROUPS_PER_UNIT: u32 = 5;
@@ -226,30 +229,27 @@ pub struct PlanCore {
     pub aggregates: Vec<Aggregate>,
 }
 
-/// Where an output column comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OutputSource {
-    /// A grouping key.
-    Key(usize),
-    /// An aggregate.
-    Aggregate(usize),
-}
-
 /// A column of the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputColumn {
     /// Its name: the alias, or the expression as written.
     pub name: String,
-    /// What it shows.
-    pub source: OutputSource,
+    /// Its value, from the released columns.
+    pub expr: ScalarExpr,
 }
 
 /// A job that the sandbox accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PrivatePlan {
-    /// What decides the answer.
+    /// What decides the noised totals.
     pub core: PlanCore,
-    /// How it is shown.
+    /// The grouping sets, each by the keys it keeps (in canonical order); none for a plain GROUP BY.
+    pub sets: Option<Vec<Vec<usize>>>,
+    /// The released table's columns.
+    pub released: Vec<ReleasedColumn>,
+    /// What is done with it.
+    pub steps: Vec<Step>,
+    /// What is shown of it.
     pub output: Vec<OutputColumn>,
 }
 
@@ -447,12 +447,7 @@ impl PlanCore {
     /// Nanoseconds of one core in the worst case the declaration allows, calibrated on the release build.
     pub fn worst_case_nanos(&self) -> u64 {
         let columns: u64 = self.columns.iter().map(column_cost).sum();
-        let exprs = self.filter.iter().chain(self.keys.iter().map(|key| &key.expr));
-        let sums = self.aggregates.iter().filter_map(|a| match &a.function {
-            AggregateFunction::Sum(x) | AggregateFunction::CountValues(x) => Some(x),
-            AggregateFunction::CountRows | AggregateFunction::CountUnits => None,
-        });
-        let exprs: u64 = exprs.chain(sums).map(|expr| self.expr_cost(expr)).sum();
+        let exprs: u64 = self.row_exprs().map(|expr| self.expr_cost(expr)).sum();
         let (keys, aggregates) = (self.keys.len() as u64, self.aggregates.len() as u64);
         let per_row = ROW_NANOS + columns + exprs + keys * KEY_NANOS + aggregates * AGGREGATE_NANOS;
         let groups = u64::from(self.groups_per_unit);
@@ -467,7 +462,21 @@ impl PlanCore {
     /// cores, with slack and the time to start a worker. It depends on the plan and the declaration alone.
     pub fn due_in(&self, cores: u32) -> Duration {
         let share = self.worst_case_nanos() / u64::from(cores.max(1));
-        Duration::from_nanos(share.saturating_mul(SLACK_PERCENT) / 100).saturating_add(START)
+        // Every core compiles for itself.
+        let setup = self.row_exprs().map(cost::setup).sum();
+        Duration::from_nanos(share.saturating_mul(SLACK_PERCENT) / 100)
+            .saturating_add(Duration::from_nanos(setup))
+            .saturating_add(START)
+    }
+
+    /// The expressions that are computed for every row.
+    fn row_exprs(&self) -> impl Iterator<Item = &ScalarExpr> {
+        let keys = self.keys.iter().map(|key| &key.expr);
+        let sums = self.aggregates.iter().filter_map(|a| match &a.function {
+            AggregateFunction::Sum(x) | AggregateFunction::CountValues(x) => Some(x),
+            AggregateFunction::CountRows | AggregateFunction::CountUnits => None,
+        });
+        self.filter.iter().chain(keys).chain(sums)
     }
 
     fn expr_cost(&self, expr: &ScalarExpr) -> u64 {
@@ -481,24 +490,9 @@ impl PlanCore {
             ScalarExpr::Arithmetic(..) => 6,
             ScalarExpr::Case { when, .. } => 10 * when.len() as u64,
             ScalarExpr::InList { .. } => 40,
-            ScalarExpr::Like { .. } => TEXT_NANOS,
+            ScalarExpr::Like { .. } => cost::TEXT_NANOS,
             ScalarExpr::Cast(..) => 60,
-            ScalarExpr::Call(function, args) => match function {
-                Function::DatePart(_) | Function::DateTruncate(_) => 15,
-                Function::Coalesce | Function::Least | Function::Greatest | Function::NullIf => {
-                    20 * args.len() as u64
-                }
-                Function::Ln | Function::Log10 | Function::Exp | Function::Power => 40,
-                Function::Abs
-                | Function::Sign
-                | Function::Negate
-                | Function::Round
-                | Function::Floor
-                | Function::Ceil
-                | Function::Trunc
-                | Function::Sqrt => 8,
-                _ => TEXT_NANOS,
-            },
+            ScalarExpr::Call(function, args) => cost::call(*function, args),
         };
         expr.children()
             .into_iter()
@@ -514,8 +508,6 @@ const KEY_NANOS: u64 = 10;
 const AGGREGATE_NANOS: u64 = 6;
 const UNIT_NANOS: u64 = 100;
 const CELL_NANOS: u64 = 30;
-/// A text function over one row: texts are short where they are many, and the scan bounds them.
-const TEXT_NANOS: u64 = 150;
 const SLACK_PERCENT: u64 = 160;
 const START: Duration = Duration::from_millis(400);
 
@@ -529,33 +521,13 @@ fn column_cost(column: &ScanColumn) -> u64 {
 }
 
 impl PrivatePlan {
-    /// The name of the answer within a project; see [`PlanCore::hash`].
+    /// The name of the noised totals within a project; see [`PlanCore::hash`].
     pub fn hash(&self) -> PlanHash {
         self.core.hash()
     }
 
-    /// Cells in the order of the answer's rows: by the output's keys from left to right, in declared order.
-    pub fn rows(&self) -> Vec<u32> {
-        let strides = self.core.strides();
-        let shown: Vec<usize> = self
-            .output
-            .iter()
-            .filter_map(|column| match column.source {
-                OutputSource::Key(key) => Some(key),
-                OutputSource::Aggregate(_) => None,
-            })
-            .collect();
-        let codes = |cell: u32| -> Vec<u64> {
-            let code = |key: usize| u64::from(cell) / strides[key] % self.core.keys[key].cells.count();
-            shown.iter().map(|key| code(*key)).collect()
-        };
-        let mut cells: Vec<u32> = (0..self.core.cells).collect();
-        cells.sort_by_cached_key(|cell| codes(*cell));
-        cells
-    }
-
-    /// The standard deviation of the noise on one aggregate, in units of the aggregate, when the whole job is given ρ,
-    /// shared equally: σ² = A·Δ²/(2ρ).
+    /// The standard deviation of the noise on one aggregate of a cell, in units of the aggregate, when the whole job is
+    /// given ρ, shared equally: σ² = A·Δ²/(2ρ).
     #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
     pub fn expected_error(&self, aggregate: usize, rho: f64) -> Option<f64> {
         let a = self.core.aggregates.get(aggregate)?;

@@ -59,8 +59,8 @@ rules! {
     SelectOnly = "select-only", "只允许 SELECT。", "Only SELECT is allowed.",
         "请改写为 SELECT … FROM … WHERE … GROUP BY …。", "Write SELECT … FROM … WHERE … GROUP BY ….";
     /// WITH.
-    Cte = "cte", "不支持 WITH 子句。", "WITH is not allowed.",
-        "请直接查询数据集。", "Query the dataset directly.";
+    Cte = "cte", "不支持这种 WITH 子句。", "This kind of WITH is not allowed.",
+        "WITH 不能递归，名称不能与数据集相同。", "WITH is not recursive, and names nothing as the dataset is named.";
     /// UNION, INTERSECT, EXCEPT.
     SetOperation = "set-operation", "受保护数据上不支持集合运算。", "Set operations over protected data are not allowed.",
         "请分成多个作业，或用 CASE 与 GROUP BY。", "Split it into jobs, or use CASE with GROUP BY.";
@@ -68,8 +68,9 @@ rules! {
     Values = "values", "不支持 VALUES 或 TABLE。", "VALUES and TABLE are not allowed.",
         "请从数据集查询。", "Select from the dataset.";
     /// A query inside the query.
-    Subquery = "subquery", "不支持子查询。", "Subqueries are not allowed.",
-        "请把条件直接写入 WHERE。", "Put the condition into WHERE directly.";
+    Subquery = "subquery", "表达式中不支持子查询。", "Subqueries are not allowed in expressions.",
+        "子查询只能写在 FROM 或 WITH 中；条件请直接写入 WHERE。",
+        "Subqueries stand in FROM or WITH only; put conditions into WHERE directly.";
     /// An outer join.
     OuterJoin = "outer-join", "外连接会产生不属于任何单位的行。", "An outer join can make rows that belong to no unit.",
         "请只查询一个数据集。", "Query one dataset only.";
@@ -87,35 +88,41 @@ rules! {
         "请写 FROM 数据集。", "Write FROM and the dataset's name.";
     /// Hints, samples, locks, INTO and similar clauses.
     Clause = "clause", "不支持这个子句。", "This clause is not allowed.",
-        "只用 SELECT、FROM、WHERE、GROUP BY。", "Use SELECT, FROM, WHERE and GROUP BY only.";
+        "只用 SELECT、FROM、WHERE、GROUP BY、HAVING、ORDER BY、LIMIT。",
+        "Use SELECT, FROM, WHERE, GROUP BY, HAVING, ORDER BY and LIMIT only.";
     /// SELECT DISTINCT.
     Distinct = "distinct", "不支持 DISTINCT。", "DISTINCT is not allowed here.",
         "请用 GROUP BY；单位去重计数请用 COUNT(DISTINCT 单位键)。",
         "Use GROUP BY; count units by COUNT(DISTINCT the unit key).";
-    /// ORDER BY.
-    OrderBy = "order-by", "不支持 ORDER BY。", "ORDER BY is not allowed.",
-        "结果按分组键排序；请在取回后再排序。", "Results come sorted by their keys; sort them after you fetch them.";
-    /// LIMIT, OFFSET, FETCH, TOP.
-    Limit = "limit", "不支持 LIMIT。", "LIMIT is not allowed.",
-        "请取回全部单元格后再截取。", "Fetch all cells and cut them yourself.";
-    /// HAVING.
-    Having = "having", "不支持 HAVING。", "HAVING is not allowed.",
-        "请取回带噪结果后再筛选。", "Filter the noised cells after you fetch them.";
+    /// ORDER BY over rows.
+    OrderBy = "order-by", "行不能排序。", "Rows cannot be sorted.",
+        "请先聚合，再对结果排序。", "Aggregate first; results can be sorted.";
+    /// LIMIT over rows, or one that is no constant.
+    Limit = "limit", "LIMIT 只能用于聚合结果，且须为常数。", "LIMIT cuts released results only, by a constant.",
+        "请先聚合，再写 LIMIT 10 这样的常数。", "Aggregate first, then write a constant such as LIMIT 10.";
     /// Window functions.
     Window = "window", "不支持窗口函数。", "Window functions are not allowed.",
         "请用 GROUP BY。", "Use GROUP BY.";
-    /// ROLLUP, CUBE, GROUPING SETS, GROUP BY ALL.
-    GroupingSets = "grouping-sets", "不支持 ROLLUP、CUBE 与 GROUPING SETS。", "ROLLUP, CUBE and GROUPING SETS are not allowed.",
-        "请列出分组键，合计自行相加。", "List the keys and add up totals yourself.";
+    /// GROUP BY ALL and the like.
+    GroupingSets = "grouping-sets", "不支持这种分组写法。", "This way of grouping is not allowed.",
+        "请列出分组键，或用 ROLLUP、CUBE、GROUPING SETS。", "List the keys, or use ROLLUP, CUBE or GROUPING SETS.";
+    /// COUNT(DISTINCT unit) in sets whose totals are added up.
+    TotalOfUnits = "total-of-units", "同一单位可能出现在多个单元格，合计不能由单元格相加。",
+        "Units can be in several cells, so their total cannot be added up from the cells.",
+        "请把 COUNT(DISTINCT 单位键) 的合计作为另一个作业，或只按单位不变的列分组。",
+        "Ask for the total of COUNT(DISTINCT the unit key) in a job of its own, or group by unit-static columns only.";
+    /// GROUP BY below the release.
+    InnerAggregation = "inner-aggregation", "尚不支持对聚合结果再次聚合。", "Aggregating twice is not allowed yet.",
+        "请只聚合一次；合计可用 ROLLUP。", "Aggregate once; ROLLUP gives totals.";
     /// `*`.
     Wildcard = "wildcard", "不能选取行。", "Rows cannot be selected.",
         "请用 COUNT(*)、COUNT(DISTINCT 单位键) 或 SUM。", "Use COUNT(*), COUNT(DISTINCT the unit key) or SUM.";
     /// No aggregate in the query.
     Rows = "rows", "查询不含聚合，会返回行。", "The query has no aggregate and would return rows.",
         "请加上 COUNT(*) 等聚合。", "Aggregate, for example by COUNT(*).";
-    /// Something computed from the aggregates.
-    PostProcessing = "post-processing", "输出列只能是分组键或聚合。", "Output columns are grouping keys or aggregates, nothing computed from them.",
-        "请分别取回各聚合后自行计算。", "Fetch the aggregates and compute from them yourself.";
+    /// An aggregate where none can stand.
+    PostProcessing = "post-processing", "此处不能使用聚合。", "An aggregate cannot stand here.",
+        "聚合写在 SELECT、HAVING 或 ORDER BY 中。", "Aggregates stand in SELECT, HAVING or ORDER BY.";
     /// A function that is not on the list.
     UnknownFunction = "unknown-function", "没有这个函数，或不在允许之列。", "This function does not exist or is not on the list of allowed ones.",
         "请查看允许的函数列表。", "See the list of allowed functions.";
@@ -124,10 +131,10 @@ rules! {
         "请写出具体的日期或数值。", "Write the date or number out.";
     /// MIN, MAX, ARRAY_AGG, percentiles, …
     UnboundedAggregate = "unbounded-aggregate", "该聚合会暴露个别值。", "This aggregate would reveal single values.",
-        "请用 COUNT 或 SUM。", "Use COUNT or SUM.";
-    /// FILTER, ORDER BY or NULL treatment in an aggregate.
-    AggregateClause = "aggregate-clause", "聚合不支持 FILTER、ORDER BY 等子句。", "Aggregates take no FILTER, ORDER BY or similar clause.",
-        "请用 SUM(CASE WHEN … THEN 1 ELSE 0 END)。", "Write SUM(CASE WHEN … THEN 1 ELSE 0 END).";
+        "请用 COUNT、SUM、AVG、STDDEV、CORR 等。", "Use COUNT, SUM, AVG, STDDEV, CORR and the like.";
+    /// ORDER BY or NULL treatment in an aggregate; FILTER where it is not taken.
+    AggregateClause = "aggregate-clause", "该聚合不支持此子句。", "This aggregate does not take this clause.",
+        "请把条件写入 WHERE 或 CASE。", "Put conditions into WHERE or CASE.";
     /// COUNT(DISTINCT x) of another column.
     DistinctValues = "distinct-values", "只能对单位键去重计数。", "Only the unit key can be counted distinct.",
         "请用 COUNT(DISTINCT 单位键)。", "Write COUNT(DISTINCT the unit key).";

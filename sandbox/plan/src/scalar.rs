@@ -1,13 +1,18 @@
 //! The closed language of row expressions. Every expression is *total*: it has a value, or NULL, for every row, and
 //! never an error, so that no row can make itself known by failing (privacy.md "SQL").
 
+mod call;
+
 use model::FieldType;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use call::Subject;
+pub use call::{DatePart, Form, Function, Names};
 
 /// The longest text a function may make, in bytes; longer results are NULL, so that memory is linear in the rows.
 pub const MAX_TEXT: usize = 4_096;
 
-/// The longest LIKE pattern, in bytes.
+/// The longest LIKE or regular expression, in bytes.
 pub const MAX_PATTERN: usize = 256;
 
 /// A finite double by its bits, so that it survives JSON exactly and compares as a value. Never NaN, never −0.
@@ -146,144 +151,6 @@ impl CastTarget {
     }
 }
 
-/// A part of a date or time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum DatePart {
-    /// Calendar year.
-    Year,
-    /// 1 to 4.
-    Quarter,
-    /// 1 to 12.
-    Month,
-    /// ISO 8601 week, 1 to 53.
-    Week,
-    /// 1 to 31.
-    Day,
-    /// Day of the year, 1 to 366.
-    DayOfYear,
-    /// 0 (Sunday) to 6.
-    DayOfWeek,
-    /// 1 (Monday) to 7.
-    IsoDayOfWeek,
-    /// 0 to 23.
-    Hour,
-    /// 0 to 59.
-    Minute,
-    /// 0 to 59.
-    Second,
-}
-
-impl DatePart {
-    /// The part of a name, in any case.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name.to_ascii_lowercase().as_str() {
-            "year" | "years" => Self::Year,
-            "quarter" => Self::Quarter,
-            "month" | "months" => Self::Month,
-            "week" | "weeks" => Self::Week,
-            "day" | "days" => Self::Day,
-            "doy" | "dayofyear" => Self::DayOfYear,
-            "dow" | "dayofweek" => Self::DayOfWeek,
-            "isodow" => Self::IsoDayOfWeek,
-            "hour" | "hours" => Self::Hour,
-            "minute" | "minutes" => Self::Minute,
-            "second" | "seconds" => Self::Second,
-            _ => return None,
-        })
-    }
-
-    /// The values it can take, if they are few.
-    pub const fn range(self) -> Option<(i64, i64)> {
-        match self {
-            Self::Year => None,
-            Self::Quarter => Some((1, 4)),
-            Self::Month => Some((1, 12)),
-            Self::Week => Some((1, 53)),
-            Self::Day => Some((1, 31)),
-            Self::DayOfYear => Some((1, 366)),
-            Self::DayOfWeek => Some((0, 6)),
-            Self::IsoDayOfWeek => Some((1, 7)),
-            Self::Hour => Some((0, 23)),
-            Self::Minute | Self::Second => Some((0, 59)),
-        }
-    }
-}
-
-/// Functions of one or more arguments. NULL in gives NULL out, but for the last four.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Function {
-    /// Absolute value.
-    Abs,
-    /// −1, 0 or 1.
-    Sign,
-    /// Negation.
-    Negate,
-    /// To the nearest, ties away from zero; with a second argument, to so many decimals.
-    Round,
-    /// Downward.
-    Floor,
-    /// Upward.
-    Ceil,
-    /// Toward zero.
-    Trunc,
-    /// Square root.
-    Sqrt,
-    /// Natural logarithm.
-    Ln,
-    /// Logarithm to base 10.
-    Log10,
-    /// e to the power.
-    Exp,
-    /// The first to the power of the second.
-    Power,
-    /// Characters.
-    Length,
-    /// Bytes.
-    OctetLength,
-    /// Upper case.
-    Upper,
-    /// Lower case.
-    Lower,
-    /// Without given characters (or blanks) at both ends.
-    Trim,
-    /// … at the start.
-    LeftTrim,
-    /// … at the end.
-    RightTrim,
-    /// From a position (from 1), for a length.
-    Substring,
-    /// The first n characters; all but the last −n if negative.
-    Left,
-    /// The last n characters; all but the first −n if negative.
-    Right,
-    /// Whether it begins with.
-    StartsWith,
-    /// Whether it ends with.
-    EndsWith,
-    /// Whether it contains.
-    Contains,
-    /// Position (from 1) of the second in the first; 0 if absent.
-    Position,
-    /// Every occurrence of the second replaced by the third.
-    Replace,
-    /// Characters in reverse.
-    Reverse,
-    /// A part of a date or time.
-    DatePart(DatePart),
-    /// The start of the year, month, … around a date or time.
-    DateTruncate(DatePart),
-    /// NULL if both are equal, else the first.
-    NullIf,
-    /// Texts one after another, NULLs left out.
-    Concat,
-    /// The first that is not NULL.
-    Coalesce,
-    /// The least that is not NULL.
-    Least,
-    /// The greatest that is not NULL.
-    Greatest,
-}
-
 /// A row expression. Columns are positions in the plan's list of columns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ScalarExpr {
@@ -394,37 +261,9 @@ impl ScalarExpr {
             Self::Arithmetic(_, left, _) => left.field_type(columns)?,
             Self::Case { otherwise, .. } => otherwise.field_type(columns)?,
             Self::Cast(_, target) => target.field_type(),
-            Self::Call(function, args) => match function {
-                Function::Abs
-                | Function::Sign
-                | Function::Negate
-                | Function::Round
-                | Function::Floor
-                | Function::Ceil
-                | Function::Trunc
-                | Function::NullIf
-                | Function::Coalesce
-                | Function::Least
-                | Function::Greatest => args.first()?.field_type(columns)?,
-                Function::Sqrt | Function::Ln | Function::Log10 | Function::Exp | Function::Power => {
-                    FieldType::Number
-                }
-                Function::Length | Function::OctetLength | Function::Position | Function::DatePart(_) => {
-                    FieldType::Integer
-                }
-                Function::StartsWith | Function::EndsWith | Function::Contains => FieldType::Boolean,
-                Function::DateTruncate(_) => FieldType::Timestamp,
-                Function::Upper
-                | Function::Lower
-                | Function::Trim
-                | Function::LeftTrim
-                | Function::RightTrim
-                | Function::Substring
-                | Function::Left
-                | Function::Right
-                | Function::Replace
-                | Function::Reverse
-                | Function::Concat => FieldType::Text,
+            Self::Call(function, args) => match function.gives() {
+                Some(field_type) => field_type,
+                None => args.first()?.field_type(columns)?,
             },
         })
     }

@@ -104,7 +104,9 @@ impl NewJobPage {
 pub struct ResultColumn {
     /// Its name.
     pub name: String,
-    /// The noise drawn for it; none for keys.
+    /// Whether its values carry intervals.
+    pub interval: bool,
+    /// The noise drawn for each value; none for keys and for what is computed from several noised totals.
     pub noise: Option<Noise>,
 }
 
@@ -220,7 +222,7 @@ impl JobPage {
             .columns
             .iter()
             .enumerate()
-            .filter(|(_, column)| column.noise.is_some());
+            .filter(|(_, column)| column.interval);
         charts
             .map(|(position, column)| {
                 let estimates: Vec<Estimate> = result

@@ -311,6 +311,7 @@ pub(super) async fn job(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
 fn result(answer: Answer) -> JobResult {
     let columns = answer.columns.into_iter().map(|column| ResultColumn {
         name: column.name,
+        interval: column.interval,
         noise: column.noise.map(|noise| Noise {
             mechanism: noise.mechanism,
             scale: noise.scale,
@@ -320,7 +321,7 @@ fn result(answer: Answer) -> JobResult {
     let rows = answer.rows.into_iter().map(|row| {
         let cells = row.values.into_iter().zip(row.interval95).zip(&columns);
         cells
-            .map(|((value, interval), column)| cell(value, interval, column.noise.is_some()))
+            .map(|((value, interval), column)| cell(value, interval, column.interval))
             .collect()
     });
     let rows = rows.collect();

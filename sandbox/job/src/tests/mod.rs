@@ -76,6 +76,7 @@ impl World {
             supervisor: Supervisor::new(WorkerCommand::new("/bin/false".into(), []), limits),
             noise: Mutex::new(Box::new(OpenDpNoise)),
             group_key: [2; 32],
+            keys: seal::OperatorKey::new([3; 32].into()),
             cores: 1,
         });
         let identity = Identity::new(db.clone(), shared, authority, SessionPolicy::default(), 1).unwrap();

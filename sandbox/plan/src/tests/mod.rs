@@ -3,7 +3,10 @@
 
 mod fixture;
 mod function;
+mod grouping;
 mod incident;
 mod refusal;
+mod sealed;
 mod sensitivity;
 mod total;
+mod value;

@@ -1,7 +1,8 @@
 //! Accepted queries: exact totals against sums written out by hand.
 
 use super::fixture::{Trip, plan, relation, relation_with, run, totals, trip, write_city};
-use crate::plan::{KeyValue, OutputSource};
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::DataType;
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -53,36 +54,42 @@ fn city() -> Vec<Trip> {
     ]
 }
 
-/// Answers as "key,key|total,total" lines, cells with nothing left out.
+/// Answers of the exact totals as lines of values; cells of a plain GROUP BY with nothing in them left out.
 fn lines(sql: &str) -> Vec<String> {
     let plan = plan(sql);
     let totals = totals(&plan, &city());
-    let mut lines = vec![];
-    for cell in plan.rows() {
-        let keys = plan.core.cell(cell);
-        let mut values = vec![];
-        let mut empty = true;
-        for column in &plan.output {
-            values.push(match column.source {
-                OutputSource::Key(key) => match &keys[key] {
-                    KeyValue::Text(text) => text.clone(),
-                    KeyValue::Other => "(other)".to_owned(),
-                    KeyValue::Integer(x) => x.to_string(),
-                    KeyValue::Boolean(x) => x.to_string(),
-                    KeyValue::Null => "(null)".to_owned(),
-                },
-                OutputSource::Aggregate(at) => {
-                    let total = totals.get(cell, at).unwrap();
-                    empty &= total == 0;
-                    plan.core.aggregates[at].value(total).to_string()
-                }
-            });
+    let released = plan.release(&totals.values).unwrap();
+    let columns = plan.released_columns(&released).unwrap();
+    let kept = plan.arrange(&columns).unwrap();
+    let output = plan.output_columns(&columns, &kept).unwrap();
+    let shown = output
+        .iter()
+        .map(|column| arrow::compute::cast(column, &DataType::Utf8).unwrap())
+        .collect::<Vec<_>>();
+    let count = plan.core.aggregates.len();
+    let empty = |row: usize| {
+        let row = kept.value(row) as usize;
+        plan.sets.is_none()
+            && plan.steps.is_empty()
+            && released.totals[row * count..][..count].iter().all(|t| *t == 0)
+    };
+    let text = |column: &ArrayRef, row: usize| {
+        if column.is_null(row) {
+            "(null)".to_owned()
+        } else {
+            column.as_string::<i32>().value(row).to_owned()
         }
-        if !empty {
-            lines.push(values.join(" "));
-        }
-    }
-    lines
+    };
+    (0..kept.len())
+        .filter(|row| !empty(*row))
+        .map(|row| {
+            shown
+                .iter()
+                .map(|column| text(column, row))
+                .collect::<Vec<_>>()
+                .join(" ")
+        })
+        .collect()
 }
 
 #[test]
@@ -103,7 +110,7 @@ fn answers_are_exact() {
         ),
         (
             "SELECT district, COUNT(*) FROM bike_trips GROUP BY district",
-            &["东城 3", "西城 1", "南城 1", "(other) 1", "(null) 1"],
+            &["东城 3", "西城 1", "南城 1", "other 1", "(null) 1"],
         ),
         (
             "SELECT COUNT(DISTINCT person_id), district AS d, SUM(fare) FROM bike_trips GROUP BY d",
@@ -111,7 +118,7 @@ fn answers_are_exact() {
                 "2 东城 200",
                 "1 西城 300",
                 "1 南城 2000",
-                "1 (other) 100",
+                "1 other 100",
                 "1 (null) 100",
             ],
         ),
@@ -376,4 +383,138 @@ fn a_worker_is_not_believed_beyond_the_plan() {
         assert_eq!(plan.core.clamp_total(aggregate, -1), 0);
         assert_eq!(plan.core.clamp_total(aggregate, 17), 17);
     }
+}
+
+/// Moments are made from sums on a grid: equal to within rounding.
+fn assert_close(got: &str, want: f64, sql: &str) {
+    let got: f64 = got.parse().unwrap();
+    assert!(
+        (got - want).abs() <= 1e-6 * want.abs().max(1.0),
+        "{sql}: {got}, not {want}"
+    );
+}
+
+#[test]
+fn moments_are_those_of_the_clamped_values() {
+    let cases = [
+        ("AVG(distance)", 27_500.5 / 5.0),
+        ("mean(fare)", 450.0),
+        ("AVG(fare) FILTER (WHERE fare < 1000)", 140.0),
+        ("VAR_POP(fare)", 485_833.333_333_333_3),
+        ("VAR_SAMP(fare)", 583_000.0),
+        ("variance(fare)", 583_000.0),
+        ("STDDEV(fare)", 763.544_366_752_842_9),
+        ("STDDEV_POP(fare)", 697.017_455_544_216_1),
+        ("CORR(distance, fare)", 0.982_713_605_095_734_7),
+        ("COVAR_SAMP(distance, fare)", 6_912_472.5),
+        ("COVAR_POP(distance, fare)", 5_529_978.0),
+        ("CORR(fare, fare)", 1.0),
+        ("SUM(fare) / COUNT(fare) + 0.5", 450.5),
+        ("SUM(distance) / SUM(fare)", 27_500.5 / 2_700.0),
+        ("COUNT(*) FILTER (WHERE fare >= 300)", 2.0),
+        ("SUM(fare) FILTER (WHERE district = '东城')", 200.0),
+    ];
+    for (expr, want) in cases {
+        let sql = format!("SELECT {expr} FROM bike_trips");
+        let lines = lines(&sql);
+        assert_eq!(lines.len(), 1, "{sql}");
+        assert_close(&lines[0], want, &sql);
+    }
+}
+
+#[test]
+fn what_is_released_can_be_filtered_sorted_cut_and_computed_with() {
+    let cases: &[(&str, &[&str])] = &[
+        (
+            "SELECT district, COUNT(*) AS n FROM bike_trips GROUP BY 1 ORDER BY n DESC, district LIMIT 2",
+            &["东城 3", "other 1"],
+        ),
+        (
+            "SELECT district FROM bike_trips GROUP BY 1 HAVING COUNT(*) > 1",
+            &["东城"],
+        ),
+        (
+            "SELECT district || '区' AS d, COUNT(*) * 2 AS twice FROM bike_trips GROUP BY district \
+             HAVING SUM(fare) BETWEEN 200 AND 300 ORDER BY SUM(fare)",
+            &["东城区 6", "西城区 2"],
+        ),
+        (
+            "WITH by_district AS (SELECT district AS d, COUNT(*) AS n, SUM(fare) AS f FROM bike_trips GROUP BY district) \
+             SELECT d, CASE WHEN n > 1 THEN 'many' ELSE 'few' END FROM by_district WHERE f IS NOT NULL AND n > 0 \
+             ORDER BY f DESC, d NULLS LAST OFFSET 1",
+            &["西城 few", "东城 many", "other few", "(null) few"],
+        ),
+        (
+            "SELECT x.n FROM (SELECT COUNT(*) AS n FROM bike_trips) AS x WHERE x.n > 100",
+            &[],
+        ),
+        (
+            "SELECT d, COUNT(*) FROM (SELECT CASE WHEN fare > 150 THEN 'dear' ELSE 'cheap' END AS d, fare AS f \
+             FROM bike_trips WHERE fare IS NOT NULL) AS t WHERE t.f < 2000 GROUP BY d",
+            &["dear 1", "cheap 4"],
+        ),
+        (
+            "WITH t AS (SELECT person_id AS p, home FROM bike_trips) SELECT COUNT(DISTINCT p) FROM t",
+            &["4"],
+        ),
+        (
+            "SELECT electric, COUNT(*), GROUPING(electric) FROM bike_trips GROUP BY ROLLUP(electric)",
+            &["false 5 0", "true 1 0", "(null) 1 0", "(null) 7 1"],
+        ),
+        (
+            "SELECT COUNT(*), electric, fare > 150 AS dear FROM bike_trips \
+             GROUP BY GROUPING SETS ((electric), (fare > 150), ()) ORDER BY GROUPING(electric), 2, 3",
+            &[
+                "5 false (null)",
+                "1 true (null)",
+                "1 (null) (null)",
+                "4 (null) false",
+                "2 (null) true",
+                "1 (null) (null)",
+                "7 (null) (null)",
+            ],
+        ),
+        (
+            "SELECT AVG(fare) AS a, electric FROM bike_trips GROUP BY CUBE(electric) HAVING GROUPING(electric) = 1",
+            &["450 (null)"],
+        ),
+        (
+            "SELECT home, COUNT(DISTINCT person_id) FROM bike_trips GROUP BY ROLLUP(home) \
+             HAVING COUNT(DISTINCT person_id) > 0",
+            &["东城 1", "西城 2", "南城 1", "(null) 4"],
+        ),
+    ];
+    for (sql, want) in cases {
+        assert_eq!(&lines(sql), want, "{sql}");
+    }
+}
+
+#[test]
+fn the_same_totals_answer_every_question_about_them() {
+    let base = plan("SELECT district, COUNT(*), SUM(fare) FROM bike_trips GROUP BY district");
+    for sql in [
+        "SELECT SUM(fare) / COUNT(*), district FROM bike_trips GROUP BY district ORDER BY 1 LIMIT 3",
+        "SELECT district, COUNT(*), SUM(fare) FROM bike_trips GROUP BY ROLLUP(district)",
+        "SELECT d FROM (SELECT district AS d, COUNT(*) AS n, SUM(fare) AS f FROM bike_trips GROUP BY 1) t WHERE n > f",
+    ] {
+        // The last shows no figure and would be refused, were it not for what it filters by.
+        match crate::plan(sql, &relation()) {
+            Ok(plan) => assert_eq!(plan.hash(), base.hash(), "{sql}"),
+            Err(refusal) => assert_eq!(refusal.rule.id(), "rows", "{sql}"),
+        }
+    }
+}
+
+#[test]
+fn a_mean_is_summed_about_the_middle_of_its_bounds() {
+    let mean = plan("SELECT AVG(fare) FROM bike_trips");
+    let sum = plan("SELECT SUM(fare) FROM bike_trips");
+    let most = |plan: &crate::PrivatePlan| {
+        plan.core
+            .aggregates
+            .iter()
+            .map(|a| a.unit_most as f64 * a.step())
+            .fold(0.0, f64::max)
+    };
+    assert!((most(&mean) - most(&sum) / 2.0).abs() < 1e-6 * most(&sum));
 }

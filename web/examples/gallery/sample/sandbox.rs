@@ -246,14 +246,17 @@ impl Maker {
             columns: vec![
                 ResultColumn {
                     name: "start_district".to_owned(),
+                    interval: false,
                     noise: None,
                 },
                 ResultColumn {
                     name: "trips".to_owned(),
+                    interval: true,
                     noise: noise(1_118.0),
                 },
                 ResultColumn {
                     name: "mean_km".to_owned(),
+                    interval: true,
                     noise: noise(0.021),
                 },
             ],
@@ -293,6 +296,7 @@ impl Maker {
         job.result = Some(JobResult {
             columns: vec![ResultColumn {
                 name: "trips".to_owned(),
+                interval: true,
                 noise: noise(1_118.0),
             }],
             rows: vec![vec![noised(163_543.0, 2_191.0)]],

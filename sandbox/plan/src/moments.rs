@@ -1,0 +1,195 @@
+//! Aggregates as sums: what COUNT, SUM, AVG, VAR, STDDEV, COVAR and CORR need to be released, and how their figure is
+//! made from it.
+//!
+//! Means and moments are sums about a public centre c, the middle of the expression's range: a row then adds at most
+//! (hi − lo)/2 to Σ(x − c), and (hi − lo)²/4 to Σ(x − c)², so that noise is calibrated to half and a quarter of what
+//! sums about zero would need where lo = 0.
+
+use datafusion_expr::Expr;
+use datafusion_expr::expr::AggregateFunction as PlannerAggregate;
+use model::{FieldType, UnitType};
+
+use crate::analyse::{Decision, Needed};
+use crate::interval::range;
+use crate::lower::Lowering;
+use crate::plan::AggregateFunction;
+use crate::refusal::{Planned, Refusal, Rule};
+use crate::release::{Centred, Measure};
+use crate::scalar::{Arithmetic, CastTarget, Literal, Real, ScalarExpr};
+
+/// Finds the measures of one aggregation.
+pub(crate) struct Moments<'a, 'b> {
+    pub(crate) decision: &'a Decision<'b>,
+    pub(crate) lowering: &'a Lowering<'a>,
+    pub(crate) groups_per_unit: u32,
+    pub(crate) needed: &'a mut Needed,
+}
+
+impl Moments<'_, '_> {
+    /// The figure that an aggregate call is.
+    pub(crate) fn measure(&mut self, call: &PlannerAggregate) -> Planned<Measure> {
+        let params = &call.params;
+        if !params.order_by.is_empty() || params.null_treatment.is_some() {
+            return Err(Refusal::new(Rule::AggregateClause));
+        }
+        let filter = match &params.filter {
+            Some(filter) => Some(self.lowering.condition(filter)?),
+            None => None,
+        };
+        let name = call.func.name();
+        match (name, params.args.as_slice(), params.distinct) {
+            ("count", [argument], true) => self.units(argument, filter.is_some()),
+            ("count", [argument], false) => {
+                let counted = self.lowering.expr(argument)?;
+                let counted = match (counted, filter) {
+                    (ScalarExpr::Literal(literal), None) if !matches!(literal, Literal::Null(_)) => {
+                        return self.total(AggregateFunction::CountRows);
+                    }
+                    (counted, None) => counted,
+                    (counted, Some(filter)) => self.only_where(counted, filter)?,
+                };
+                self.total(AggregateFunction::CountValues(counted))
+            }
+            (_, _, true) => Err(Refusal::new(Rule::DistinctValues)),
+            ("sum", [argument], _) => {
+                let summed = self.argument(argument, filter.as_ref())?;
+                self.total(AggregateFunction::Sum(summed))
+            }
+            ("avg", [argument], _) => {
+                let x = self.argument(argument, filter.as_ref())?;
+                let (shifted, of) = self.centred(&x)?;
+                Ok(Measure::Mean {
+                    sum: self.place(AggregateFunction::Sum(shifted))?,
+                    count: self.place(AggregateFunction::CountValues(x))?,
+                    of,
+                })
+            }
+            ("var_pop" | "var_samp" | "stddev_pop" | "stddev_samp", [argument], _) => {
+                let x = self.argument(argument, filter.as_ref())?;
+                let (shifted, of) = self.centred(&x)?;
+                Ok(Measure::Variance {
+                    sum: self.place(AggregateFunction::Sum(shifted.clone()))?,
+                    squares: self.place(AggregateFunction::Sum(product(&shifted, &shifted)))?,
+                    count: self.place(AggregateFunction::CountValues(x))?,
+                    of,
+                    sample: name.ends_with("samp"),
+                    root: name.starts_with("stddev"),
+                })
+            }
+            ("corr" | "covar_pop" | "covar_samp", [x, y], _) => {
+                let x = self.argument(x, filter.as_ref())?;
+                let y = self.argument(y, filter.as_ref())?;
+                // Only rows that have both.
+                let (x, y) = (self.where_present(x.clone(), &y), self.where_present(y, &x));
+                let (x_shifted, _) = self.centred(&x)?;
+                let (y_shifted, _) = self.centred(&y)?;
+                let both = product(&x_shifted, &y_shifted);
+                let sums = [
+                    self.place(AggregateFunction::Sum(x_shifted.clone()))?,
+                    self.place(AggregateFunction::Sum(y_shifted.clone()))?,
+                ];
+                let count = self.place(AggregateFunction::CountValues(x))?;
+                let product_of_both = self.place(AggregateFunction::Sum(both))?;
+                Ok(if name == "corr" {
+                    Measure::Correlation {
+                        sums,
+                        squares: [
+                            self.place(AggregateFunction::Sum(product(&x_shifted, &x_shifted)))?,
+                            self.place(AggregateFunction::Sum(product(&y_shifted, &y_shifted)))?,
+                        ],
+                        product: product_of_both,
+                        count,
+                    }
+                } else {
+                    Measure::Covariance {
+                        sums,
+                        product: product_of_both,
+                        count,
+                        sample: name.ends_with("samp"),
+                    }
+                })
+            }
+            (
+                "count" | "sum" | "avg" | "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp" | "corr"
+                | "covar_pop" | "covar_samp",
+                _,
+                _,
+            ) => Err(Refusal::new(Rule::UnsupportedExpression)),
+            (name, _, _) => Err(Refusal::about(Rule::UnboundedAggregate, name)),
+        }
+    }
+
+    fn place(&mut self, function: AggregateFunction) -> Planned<usize> {
+        let aggregate = self.decision.aggregate(function, self.groups_per_unit)?;
+        Ok(self.needed.place(aggregate))
+    }
+
+    fn total(&mut self, function: AggregateFunction) -> Planned<Measure> {
+        Ok(Measure::Total(self.place(function)?))
+    }
+
+    fn units(&mut self, argument: &Expr, filtered: bool) -> Planned<Measure> {
+        let of_units = self.lowering.is_unit_key(argument) && self.decision.unit_type() != UnitType::Row;
+        if !of_units {
+            return Err(Refusal::new(Rule::DistinctValues));
+        }
+        if filtered {
+            return Err(Refusal::new(Rule::AggregateClause));
+        }
+        self.total(AggregateFunction::CountUnits)
+    }
+
+    fn argument(&self, argument: &Expr, filter: Option<&ScalarExpr>) -> Planned<ScalarExpr> {
+        let lowered = self.lowering.expr(argument)?;
+        match filter {
+            Some(filter) => self.only_where(lowered, filter.clone()),
+            None => Ok(lowered),
+        }
+    }
+
+    /// The value where a condition is true, else NULL.
+    fn only_where(&self, value: ScalarExpr, condition: ScalarExpr) -> Planned<ScalarExpr> {
+        let field_type = self.lowering.field_type(&value)?;
+        Ok(ScalarExpr::Case {
+            when: vec![(condition, value)],
+            otherwise: Box::new(ScalarExpr::Literal(Literal::Null(field_type))),
+        })
+    }
+
+    fn where_present(&self, value: ScalarExpr, other: &ScalarExpr) -> ScalarExpr {
+        if value == *other {
+            return value;
+        }
+        let missing = ScalarExpr::IsNull(Box::new(other.clone()));
+        ScalarExpr::Case {
+            when: vec![(missing, ScalarExpr::Literal(Literal::Null(FieldType::Number)))],
+            otherwise: Box::new(value),
+        }
+    }
+
+    /// The expression as a number less the middle of its range.
+    fn centred(&self, x: &ScalarExpr) -> Planned<(ScalarExpr, Centred)> {
+        let bounds = range(x, self.decision.declared()).filter(|range| range.is_bounded());
+        let (lo, hi) = bounds.ok_or_else(|| Refusal::new(Rule::MissingBounds))?.ends();
+        let real = |x: f64| Real::new(x).ok_or_else(|| Refusal::new(Rule::MissingBounds));
+        let of = Centred {
+            lo: real(lo)?,
+            hi: real(hi)?,
+            centre: real(lo + (hi - lo) / 2.0)?,
+        };
+        let number = match self.lowering.field_type(x)? {
+            FieldType::Number => x.clone(),
+            _ => ScalarExpr::Cast(Box::new(x.clone()), CastTarget::Number),
+        };
+        if of.centre.get() == 0.0 {
+            return Ok((number, of));
+        }
+        let centre = ScalarExpr::Literal(Literal::Number(of.centre));
+        let shifted = ScalarExpr::Arithmetic(Arithmetic::Subtract, Box::new(number), Box::new(centre));
+        Ok((shifted, of))
+    }
+}
+
+fn product(x: &ScalarExpr, y: &ScalarExpr) -> ScalarExpr {
+    ScalarExpr::Arithmetic(Arithmetic::Multiply, Box::new(x.clone()), Box::new(y.clone()))
+}
