@@ -20,6 +20,7 @@ mod entity;
 mod error;
 mod migration;
 pub mod repository;
+mod statement;
 #[cfg(test)]
 mod suite;
 #[doc(hidden)]

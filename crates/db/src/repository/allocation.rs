@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::connection::{Connection, Tx};
 use crate::entity::{allocation, charge, lineage};
 use crate::error::Error;
+use crate::statement::one_row;
 
 const DAY_MICROS: i64 = 86_400_000_000;
 
@@ -137,11 +138,7 @@ pub async fn set_lineage_terms(tx: &Tx, lineage: &Lineage) -> Result<(), Error> 
             ],
         )
         .await?;
-    if changed == 1 {
-        Ok(())
-    } else {
-        Err(Error::Stale("lineage"))
-    }
+    one_row(changed, Error::Stale("lineage"))
 }
 
 /// Adds an allocation with everything left, and reserves its cap within the lineage's.
@@ -292,11 +289,10 @@ async fn charge_allocation(tx: &Tx, charge: &Charge) -> Result<(), Error> {
             ],
         )
         .await?;
-    if charged == 1 {
-        Ok(())
-    } else {
-        Err(Error::BudgetExhausted("the project's budget for the dataset"))
-    }
+    one_row(
+        charged,
+        Error::BudgetExhausted("the project's budget for the dataset"),
+    )
 }
 
 async fn charge_lineage(tx: &Tx, charge: &Charge) -> Result<(), Error> {
@@ -326,11 +322,10 @@ async fn charge_lineage(tx: &Tx, charge: &Charge) -> Result<(), Error> {
             ],
         )
         .await?;
-    if charged == 1 {
-        Ok(())
-    } else {
-        Err(Error::BudgetExhausted("the dataset's budget over everyone"))
-    }
+    one_row(
+        charged,
+        Error::BudgetExhausted("the dataset's budget over everyone"),
+    )
 }
 
 /// The lineage with this id, which must exist, with what is left at `now`.

@@ -12,6 +12,7 @@ use crate::connection::{Connection, Tx};
 use crate::entity::dataset::{ActiveModel, Column, Entity, Model};
 use crate::entity::dataset_alias;
 use crate::error::Error;
+use crate::statement::{ReadRows, UpdateOne};
 
 /// Violated when another dataset has the slug.
 pub const SLUG_KEY: &str = "dataset_slug_key";
@@ -91,7 +92,7 @@ pub async fn insert(tx: &Tx, dataset: &Dataset) -> Result<(), Error> {
 /// [`Error::Stale`] if it is at another revision or does not exist.
 pub async fn update(tx: &Tx, dataset: &Dataset) -> Result<i64, Error> {
     let declared = dataset.declared.as_ref().map(json).transpose()?;
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(
             Column::Level,
             Expr::value(dataset.level.map(|level| i64::from(level.number()))),
@@ -103,13 +104,9 @@ pub async fn update(tx: &Tx, dataset: &Dataset) -> Result<i64, Error> {
         .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
         .filter(Column::Id.eq(dataset.id.as_uuid()))
         .filter(Column::Revision.eq(dataset.revision))
-        .exec(&tx.executor())
+        .exec_one(tx, Error::Stale("dataset"))
         .await?;
-    if updated.rows_affected == 1 {
-        Ok(dataset.revision + 1)
-    } else {
-        Err(Error::Stale("dataset"))
-    }
+    Ok(dataset.revision + 1)
 }
 
 /// Points a dataset at a version, in a state: the one act that publishes.
@@ -123,7 +120,7 @@ pub async fn set_current_version(
     state: DatasetState,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(
             Column::CurrentVersionId,
             Expr::value(version.map(VersionId::as_uuid)),
@@ -132,13 +129,8 @@ pub async fn set_current_version(
         .col_expr(Column::UpdatedAt, Expr::value(now.as_micros()))
         .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
         .filter(Column::Id.eq(id.as_uuid()))
-        .exec(&tx.executor())
-        .await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::NotFound("dataset"))
-    }
+        .exec_one(tx, Error::NotFound("dataset"))
+        .await
 }
 
 /// Lets an old slug lead to a dataset.
@@ -162,11 +154,7 @@ pub async fn insert_alias(tx: &Tx, slug: &Slug, id: DatasetId, now: Timestamp) -
 /// # Errors
 /// If the database fails.
 pub async fn find(connection: &Connection, id: DatasetId) -> Result<Option<Dataset>, Error> {
-    Entity::find_by_id(id.as_uuid())
-        .one(&connection.executor())
-        .await?
-        .map(read)
-        .transpose()
+    Entity::find_by_id(id.as_uuid()).read_one(connection, read).await
 }
 
 /// The dataset with this id, which must exist.
@@ -207,11 +195,10 @@ pub async fn list_by_id(connection: &Connection, ids: &[DatasetId]) -> Result<Ve
         return Ok(Vec::new());
     }
     let ids = ids.iter().map(|id| id.as_uuid());
-    let rows = Entity::find()
+    Entity::find()
         .filter(Column::Id.is_in(ids))
-        .all(&connection.executor())
-        .await?;
-    rows.into_iter().map(read).collect()
+        .read_all(connection, read)
+        .await
 }
 
 /// Up to `limit` datasets, newest first, before the one with id `before`.
@@ -234,12 +221,7 @@ pub async fn list(
     if let Some(before) = before {
         query = query.filter(Column::Id.lt(before.as_uuid()));
     }
-    query
-        .all(&connection.executor())
-        .await?
-        .into_iter()
-        .map(read)
-        .collect()
+    query.read_all(connection, read).await
 }
 
 fn json<T: serde::Serialize>(value: &T) -> Result<serde_json::Value, Error> {

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use crate::connection::Tx;
 use crate::entity::idempotency_key::{ActiveModel, Column, Entity};
 use crate::error::Error;
+use crate::statement::UpdateOne;
 
 /// A request as its key identifies it.
 #[derive(Debug, Clone, Copy)]
@@ -90,19 +91,14 @@ pub async fn claim(tx: &Tx, attempt: &Attempt<'_>, now: Timestamp) -> Result<Cla
 /// # Errors
 /// [`Error::Stale`] if the key is not claimed or has its answer.
 pub async fn complete(tx: &Tx, actor: Uuid, key: &str, status: u16, response: &[u8]) -> Result<(), Error> {
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(Column::Status, Expr::value(i64::from(status)))
         .col_expr(Column::Response, Expr::value(response.to_vec()))
         .filter(Column::Actor.eq(actor))
         .filter(Column::Key.eq(key))
         .filter(Column::Status.is_null())
-        .exec(&tx.executor())
-        .await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::Stale("idempotency key"))
-    }
+        .exec_one(tx, Error::Stale("idempotency key"))
+        .await
 }
 
 /// Gives a claimed key back because the work did not happen; an answered one stays.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::connection::{Connection, Tx};
 use crate::entity::job::{ActiveModel, Column, Entity, Model};
 use crate::error::Error;
+use crate::statement::{ReadRows, UpdateOne};
 
 /// Violated when the same question was charged in the project before: answer from that job.
 pub const PLAN_KEY: &str = "job_project_id_plan_hash_key";
@@ -85,18 +86,13 @@ pub async fn insert(tx: &Tx, job: &Job) -> Result<(), Error> {
 /// # Errors
 /// [`Error::Stale`] if it is in none of them.
 pub async fn change_state(tx: &Tx, id: JobId, from: &[JobState], to: JobState) -> Result<(), Error> {
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(Column::State, Expr::value(to.as_str()))
         .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
         .filter(Column::Id.eq(id.as_uuid()))
         .filter(Column::State.is_in(from.iter().map(|state| state.as_str())))
-        .exec(&tx.executor())
-        .await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::Stale("job"))
-    }
+        .exec_one(tx, Error::Stale("job"))
+        .await
 }
 
 /// Stores the noised answer of a job that has none: noise is drawn once.
@@ -104,18 +100,13 @@ pub async fn change_state(tx: &Tx, id: JobId, from: &[JobState], to: JobState) -
 /// # Errors
 /// [`Error::Stale`] if it has one.
 pub async fn set_result(tx: &Tx, id: JobId, result: Value, now: Timestamp) -> Result<(), Error> {
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(Column::Result, Expr::value(result))
         .col_expr(Column::FinishedAt, Expr::value(now.as_micros()))
         .filter(Column::Id.eq(id.as_uuid()))
         .filter(Column::Result.is_null())
-        .exec(&tx.executor())
-        .await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::Stale("job"))
-    }
+        .exec_one(tx, Error::Stale("job"))
+        .await
 }
 
 /// Stores what proves the charge, or its newer form once the ledger has sequenced it.
@@ -123,16 +114,11 @@ pub async fn set_result(tx: &Tx, id: JobId, result: Value, now: Timestamp) -> Re
 /// # Errors
 /// [`Error::NotFound`] if there is no such job.
 pub async fn set_receipt(tx: &Tx, id: JobId, receipt: Value) -> Result<(), Error> {
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(Column::Receipt, Expr::value(receipt))
         .filter(Column::Id.eq(id.as_uuid()))
-        .exec(&tx.executor())
-        .await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::NotFound("job"))
-    }
+        .exec_one(tx, Error::NotFound("job"))
+        .await
 }
 
 /// The job with this id.
@@ -140,11 +126,7 @@ pub async fn set_receipt(tx: &Tx, id: JobId, receipt: Value) -> Result<(), Error
 /// # Errors
 /// If the database fails.
 pub async fn find(connection: &Connection, id: JobId) -> Result<Option<Job>, Error> {
-    Entity::find_by_id(id.as_uuid())
-        .one(&connection.executor())
-        .await?
-        .map(read)
-        .transpose()
+    Entity::find_by_id(id.as_uuid()).read_one(connection, read).await
 }
 
 /// The job with this id, which must exist.
@@ -164,13 +146,12 @@ pub async fn find_paid(
     project: ProjectId,
     plan_hash: &[u8; 32],
 ) -> Result<Option<Job>, Error> {
-    let row = Entity::find()
+    Entity::find()
         .filter(Column::ProjectId.eq(project.as_uuid()))
         .filter(Column::PlanHash.eq(plan_hash.to_vec()))
         .filter(Column::ReuseOf.is_null())
-        .one(&connection.executor())
-        .await?;
-    row.map(read).transpose()
+        .read_one(connection, read)
+        .await
 }
 
 /// Up to `limit` jobs of a project, newest first, before the one with id `before`.
@@ -190,12 +171,7 @@ pub async fn list(
     if let Some(before) = before {
         query = query.filter(Column::Id.lt(before.as_uuid()));
     }
-    query
-        .all(&connection.executor())
-        .await?
-        .into_iter()
-        .map(read)
-        .collect()
+    query.read_all(connection, read).await
 }
 
 /// Jobs not yet released whose time has come by `now`, oldest deadline first.
@@ -204,14 +180,13 @@ pub async fn list(
 /// If the database fails.
 pub async fn list_due(connection: &Connection, now: Timestamp, limit: u64) -> Result<Vec<Job>, Error> {
     let waiting = [JobState::Queued, JobState::Running, JobState::Delayed].map(JobState::as_str);
-    let rows = Entity::find()
+    Entity::find()
         .filter(Column::State.is_in(waiting))
         .filter(Column::DueAt.lte(now.as_micros()))
         .order_by_asc(Column::DueAt)
         .limit(limit)
-        .all(&connection.executor())
-        .await?;
-    rows.into_iter().map(read).collect()
+        .read_all(connection, read)
+        .await
 }
 
 /// The next deadline among jobs not yet released.

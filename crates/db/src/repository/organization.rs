@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, Quer
 use crate::connection::{Connection, Tx};
 use crate::entity::organization::{ActiveModel, Column, Entity, Model};
 use crate::error::Error;
+use crate::statement::{ReadRows, UpdateOne};
 
 /// Violated when another organisation has the slug.
 pub const SLUG_KEY: &str = "organization_slug_key";
@@ -57,20 +58,16 @@ pub async fn insert(tx: &Tx, organization: &Organization) -> Result<(), Error> {
 /// [`Error::Stale`] if it is at another revision or does not exist.
 pub async fn update(tx: &Tx, organization: &Organization) -> Result<i64, Error> {
     let next = organization.revision + 1;
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(Column::NameZh, Expr::value(organization.name.zh()))
         .col_expr(Column::NameEn, Expr::value(organization.name.en()))
         .col_expr(Column::Region, Expr::value(organization.region.as_deref()))
         .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
         .filter(Column::Id.eq(organization.id.as_uuid()))
         .filter(Column::Revision.eq(organization.revision))
-        .exec(&tx.executor())
+        .exec_one(tx, Error::Stale("organization"))
         .await?;
-    if updated.rows_affected == 1 {
-        Ok(next)
-    } else {
-        Err(Error::Stale("organization"))
-    }
+    Ok(next)
 }
 
 /// The organisation with this id.
@@ -78,10 +75,7 @@ pub async fn update(tx: &Tx, organization: &Organization) -> Result<i64, Error> 
 /// # Errors
 /// If the database fails.
 pub async fn find(connection: &Connection, id: OrganizationId) -> Result<Option<Organization>, Error> {
-    let row = Entity::find_by_id(id.as_uuid())
-        .one(&connection.executor())
-        .await?;
-    row.map(read).transpose()
+    Entity::find_by_id(id.as_uuid()).read_one(connection, read).await
 }
 
 /// The organisation with this id, which must exist.
@@ -97,11 +91,10 @@ pub async fn load(connection: &Connection, id: OrganizationId) -> Result<Organiz
 /// # Errors
 /// If the database fails.
 pub async fn find_by_slug(connection: &Connection, slug: &Slug) -> Result<Option<Organization>, Error> {
-    let row = Entity::find()
+    Entity::find()
         .filter(Column::Slug.eq(slug.as_str()))
-        .one(&connection.executor())
-        .await?;
-    row.map(read).transpose()
+        .read_one(connection, read)
+        .await
 }
 
 /// Up to `limit` organisations, oldest first, after the one with id `after`; of one kind or of all.
@@ -121,12 +114,7 @@ pub async fn list(
     if let Some(after) = after {
         query = query.filter(Column::Id.gt(after.as_uuid()));
     }
-    query
-        .all(&connection.executor())
-        .await?
-        .into_iter()
-        .map(read)
-        .collect()
+    query.read_all(connection, read).await
 }
 
 fn read(row: Model) -> Result<Organization, Error> {

@@ -10,6 +10,7 @@ use crate::connection::{Connection, Tx};
 use crate::entity::project::{ActiveModel, Column, Entity, Model};
 use crate::entity::project_dataset;
 use crate::error::Error;
+use crate::statement::ReadRows;
 
 const ACTIVE: &str = "active";
 const CLOSED: &str = "closed";
@@ -91,14 +92,13 @@ pub async fn list_expired(
     now: Timestamp,
     limit: u64,
 ) -> Result<Vec<Project>, Error> {
-    let rows = Entity::find()
+    Entity::find()
         .filter(Column::State.eq(ACTIVE))
         .filter(Column::ExpiresAt.lte(now.as_micros()))
         .order_by_asc(Column::ExpiresAt)
         .limit(limit)
-        .all(&connection.executor())
-        .await?;
-    rows.into_iter().map(read).collect()
+        .read_all(connection, read)
+        .await
 }
 
 /// Whether a project is open at `now`. If it is, it stays so until this transaction ends: closing it waits that long.
@@ -137,11 +137,7 @@ pub async fn close(tx: &Tx, id: ProjectId, now: Timestamp) -> Result<bool, Error
 /// # Errors
 /// If the database fails.
 pub async fn find(connection: &Connection, id: ProjectId) -> Result<Option<Project>, Error> {
-    Entity::find_by_id(id.as_uuid())
-        .one(&connection.executor())
-        .await?
-        .map(read)
-        .transpose()
+    Entity::find_by_id(id.as_uuid()).read_one(connection, read).await
 }
 
 /// The project that a request opened.
@@ -149,11 +145,10 @@ pub async fn find(connection: &Connection, id: ProjectId) -> Result<Option<Proje
 /// # Errors
 /// If the database fails.
 pub async fn find_by_request(connection: &Connection, id: RequestId) -> Result<Option<Project>, Error> {
-    let row = Entity::find()
+    Entity::find()
         .filter(Column::RequestId.eq(id.as_uuid()))
-        .one(&connection.executor())
-        .await?;
-    row.map(read).transpose()
+        .read_one(connection, read)
+        .await
 }
 
 /// The datasets of a project, each with its allocation.
@@ -192,12 +187,7 @@ pub async fn list(
     if let Some(before) = before {
         query = query.filter(Column::Id.lt(before.as_uuid()));
     }
-    query
-        .all(&connection.executor())
-        .await?
-        .into_iter()
-        .map(read)
-        .collect()
+    query.read_all(connection, read).await
 }
 
 fn read(row: Model) -> Result<Project, Error> {

@@ -15,6 +15,7 @@ use crate::connection::{Connection, Tx};
 use crate::entity::request::{ActiveModel, Column, Entity, Model};
 use crate::entity::{dataset, decision, opinion, request_dataset};
 use crate::error::Error;
+use crate::statement::{ReadRows, UpdateOne};
 
 /// Violated when an organisation gives a second opinion on a request.
 pub const OPINION_KEY: &str = "opinion_request_id_organization_id_key";
@@ -160,20 +161,16 @@ pub async fn change_state(
     now: Timestamp,
 ) -> Result<i64, Error> {
     let decided = (!to.is_open()).then(|| now.as_micros());
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(Column::State, Expr::value(to.as_str()))
         .col_expr(Column::DecidedAt, Expr::value(decided))
         .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
         .filter(Column::Id.eq(id.as_uuid()))
         .filter(Column::Revision.eq(revision))
         .filter(Column::State.eq(from.as_str()))
-        .exec(&tx.executor())
+        .exec_one(tx, Error::Stale("request"))
         .await?;
-    if updated.rows_affected == 1 {
-        Ok(revision + 1)
-    } else {
-        Err(Error::Stale("request"))
-    }
+    Ok(revision + 1)
 }
 
 /// Adds an opinion.
@@ -224,11 +221,7 @@ pub async fn insert_decision(tx: &Tx, given: &GivenDecision) -> Result<(), Error
 /// # Errors
 /// If the database fails.
 pub async fn find(connection: &Connection, id: RequestId) -> Result<Option<Request>, Error> {
-    Entity::find_by_id(id.as_uuid())
-        .one(&connection.executor())
-        .await?
-        .map(read)
-        .transpose()
+    Entity::find_by_id(id.as_uuid()).read_one(connection, read).await
 }
 
 /// The request with this id, which must exist.
@@ -360,12 +353,7 @@ pub async fn list(
     if let Some(before) = before {
         query = query.filter(Column::Id.lt(before.as_uuid()));
     }
-    query
-        .all(&connection.executor())
-        .await?
-        .into_iter()
-        .map(read)
-        .collect()
+    query.read_all(connection, read).await
 }
 
 /// The open release request of a dataset, if there is one.
@@ -387,13 +375,12 @@ pub async fn find_open_release(
         .iter()
         .filter(|state| state.is_open())
         .map(|state| state.as_str());
-    let row = Entity::find()
+    Entity::find()
         .filter(Column::Id.is_in(rows.into_iter().map(|row| row.request_id)))
         .filter(Column::Kind.eq(RequestKind::Release.as_str()))
         .filter(Column::State.is_in(open))
-        .one(&connection.executor())
-        .await?;
-    row.map(read).transpose()
+        .read_one(connection, read)
+        .await
 }
 
 fn read_nonce(text: String) -> Result<Nonce, Error> {

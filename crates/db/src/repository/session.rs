@@ -8,6 +8,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 use crate::connection::{Connection, Tx};
 use crate::entity::session::{ActiveModel, Column, Entity, Model};
 use crate::error::Error;
+use crate::statement::ReadRows;
 
 /// A session.
 #[derive(Clone)]
@@ -48,11 +49,7 @@ pub async fn insert(tx: &Tx, session: &Session) -> Result<(), Error> {
 /// # Errors
 /// If the database fails.
 pub async fn find(connection: &Connection, id: &[u8; 32]) -> Result<Option<Session>, Error> {
-    Entity::find_by_id(id.to_vec())
-        .one(&connection.executor())
-        .await?
-        .map(read)
-        .transpose()
+    Entity::find_by_id(id.to_vec()).read_one(connection, read).await
 }
 
 /// Notes that the session was used.

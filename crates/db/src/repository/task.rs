@@ -13,6 +13,7 @@ use uuid::Uuid;
 use crate::connection::{Connection, Tx};
 use crate::entity::task::{ActiveModel, Column, Entity, Model};
 use crate::error::Error;
+use crate::statement::{ReadRows, UpdateOne};
 
 /// Where a task stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -228,12 +229,10 @@ pub async fn heartbeat(
     if let Some(progress) = progress {
         update = update.col_expr(Column::Progress, Expr::value(progress));
     }
-    let updated = update.filter(held(lease)).exec(&tx.executor()).await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::Stale("task's lease"))
-    }
+    update
+        .filter(held(lease))
+        .exec_one(tx, Error::Stale("task's lease"))
+        .await
 }
 
 /// Ends a task well.
@@ -295,16 +294,11 @@ pub async fn fail(
 /// # Errors
 /// [`Error::Stale`] if the lease is another's by now.
 pub async fn give_back(tx: &Tx, lease: &Lease, now: Timestamp) -> Result<(), Error> {
-    let updated = requeue(lease)
+    requeue(lease)
         .col_expr(Column::Attempt, Expr::col(Column::Attempt).sub(1))
         .col_expr(Column::RunAt, Expr::value(now.as_micros()))
-        .exec(&tx.executor())
-        .await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::Stale("task's lease"))
-    }
+        .exec_one(tx, Error::Stale("task's lease"))
+        .await
 }
 
 /// The task with this id.
@@ -312,11 +306,7 @@ pub async fn give_back(tx: &Tx, lease: &Lease, now: Timestamp) -> Result<(), Err
 /// # Errors
 /// If the database fails.
 pub async fn find(connection: &Connection, id: TaskId) -> Result<Option<Task>, Error> {
-    Entity::find_by_id(id.as_uuid())
-        .one(&connection.executor())
-        .await?
-        .map(read)
-        .transpose()
+    Entity::find_by_id(id.as_uuid()).read_one(connection, read).await
 }
 
 /// What the tasks of a kind that are not over were told.

@@ -10,6 +10,7 @@ use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
 use crate::connection::{Connection, Tx};
 use crate::entity::token::{ActiveModel, Column, Entity, Model};
 use crate::error::Error;
+use crate::statement::ReadRows;
 
 /// A token, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +67,7 @@ pub async fn find_by_secret(connection: &Connection, secret_hash: &[u8; 32]) -> 
 /// # Errors
 /// If the database fails.
 pub async fn find(connection: &Connection, id: TokenId) -> Result<Option<Token>, Error> {
-    Entity::find_by_id(id.as_uuid())
-        .one(&connection.executor())
-        .await?
-        .map(read)
-        .transpose()
+    Entity::find_by_id(id.as_uuid()).read_one(connection, read).await
 }
 
 /// Up to `limit` tokens of a user, newest first, before the one with id `before`.
@@ -90,12 +87,7 @@ pub async fn list_of_user(
     if let Some(before) = before {
         query = query.filter(Column::Id.lt(before.as_uuid()));
     }
-    query
-        .all(&connection.executor())
-        .await?
-        .into_iter()
-        .map(read)
-        .collect()
+    query.read_all(connection, read).await
 }
 
 /// How many tokens of a user stand: neither withdrawn nor ended.

@@ -11,6 +11,7 @@ use crate::connection::{Connection, Tx};
 use crate::entity::user::{ActiveModel, Column, Entity, Model};
 use crate::entity::user_role;
 use crate::error::Error;
+use crate::statement::UpdateOne;
 
 /// Violated when another account has the user name.
 pub const USERNAME_KEY: &str = "user_username_key";
@@ -120,17 +121,12 @@ pub async fn list(
 /// # Errors
 /// [`Error::NotFound`] without such an account.
 pub async fn update_password(tx: &Tx, id: UserId, password_hash: &str) -> Result<(), Error> {
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(Column::PasswordHash, Expr::value(password_hash))
         .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
         .filter(Column::Id.eq(id.as_uuid()))
-        .exec(&tx.executor())
-        .await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::NotFound("user"))
-    }
+        .exec_one(tx, Error::NotFound("user"))
+        .await
 }
 
 /// Closes the account; `false` if it was closed already or does not exist.

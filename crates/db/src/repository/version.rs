@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::connection::{Connection, Tx};
 use crate::entity::version::{ActiveModel, Column, Entity, Model};
 use crate::error::Error;
+use crate::statement::{ReadRows, UpdateOne};
 
 /// Violated when two uploads race for a number: try again with the next.
 pub const NUMBER_KEY: &str = "version_dataset_id_number_key";
@@ -106,7 +107,7 @@ pub async fn next_number(tx: &Tx, dataset: DatasetId) -> Result<i64, Error> {
 /// # Errors
 /// [`Error::Stale`] if it is not ingesting.
 pub async fn set_ready(tx: &Tx, id: VersionId, ready: &Ready, now: Timestamp) -> Result<(), Error> {
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(Column::State, Expr::value(VersionState::Ready.as_str()))
         .col_expr(Column::Options, Expr::value(ready.options.clone()))
         .col_expr(Column::Manifest, Expr::value(ready.manifest.clone()))
@@ -115,13 +116,8 @@ pub async fn set_ready(tx: &Tx, id: VersionId, ready: &Ready, now: Timestamp) ->
         .col_expr(Column::ReadyAt, Expr::value(now.as_micros()))
         .filter(Column::Id.eq(id.as_uuid()))
         .filter(Column::State.eq(VersionState::Ingesting.as_str()))
-        .exec(&tx.executor())
-        .await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::Stale("version"))
-    }
+        .exec_one(tx, Error::Stale("version"))
+        .await
 }
 
 /// Sends a ready version back to be read again, under another declaration.
@@ -131,18 +127,13 @@ pub async fn set_ready(tx: &Tx, id: VersionId, ready: &Ready, now: Timestamp) ->
 pub async fn set_ingesting(tx: &Tx, id: VersionId, declared: Option<&DeclaredMetadata>) -> Result<(), Error> {
     let declared = declared.map(serde_json::to_value).transpose();
     let declared = declared.map_err(|e| Error::corrupt("version.declared", e))?;
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(Column::State, Expr::value(VersionState::Ingesting.as_str()))
         .col_expr(Column::Declared, Expr::value(declared))
         .filter(Column::Id.eq(id.as_uuid()))
         .filter(Column::State.eq(VersionState::Ready.as_str()))
-        .exec(&tx.executor())
-        .await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::Stale("version"))
-    }
+        .exec_one(tx, Error::Stale("version"))
+        .await
 }
 
 /// Says why an ingesting version could not be read.
@@ -150,18 +141,13 @@ pub async fn set_ingesting(tx: &Tx, id: VersionId, declared: Option<&DeclaredMet
 /// # Errors
 /// [`Error::Stale`] if it is not ingesting.
 pub async fn set_failed(tx: &Tx, id: VersionId, failure: Value) -> Result<(), Error> {
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(Column::State, Expr::value(VersionState::Failed.as_str()))
         .col_expr(Column::Failure, Expr::value(failure))
         .filter(Column::Id.eq(id.as_uuid()))
         .filter(Column::State.eq(VersionState::Ingesting.as_str()))
-        .exec(&tx.executor())
-        .await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::Stale("version"))
-    }
+        .exec_one(tx, Error::Stale("version"))
+        .await
 }
 
 /// Marks a ready version as released.
@@ -169,18 +155,13 @@ pub async fn set_failed(tx: &Tx, id: VersionId, failure: Value) -> Result<(), Er
 /// # Errors
 /// [`Error::Stale`] if it is not ready.
 pub async fn set_released(tx: &Tx, id: VersionId, now: Timestamp) -> Result<(), Error> {
-    let updated = Entity::update_many()
+    Entity::update_many()
         .col_expr(Column::State, Expr::value(VersionState::Released.as_str()))
         .col_expr(Column::PublishedAt, Expr::value(now.as_micros()))
         .filter(Column::Id.eq(id.as_uuid()))
         .filter(Column::State.eq(VersionState::Ready.as_str()))
-        .exec(&tx.executor())
-        .await?;
-    if updated.rows_affected == 1 {
-        Ok(())
-    } else {
-        Err(Error::Stale("version"))
-    }
+        .exec_one(tx, Error::Stale("version"))
+        .await
 }
 
 /// The version with this id.
@@ -188,11 +169,7 @@ pub async fn set_released(tx: &Tx, id: VersionId, now: Timestamp) -> Result<(), 
 /// # Errors
 /// If the database fails.
 pub async fn find(connection: &Connection, id: VersionId) -> Result<Option<Version>, Error> {
-    Entity::find_by_id(id.as_uuid())
-        .one(&connection.executor())
-        .await?
-        .map(read)
-        .transpose()
+    Entity::find_by_id(id.as_uuid()).read_one(connection, read).await
 }
 
 /// The version with this id, which must exist.
@@ -212,12 +189,11 @@ pub async fn find_by_number(
     dataset: DatasetId,
     number: i64,
 ) -> Result<Option<Version>, Error> {
-    let row = Entity::find()
+    Entity::find()
         .filter(Column::DatasetId.eq(dataset.as_uuid()))
         .filter(Column::Number.eq(number))
-        .one(&connection.executor())
-        .await?;
-    row.map(read).transpose()
+        .read_one(connection, read)
+        .await
 }
 
 /// Up to `limit` versions of a dataset, newest first, before number `before`.
@@ -237,12 +213,7 @@ pub async fn list(
     if let Some(before) = before {
         query = query.filter(Column::Number.lt(before));
     }
-    query
-        .all(&connection.executor())
-        .await?
-        .into_iter()
-        .map(read)
-        .collect()
+    query.read_all(connection, read).await
 }
 
 /// Ids of all versions in a state.

@@ -6,6 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use crate::connection::{Connection, Tx};
 use crate::entity::version_key::{Column, Entity, Model};
 use crate::error::Error;
+use crate::statement::one_row;
 
 /// A data key as it is stored.
 #[derive(Clone, PartialEq, Eq)]
@@ -56,11 +57,7 @@ pub async fn put(
             ],
         )
         .await?;
-    if stored == 1 {
-        Ok(())
-    } else {
-        Err(Error::Stale("version key"))
-    }
+    one_row(stored, Error::Stale("version key"))
 }
 
 /// The wrapped key of a version for a purpose; none if it never had one, or it was destroyed.
