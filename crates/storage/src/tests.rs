@@ -282,7 +282,8 @@ fn manifest(version: VersionId, stored: &StoredObject) -> Manifest {
 fn only_what_is_left_over_is_an_orphan() {
     let root = tempfile::tempdir().unwrap();
     let store = open(root.path());
-    let [complete, written, failed, unknown] = [1, 2, 3, 4].map(|n| VersionId::at(Timestamp::from_micros(n)));
+    let [complete, written, failed, unknown] =
+        [1, 2, 3, 4].map(|n| VersionId::at(Timestamp::from_micros(n * 1_000)));
     let stored = publish(&store, complete, DATA).unwrap();
     let unnamed = publish(&store, complete, b"of an attempt that was cut off").unwrap();
     for version in [written, failed, unknown] {
@@ -355,7 +356,7 @@ fn what_a_dead_process_was_writing_is_told_from_what_a_living_one_writes() {
         quarantine.scratch().unwrap(),
         store.begin(version(), "csv").unwrap(),
     );
-    mine.1.create("bucket-1").unwrap();
+    mine.1.create("bucket-1").unwrap().finish().unwrap();
     let ours = files(root.path()).len();
     assert!(!run_child("child_leaves_everything_half_done", root.path(), "never").success());
     assert_eq!(files(root.path()).len(), ours + 3);
