@@ -66,9 +66,7 @@ impl<W: Write> SealedWriter<W> {
         if std::mem::replace(&mut self.broken, true) {
             return Err(io::Error::other("a sealed file broke off before"));
         }
-        self.stream
-            .encrypt_in_place(self.position, last, &self.context, &mut self.chunk)
-            .map_err(io::Error::other)?;
+        encrypt(&self.stream, self.position, last, &self.context, &mut self.chunk)?;
         self.inner.write_all(&self.chunk)?;
         self.chunk.clear();
         // 2³² chunks are 256 TiB.
@@ -76,6 +74,20 @@ impl<W: Write> SealedWriter<W> {
         self.broken = false;
         Ok(())
     }
+}
+
+/// Seals a chunk in place. Not generic, so that it is compiled with this crate: builds for tests optimise it too.
+#[inline(never)]
+fn encrypt(
+    stream: &Stream,
+    position: u32,
+    last: bool,
+    context: &[u8],
+    chunk: &mut Vec<u8>,
+) -> io::Result<()> {
+    stream
+        .encrypt_in_place(position, last, context, chunk)
+        .map_err(io::Error::other)
 }
 
 impl<W: Write> Write for SealedWriter<W> {

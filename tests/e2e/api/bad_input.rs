@@ -97,10 +97,16 @@ async fn refusals(analyst: &Client, jobs: &str) {
             "SELECT MAX(distance_m) FROM bike_share_trips",
             "unbounded-aggregate",
         ),
-        ("SELECT COUNT(*) FROM bike_share_trips ORDER BY 1", "order-by"),
-        ("SELECT COUNT(*) FROM bike_share_trips LIMIT 1", "limit"),
         (
-            "WITH t AS (SELECT 1) SELECT COUNT(*) FROM bike_share_trips",
+            "SELECT fare_cents FROM bike_share_trips ORDER BY fare_cents",
+            "order-by",
+        ),
+        (
+            "SELECT COUNT(*) FROM (SELECT fare_cents FROM bike_share_trips LIMIT 1) AS t",
+            "limit",
+        ),
+        (
+            "WITH RECURSIVE t AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM t) SELECT COUNT(*) FROM t",
             "cte",
         ),
         (
@@ -113,8 +119,8 @@ async fn refusals(analyst: &Client, jobs: &str) {
         ),
         ("SELECT COUNT(*) FROM no_such_table", "unknown-table"),
         (
-            "SELECT COUNT(*) FROM bike_share_trips HAVING COUNT(*) > 1",
-            "having",
+            "SELECT SUM(n) FROM (SELECT start_district, COUNT(*) AS n FROM bike_share_trips GROUP BY start_district) AS t",
+            "inner-aggregation",
         ),
     ];
     for (sql, rule) in cases {
