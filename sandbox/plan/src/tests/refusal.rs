@@ -76,10 +76,6 @@ fn cases() -> Vec<(Rule, &'static str)> {
             "SELECT p, COUNT(*) FROM (SELECT person_id AS p FROM bike_trips) x GROUP BY p",
         ),
         (
-            Rule::Wildcard,
-            "SELECT COUNT(*) FROM (SELECT * FROM bike_trips) x",
-        ),
-        (
             Rule::AggregateClause,
             "SELECT COUNT(DISTINCT person_id) FILTER (WHERE fare > 1) FROM bike_trips",
         ),

@@ -454,10 +454,6 @@ fn what_is_released_can_be_filtered_sorted_cut_and_computed_with() {
             &["dear 1", "cheap 4"],
         ),
         (
-            "WITH t AS (SELECT person_id AS p, home FROM bike_trips) SELECT COUNT(DISTINCT p) FROM t",
-            &["4"],
-        ),
-        (
             "SELECT electric, COUNT(*), GROUPING(electric) FROM bike_trips GROUP BY ROLLUP(electric)",
             &["false 5 0", "true 1 0", "(null) 1 0", "(null) 7 1"],
         ),
@@ -493,7 +489,7 @@ fn what_is_released_can_be_filtered_sorted_cut_and_computed_with() {
 fn the_same_totals_answer_every_question_about_them() {
     let base = plan("SELECT district, COUNT(*), SUM(fare) FROM bike_trips GROUP BY district");
     for sql in [
-        "SELECT SUM(fare) / COUNT(*), district FROM bike_trips GROUP BY district ORDER BY 1 LIMIT 3",
+        "SELECT SUM(fare) / COUNT(*) AS each, district FROM bike_trips GROUP BY district ORDER BY each LIMIT 3",
         "SELECT district, COUNT(*), SUM(fare) FROM bike_trips GROUP BY ROLLUP(district)",
         "SELECT d FROM (SELECT district AS d, COUNT(*) AS n, SUM(fare) AS f FROM bike_trips GROUP BY 1) t WHERE n > f",
     ] {
