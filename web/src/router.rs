@@ -135,6 +135,14 @@ async fn time_limit(request: Request, next: Next) -> Response {
     }
 }
 
+/// Whether a request has a body that may not have arrived with its head: one of unknown length, or over 16 KiB.
+fn has_long_body(headers: &http::HeaderMap) -> bool {
+    let length = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length > 16 << 10)
+}
+
 /// Gives problems their language and form, remembers a chosen language, and sets the headers of every answer.
 async fn finish(request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
@@ -157,6 +165,7 @@ async fn finish(request: Request, next: Next) -> Response {
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let html = accept.contains("text/html") && !path.starts_with("/api/");
+    let long_body = has_long_body(&parts.headers);
     let mut response = next.run(Request::from_parts(parts, body)).await;
 
     if let Some(Failure(problem)) = response.extensions_mut().remove::<Failure>() {
@@ -185,7 +194,12 @@ async fn finish(request: Request, next: Next) -> Response {
         }
         response = rendered;
     }
+    // What is left of a refused body is not read: a client must not take the connection for its next request.
+    let refused = response.status().is_client_error() || response.status().is_server_error();
     let headers = response.headers_mut();
+    if refused && long_body {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some(chosen) = chosen {
         headers.append(header::SET_COOKIE, language::cookie(chosen));
     }

@@ -43,8 +43,6 @@ impl Client {
         let http = reqwest::Client::builder()
             .redirect(redirect::Policy::none())
             .timeout(Duration::from_secs(100))
-            // A connection that the portal closes after a refusal must not be taken for the next request.
-            .pool_max_idle_per_host(0)
             .no_proxy()
             .build()
             .unwrap();
