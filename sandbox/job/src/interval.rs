@@ -8,7 +8,7 @@
 
 use std::f64::consts::TAU;
 
-use arrow::array::{Array, ArrayRef, AsArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use model::FieldType;
 use rand::rngs::SmallRng;
@@ -26,6 +26,10 @@ const DRAWS: usize = 2_000;
 const LEAST_DRAWS: usize = 200;
 /// Values that a simulation may hold.
 const MOST_VALUES: usize = 8_000_000;
+/// How long a simulation may take a core, in nanoseconds: whoever reads an answer makes the server do it.
+const MOST_NANOS: u64 = 2_000_000_000;
+/// Drawing the noise of one total, or one value of a released column.
+const ROW_NANOS: u64 = 60;
 
 /// A noised column's interval per row; `None` where there is none.
 pub(crate) type Intervals = Vec<Option<[f64; 2]>>;
@@ -45,11 +49,10 @@ enum Kind<'a> {
 /// Finds the intervals of every output column, `None` for a column that has none.
 pub(crate) struct Errors<'a> {
     pub(crate) plan: &'a PrivatePlan,
-    pub(crate) released: &'a Released,
+    /// The rows of the answer.
+    pub(crate) rows: &'a Released,
     /// The noise's standard deviation per aggregate and cell, in grid steps.
     pub(crate) sigmas: &'a [f64],
-    /// The rows of the answer.
-    pub(crate) kept: &'a UInt32Array,
 }
 
 impl Errors<'_> {
@@ -124,14 +127,11 @@ impl Errors<'_> {
         }
     }
 
-    /// The kept rows: totals and how many cells each is the sum of.
+    /// Totals of every row, and how many cells each is the sum of.
     fn rows(&self) -> impl Iterator<Item = (&[i128], f64)> {
-        let count = self.plan.core.aggregates.len();
-        self.kept.values().iter().filter_map(move |row| {
-            let row = *row as usize;
-            let totals = self.released.totals.get(row * count..(row + 1) * count)?;
-            Some((totals, f64::from(self.released.rows.get(row)?.cells)))
-        })
+        let count = self.plan.core.aggregates.len().max(1);
+        let rows = self.rows.rows.iter().zip(self.rows.totals.chunks_exact(count));
+        rows.map(|(row, totals)| (totals, f64::from(row.cells)))
     }
 
     /// A total's value and the standard deviation of its noise, in units of the aggregate.
@@ -159,10 +159,24 @@ impl Errors<'_> {
             .collect()
     }
 
+    /// How often the computation of these columns can be repeated within the limits.
+    fn draws(&self, columns: &[usize]) -> usize {
+        let rows = self.rows.rows.len().max(1);
+        let aggregates = self.plan.core.aggregates.len();
+        let released = self.plan.released.len();
+        let own: u64 = columns.iter().map(|column| self.plan.output_nanos(*column)).sum();
+        let per_row = own + ROW_NANOS * (aggregates + released) as u64;
+        let by_time = MOST_NANOS / per_row.saturating_mul(rows as u64).max(1);
+        let by_memory = MOST_VALUES / (rows * columns.len().max(1));
+        DRAWS
+            .min(by_memory)
+            .min(usize::try_from(by_time).unwrap_or(usize::MAX))
+    }
+
     /// Repeats the computation of some output columns with noise taken off.
     fn simulate(&self, columns: &[usize]) -> Result<Vec<Option<Intervals>>, JobError> {
-        let rows = self.kept.len();
-        let draws = DRAWS.min(MOST_VALUES / (rows * columns.len()).max(1));
+        let rows = self.rows.rows.len();
+        let draws = self.draws(columns);
         if columns.is_empty() || draws < LEAST_DRAWS {
             return Ok(vec![None; columns.len()]);
         }
@@ -172,7 +186,7 @@ impl Errors<'_> {
         let mut random = SmallRng::seed_from_u64(95);
         let mut values: Vec<Vec<f64>> = vec![Vec::with_capacity(rows * draws); columns.len()];
         for _ in 0..draws {
-            let mut drawn = self.released.clone();
+            let mut drawn = self.rows.clone();
             for (row, totals) in drawn.rows.iter().zip(drawn.totals.chunks_exact_mut(count)) {
                 for (total, sigma) in totals.iter_mut().zip(self.sigmas) {
                     let noise = normal(&mut random) * sigma * f64::from(row.cells).sqrt();
@@ -182,13 +196,12 @@ impl Errors<'_> {
                 }
             }
             let released = self.plan.released_columns(&drawn).map_err(broken)?;
-            let output = self.plan.output_columns(&released, self.kept).map_err(broken)?;
             for (column, values) in columns.iter().zip(&mut values) {
-                values.extend(numbers(
-                    output
-                        .get(*column)
-                        .ok_or(JobError::Internal("an output column"))?,
-                ));
+                let output = self
+                    .plan
+                    .output_column(*column, &released, rows)
+                    .map_err(broken)?;
+                values.extend(numbers(&output));
             }
         }
         Ok(values

@@ -41,6 +41,13 @@ const MAX_EXPRESSIONS: usize = 20_000;
 /// The longest worst case of one core that is taken: ten minutes.
 const MAX_NANOS: u64 = 600 * 1_000_000_000;
 
+/// The longest that computing an answer from noised totals may take a core of the server: five seconds, of which a
+/// regular expression takes 0.3 once a thread.
+const MAX_SHOWING_NANOS: u64 = 5 * 1_000_000_000;
+
+/// The most text that it may make, in bytes.
+const MAX_SHOWING_BYTES: u64 = 512 << 20;
+
 /// Decides on a query over one protected dataset.
 ///
 /// # Errors
@@ -96,6 +103,10 @@ pub(crate) fn decide(statement: Statement, relation: &Relation) -> Planned<Priva
         return Err(Refusal::new(Rule::UnsupportedPlan));
     }
     if plan.core.worst_case_nanos() > MAX_NANOS {
+        return Err(Refusal::new(Rule::TooSlow));
+    }
+    let (nanos, bytes) = plan.showing_cost();
+    if nanos > MAX_SHOWING_NANOS || bytes > MAX_SHOWING_BYTES {
         return Err(Refusal::new(Rule::TooSlow));
     }
     Ok(plan)

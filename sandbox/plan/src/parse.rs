@@ -43,9 +43,10 @@ pub(crate) fn parse(sql: &str, relation: &Relation) -> Planned<Statement> {
     let statement = parse_statement(sql)?;
     let mut check = ShapeCheck {
         relation,
-        counted_keys: HashSet::new(),
+        allowed_keys: HashSet::new(),
         named: HashSet::new(),
         queries: 0,
+        nested: false,
     };
     check.statement(&statement)?;
     Ok(statement)
@@ -142,11 +143,13 @@ fn resolved(ident: &Ident) -> String {
 
 struct ShapeCheck<'a> {
     relation: &'a Relation,
-    /// Places of the unit key where it stands inside COUNT(DISTINCT …).
-    counted_keys: HashSet<SqlSpan>,
+    /// Places where the unit key may stand: inside COUNT(DISTINCT …), and where an inner query passes it on.
+    allowed_keys: HashSet<SqlSpan>,
     /// The names that WITH gives.
     named: HashSet<String>,
     queries: usize,
+    /// Whether there are queries in FROM or WITH: names can then be new ones for columns.
+    nested: bool,
 }
 
 fn refuse<T>(rule: Rule, span: SqlSpan) -> Planned<T> {
@@ -181,6 +184,26 @@ impl ShapeCheck<'_> {
             self.named.insert(name);
         }
         Ok(())
+    }
+
+    /// The unit key may pass through a query in FROM or WITH as it is; what is done with it there is refused, and
+    /// what is done with its new name is for the decision.
+    fn look_inside(&mut self, query: &Query) {
+        let SetExpr::Select(select) = &*query.body else {
+            return;
+        };
+        if self.queries > 1 {
+            for item in &select.projection {
+                let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else {
+                    continue;
+                };
+                if let Some(ident) = column_of(expr).filter(|ident| self.is_unit_key(ident)) {
+                    self.allowed_keys.insert(ident.span);
+                }
+            }
+        }
+        let derived = |table: &TableFactor| matches!(table, TableFactor::Derived { .. });
+        self.nested |= query.with.is_some() || select.from.iter().any(|from| derived(&from.relation));
     }
 
     fn query(&self, query: &Query) -> Planned<()> {
@@ -377,8 +400,12 @@ impl ShapeCheck<'_> {
                     if distinct && name == "count" {
                         match column_of(expr) {
                             Some(ident) if self.is_unit_key(ident) => {
-                                self.counted_keys.insert(ident.span);
+                                self.allowed_keys.insert(ident.span);
                             }
+                            // Perhaps the unit key by another name.
+                            Some(ident)
+                                if self.nested
+                                    && self.relation.metadata.find_field(&resolved(ident)).is_none() => {}
                             Some(ident) => {
                                 self.column(ident)?;
                                 return refuse(Rule::DistinctValues, span);
@@ -405,7 +432,7 @@ impl ShapeCheck<'_> {
         if resolved(ident).to_lowercase().starts_with("__") {
             return refuse(Rule::SystemColumn, ident.span);
         }
-        if self.is_unit_key(ident) && !self.counted_keys.contains(&ident.span) {
+        if self.is_unit_key(ident) && !self.allowed_keys.contains(&ident.span) {
             return refuse(Rule::UnitKey, ident.span);
         }
         Ok(())
@@ -485,6 +512,7 @@ impl Visitor for ShapeCheck<'_> {
         if self.queries > MAX_QUERIES {
             return ControlFlow::Break(Refusal::at(Rule::TooComplex, to_span(query.span())));
         }
+        self.look_inside(query);
         match self.with(query).and_then(|()| self.query(query)) {
             Ok(()) => ControlFlow::Continue(()),
             Err(refusal) => ControlFlow::Break(refusal),

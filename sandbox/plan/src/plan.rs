@@ -447,7 +447,8 @@ impl PlanCore {
     /// Nanoseconds of one core in the worst case the declaration allows, calibrated on the release build.
     pub fn worst_case_nanos(&self) -> u64 {
         let columns: u64 = self.columns.iter().map(column_cost).sum();
-        let exprs: u64 = self.row_exprs().map(|expr| self.expr_cost(expr)).sum();
+        let types = self.column_types();
+        let exprs: u64 = self.row_exprs().map(|expr| cost::expr(expr, &types)).sum();
         let (keys, aggregates) = (self.keys.len() as u64, self.aggregates.len() as u64);
         let per_row = ROW_NANOS + columns + exprs + keys * KEY_NANOS + aggregates * AGGREGATE_NANOS;
         let groups = u64::from(self.groups_per_unit);
@@ -478,28 +479,6 @@ impl PlanCore {
         });
         self.filter.iter().chain(keys).chain(sums)
     }
-
-    fn expr_cost(&self, expr: &ScalarExpr) -> u64 {
-        let own = match expr {
-            ScalarExpr::Column(_) | ScalarExpr::Literal(_) => 0,
-            ScalarExpr::Not(_) | ScalarExpr::And(_) | ScalarExpr::Or(_) | ScalarExpr::IsNull(_) => 2,
-            ScalarExpr::Compare(_, left, _) => match left.field_type(&self.column_types()) {
-                Some(FieldType::Text) => 20,
-                _ => 3,
-            },
-            ScalarExpr::Arithmetic(..) => 6,
-            ScalarExpr::Case { when, .. } => 10 * when.len() as u64,
-            ScalarExpr::InList { .. } => 40,
-            ScalarExpr::Like { .. } => cost::TEXT_NANOS,
-            ScalarExpr::Cast(..) => 60,
-            ScalarExpr::Call(function, args) => cost::call(*function, args),
-        };
-        expr.children()
-            .into_iter()
-            .map(|child| self.expr_cost(child))
-            .sum::<u64>()
-            + own
-    }
 }
 
 /// Reading the unit column and walking the rows.
@@ -524,6 +503,40 @@ impl PrivatePlan {
     /// The name of the noised totals within a project; see [`PlanCore::hash`].
     pub fn hash(&self) -> PlanHash {
         self.core.hash()
+    }
+
+    /// The expressions that are computed from the released table, over all of its rows at most.
+    fn shown_exprs(&self) -> impl Iterator<Item = &ScalarExpr> {
+        let steps = self.steps.iter().flat_map(|step| match step {
+            Step::Filter(condition) => vec![condition],
+            Step::Sort(keys) => keys.iter().map(|key| &key.expr).collect(),
+            Step::Limit { .. } => vec![],
+        });
+        steps.chain(self.output.iter().map(|column| &column.expr))
+    }
+
+    /// What computing an answer from the released table costs at most: nanoseconds of one core, and bytes of text.
+    /// The server does this itself, for whoever reads the answer and as often as they do.
+    pub fn showing_cost(&self) -> (u64, u64) {
+        let sets = self.sets.as_ref().map_or(1, Vec::len) as u64;
+        let rows = u64::from(self.core.cells).saturating_mul(sets);
+        let types = self.released_types();
+        let (mut nanos, mut bytes) = (0u64, 0u64);
+        for expr in self.shown_exprs() {
+            nanos = nanos
+                .saturating_add(rows.saturating_mul(cost::expr(expr, &types)))
+                .saturating_add(cost::setup(expr));
+            bytes = bytes.saturating_add(rows.saturating_mul(cost::text_bytes(expr, &types)));
+        }
+        (nanos, bytes)
+    }
+
+    /// Nanoseconds of one core for one output column of one row.
+    pub fn output_nanos(&self, column: usize) -> u64 {
+        let types = self.released_types();
+        self.output
+            .get(column)
+            .map_or(0, |column| cost::expr(&column.expr, &types))
     }
 
     /// The standard deviation of the noise on one aggregate of a cell, in units of the aggregate, when the whole job is

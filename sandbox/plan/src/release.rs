@@ -150,6 +150,22 @@ pub struct Released {
     pub totals: Vec<i128>,
 }
 
+impl Released {
+    /// Some of its rows, in this order.
+    pub fn keep(&self, kept: &UInt32Array) -> Self {
+        let count = self.totals.len() / self.rows.len().max(1);
+        let places = || kept.values().iter().map(|row| *row as usize);
+        Self {
+            rows: places().filter_map(|row| self.rows.get(row).copied()).collect(),
+            totals: places()
+                .filter_map(|row| self.totals.get(row * count..(row + 1) * count))
+                .flatten()
+                .copied()
+                .collect(),
+        }
+    }
+}
+
 impl Measure {
     /// The aggregates it is computed from.
     pub fn aggregates(&self) -> Vec<usize> {
@@ -414,10 +430,18 @@ impl PrivatePlan {
     /// [`EvalError`] if an output does not fit the columns.
     pub fn output_columns(&self, columns: &[ArrayRef], kept: &UInt32Array) -> Evaluated<Vec<ArrayRef>> {
         let here = take_all(columns, kept)?;
-        self.output
-            .iter()
-            .map(|column| eval::evaluate(&column.expr, &here, kept.len())?.into_array(kept.len()))
+        (0..self.output.len())
+            .map(|column| self.output_column(column, &here, kept.len()))
             .collect()
+    }
+
+    /// One column of an answer, from released columns that have its rows and no others.
+    ///
+    /// # Errors
+    /// [`EvalError`] if there is no such column, or it does not fit.
+    pub fn output_column(&self, column: usize, here: &[ArrayRef], rows: usize) -> Evaluated<ArrayRef> {
+        let column = self.output.get(column).ok_or(EvalError)?;
+        eval::evaluate(&column.expr, here, rows)?.into_array(rows)
     }
 
     /// The figures that an output column is computed from.

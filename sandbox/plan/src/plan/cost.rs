@@ -1,10 +1,12 @@
 //! What a function costs in the worst case that the deadline counts with, in nanoseconds of one core a row. Texts are
 //! taken to be short where they are many (about 50 bytes); functions whose work grows faster have caps of their own.
 
-use crate::scalar::{Function, ScalarExpr, Subject};
+use model::FieldType;
+
+use crate::scalar::{Function, MAX_TEXT, ScalarExpr, Subject};
 
 /// A text function over one row.
-pub(super) const TEXT_NANOS: u64 = 150;
+const TEXT_NANOS: u64 = 150;
 
 /// A text function that makes its result character by character.
 const REWRITE_NANOS: u64 = 400;
@@ -13,7 +15,7 @@ const REWRITE_NANOS: u64 = 400;
 const PATTERN_NANOS: u64 = 300_000_000;
 
 /// One call, without its arguments.
-pub(super) fn call(function: Function, args: &[ScalarExpr]) -> u64 {
+fn call(function: Function, args: &[ScalarExpr]) -> u64 {
     let count = args.len() as u64;
     match function {
         Function::Abs
@@ -66,6 +68,43 @@ pub(super) fn call(function: Function, args: &[ScalarExpr]) -> u64 {
             Subject::Text | Subject::Pattern | Subject::Time => TEXT_NANOS * count.max(1).div_ceil(2),
         },
     }
+}
+
+/// One evaluation of an expression over columns of these types.
+pub(super) fn expr(of: &ScalarExpr, types: &[FieldType]) -> u64 {
+    let own = match of {
+        ScalarExpr::Column(_) | ScalarExpr::Literal(_) => 0,
+        ScalarExpr::Not(_) | ScalarExpr::And(_) | ScalarExpr::Or(_) | ScalarExpr::IsNull(_) => 2,
+        ScalarExpr::Compare(_, left, _) => match left.field_type(types) {
+            Some(FieldType::Text) => 20,
+            _ => 3,
+        },
+        ScalarExpr::Arithmetic(..) => 6,
+        ScalarExpr::Case { when, .. } => 10 * when.len() as u64,
+        ScalarExpr::InList { .. } => 40,
+        ScalarExpr::Like { .. } => TEXT_NANOS,
+        ScalarExpr::Cast(..) => 60,
+        ScalarExpr::Call(function, args) => call(*function, args),
+    };
+    of.children()
+        .into_iter()
+        .map(|child| expr(child, types))
+        .fold(own, u64::saturating_add)
+}
+
+/// Bytes of text that an expression makes for a row at most, those of its parts included.
+pub(super) fn text_bytes(of: &ScalarExpr, types: &[FieldType]) -> u64 {
+    let makes = match of {
+        ScalarExpr::Call(..) | ScalarExpr::Cast(..) | ScalarExpr::Case { .. } => {
+            of.field_type(types) == Some(FieldType::Text)
+        }
+        _ => false,
+    };
+    let own = if makes { MAX_TEXT as u64 } else { 0 };
+    of.children()
+        .into_iter()
+        .map(|child| text_bytes(child, types))
+        .fold(own, u64::saturating_add)
 }
 
 /// What an expression costs once a thread, before the first row.

@@ -454,6 +454,14 @@ fn what_is_released_can_be_filtered_sorted_cut_and_computed_with() {
             &["dear 1", "cheap 4"],
         ),
         (
+            "WITH t AS (SELECT person_id AS p, home FROM bike_trips) SELECT COUNT(DISTINCT p) FROM t",
+            &["4"],
+        ),
+        (
+            "SELECT COUNT(DISTINCT x.person_id) FROM (SELECT fare, person_id FROM bike_trips) AS x WHERE x.fare > 150",
+            &["2"],
+        ),
+        (
             "SELECT electric, COUNT(*), GROUPING(electric) FROM bike_trips GROUP BY ROLLUP(electric)",
             &["false 5 0", "true 1 0", "(null) 1 0", "(null) 7 1"],
         ),
