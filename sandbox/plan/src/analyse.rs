@@ -1,20 +1,25 @@
 //! The decision: from the analysed logical plan to a [`PrivatePlan`], or a refusal. Fail-closed over every variant of
 //! plan and expression: what is not named is refused.
 
+mod above;
+mod grouping;
+mod shape;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion_common::config::ConfigOptions;
 use datafusion_common::{DataFusionError, SchemaError, TableReference};
-use datafusion_expr::expr::AggregateFunction as PlannerAggregate;
-use datafusion_expr::logical_plan::{FetchType, SkipType};
-use datafusion_expr::{Aggregate as PlannerGrouping, Expr, GroupingSet, LogicalPlan};
+use datafusion_expr::{Aggregate as PlannerGrouping, Expr, LogicalPlan};
 use datafusion_optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion_optimizer::{Analyzer, AnalyzerRule};
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
 use datafusion_sql::sqlparser::ast::Statement;
 use model::{FieldRole, FieldType, Level, UnitDeclaration, UnitType};
 
+use self::above::Above;
+use self::grouping::{grouping_bits, grouping_sets};
+use self::shape::not_below;
 use crate::context::Context;
 use crate::interval::{Range, range};
 use crate::lower::{Bound, Lowering, canonical, canonical_key, column_span};
@@ -26,7 +31,7 @@ use crate::plan::{
 };
 use crate::refusal::{Planned, Refusal, Rule, Span};
 use crate::relation::Relation;
-use crate::release::{MAX_SETS, ReleasedColumn, SortKey, Step};
+use crate::release::ReleasedColumn;
 use crate::scalar::{Function, Literal, Real, ScalarExpr};
 
 /// Planning walks expressions recursively; their depth is capped, and this is room for it.
@@ -156,16 +161,6 @@ struct PerUnit {
     filter: Option<ScalarExpr>,
 }
 
-/// A relation of released figures, and what it is made of.
-struct Above {
-    core: PlanCore,
-    sets: Option<Vec<Vec<usize>>>,
-    released: Vec<ReleasedColumn>,
-    types: Vec<FieldType>,
-    steps: Vec<Step>,
-    columns: Vec<Bound>,
-}
-
 /// The aggregates that a query needs, in the order in which they are found; none twice.
 #[derive(Default)]
 pub(crate) struct Needed(Vec<Aggregate>);
@@ -232,75 +227,6 @@ impl<'a> Decision<'a> {
             steps: above.steps,
             output,
         })
-    }
-
-    /// The released table, and what stands above it: projections are put into the expressions that read them, so that
-    /// everything reads released columns.
-    fn above(&self, plan: &LogicalPlan) -> Planned<Above> {
-        match plan {
-            LogicalPlan::Aggregate(grouping) => self.released(grouping),
-            LogicalPlan::SubqueryAlias(alias) => self.above(&alias.input),
-            LogicalPlan::Projection(projection) => {
-                let mut above = self.above_or(plan, &projection.input)?;
-                let lowering = above.lowering(&projection.input);
-                let columns = projection
-                    .expr
-                    .iter()
-                    .map(|expr| Ok(Bound::Value(lowering.expr(expr)?)));
-                above.columns = columns.collect::<Planned<_>>()?;
-                let size: usize = above.columns.iter().map(bound_size).sum();
-                if size > MAX_EXPRESSIONS {
-                    return Err(Refusal::new(Rule::TooComplex));
-                }
-                Ok(above)
-            }
-            LogicalPlan::Filter(filter) => {
-                let mut above = self.above_or(plan, &filter.input)?;
-                let condition = above.lowering(&filter.input).condition(&filter.predicate)?;
-                above.steps.push(Step::Filter(condition));
-                Ok(above)
-            }
-            LogicalPlan::Sort(sort) => {
-                let mut above = self.above_or(plan, &sort.input)?;
-                let lowering = above.lowering(&sort.input);
-                let keys = sort.expr.iter().map(|key| {
-                    Ok(SortKey {
-                        expr: lowering.expr(&key.expr)?,
-                        descending: !key.asc,
-                        nulls_first: key.nulls_first,
-                    })
-                });
-                let keys = keys.collect::<Planned<_>>()?;
-                above.steps.push(Step::Sort(keys));
-                if sort.fetch.is_some() {
-                    above.steps.push(Step::Limit {
-                        skip: 0,
-                        fetch: sort.fetch,
-                    });
-                }
-                Ok(above)
-            }
-            LogicalPlan::Limit(limit) => {
-                let mut above = self.above_or(plan, &limit.input)?;
-                let (Ok(SkipType::Literal(skip)), Ok(FetchType::Literal(fetch))) =
-                    (limit.get_skip_type(), limit.get_fetch_type())
-                else {
-                    return Err(Refusal::new(Rule::Limit));
-                };
-                above.steps.push(Step::Limit { skip, fetch });
-                Ok(above)
-            }
-            other => Err(not_above(other)),
-        }
-    }
-
-    /// What stands under a node that may only stand above the release.
-    fn above_or(&self, node: &LogicalPlan, input: &LogicalPlan) -> Planned<Above> {
-        if releases(input) {
-            self.above(input)
-        } else {
-            Err(not_above(node))
-        }
     }
 
     /// The aggregation by which figures are released.
@@ -670,84 +596,6 @@ fn canonical_order<T: serde::Serialize + PartialEq>(written: Vec<T>) -> (Vec<T>,
     (sorted.into_iter().map(|(_, thing)| thing).collect(), places)
 }
 
-/// The keys of a grouping as written, each once, and the sets that keep some of them.
-type Grouping<'a> = (Vec<&'a Expr>, Option<Vec<Vec<usize>>>);
-
-fn grouping_sets(exprs: &[Expr]) -> Planned<Grouping<'_>> {
-    let [Expr::GroupingSet(set)] = exprs else {
-        return Ok((exprs.iter().collect(), None));
-    };
-    let written = set.distinct_expr();
-    let all = 0..written.len();
-    if written.len() > MAX_KEYS {
-        return Err(Refusal::new(Rule::TooManyColumns));
-    }
-    let sets: Vec<Vec<usize>> = match set {
-        GroupingSet::Rollup(_) => all
-            .clone()
-            .rev()
-            .map(|n| (0..=n).collect())
-            .chain([vec![]])
-            .collect(),
-        GroupingSet::Cube(_) => (0..1usize << written.len())
-            .rev()
-            .map(|bits| all.clone().filter(|key| bits >> key & 1 == 1).collect())
-            .collect(),
-        GroupingSet::GroupingSets(sets) => {
-            let place = |expr: &Expr| written.iter().position(|other| *other == expr);
-            sets.iter()
-                .map(|set| set.iter().filter_map(place).collect())
-                .collect()
-        }
-    };
-    if sets.len() > MAX_SETS {
-        return Err(Refusal::about(
-            Rule::TooManyCells,
-            format!("{} grouping sets, at most {MAX_SETS}", sets.len()),
-        ));
-    }
-    Ok((written, Some(sets)))
-}
-
-/// The keys that GROUPING(…) names, in canonical places.
-fn grouping_bits(call: &PlannerAggregate, written: &[&Expr], places: &[usize]) -> Planned<Vec<usize>> {
-    let params = &call.params;
-    if params.distinct || params.filter.is_some() || params.args.is_empty() {
-        return Err(Refusal::new(Rule::AggregateClause));
-    }
-    let place = |expr: &Expr| written.iter().position(|key| *key == expr).map(|key| places[key]);
-    let bits = params.args.iter().map(place).collect::<Option<Vec<_>>>();
-    bits.ok_or_else(|| {
-        Refusal::about(
-            Rule::UnsupportedExpression,
-            "GROUPING of something that is no key",
-        )
-    })
-}
-
-impl Above {
-    fn lowering<'b>(&'b self, plan: &'b LogicalPlan) -> Lowering<'b> {
-        Lowering {
-            schema: plan.schema(),
-            columns: &self.columns,
-            types: &self.types,
-        }
-    }
-}
-
-/// Whether a node gives released figures: an aggregation, perhaps under others.
-fn releases(plan: &LogicalPlan) -> bool {
-    match plan {
-        LogicalPlan::Aggregate(_) => true,
-        LogicalPlan::Projection(projection) => releases(&projection.input),
-        LogicalPlan::Filter(filter) => releases(&filter.input),
-        LogicalPlan::Sort(sort) => releases(&sort.input),
-        LogicalPlan::Limit(limit) => releases(&limit.input),
-        LogicalPlan::SubqueryAlias(alias) => releases(&alias.input),
-        _ => false,
-    }
-}
-
 fn bound_size(bound: &Bound) -> usize {
     match bound {
         Bound::Value(expr) => size(expr),
@@ -757,56 +605,4 @@ fn bound_size(bound: &Bound) -> usize {
 
 fn size(expr: &ScalarExpr) -> usize {
     1 + expr.children().into_iter().map(size).sum::<usize>()
-}
-
-/// The rule that a node breaks where an aggregation's output was expected.
-fn not_above(plan: &LogicalPlan) -> Refusal {
-    let rule = match plan {
-        LogicalPlan::Sort(sort) => match not_above(&sort.input).rule {
-            Rule::Rows => Rule::OrderBy,
-            other => other,
-        },
-        LogicalPlan::Limit(limit) => match not_above(&limit.input).rule {
-            Rule::Rows => Rule::Limit,
-            other => other,
-        },
-        LogicalPlan::Projection(projection) => return not_above(&projection.input),
-        LogicalPlan::Filter(filter) => return not_above(&filter.input),
-        LogicalPlan::SubqueryAlias(alias) => return not_above(&alias.input),
-        LogicalPlan::TableScan(_) => Rule::Rows,
-        other => return not_below(other),
-    };
-    Refusal::new(rule)
-}
-
-/// The rule that a node breaks where only filters over the table may stand.
-fn not_below(plan: &LogicalPlan) -> Refusal {
-    Refusal::new(match plan {
-        LogicalPlan::Join(join) if join.join_type != datafusion_expr::JoinType::Inner => Rule::OuterJoin,
-        LogicalPlan::Join(_) => Rule::Join,
-        LogicalPlan::Union(_) => Rule::SetOperation,
-        LogicalPlan::Distinct(_) => Rule::Distinct,
-        LogicalPlan::Window(_) => Rule::Window,
-        LogicalPlan::Sort(_) => Rule::OrderBy,
-        LogicalPlan::Limit(_) => Rule::Limit,
-        LogicalPlan::Values(_) => Rule::Values,
-        LogicalPlan::EmptyRelation(_) => Rule::NoTable,
-        LogicalPlan::RecursiveQuery(_) => Rule::Cte,
-        LogicalPlan::Unnest(_) => Rule::TableFunction,
-        LogicalPlan::Aggregate(_) => Rule::InnerAggregation,
-        LogicalPlan::Projection(_) | LogicalPlan::Subquery(_) | LogicalPlan::SubqueryAlias(_) => {
-            Rule::Subquery
-        }
-        LogicalPlan::Explain(_)
-        | LogicalPlan::Analyze(_)
-        | LogicalPlan::Dml(_)
-        | LogicalPlan::Ddl(_)
-        | LogicalPlan::Copy(_)
-        | LogicalPlan::Statement(_)
-        | LogicalPlan::DescribeTable(_) => Rule::SelectOnly,
-        LogicalPlan::Filter(_)
-        | LogicalPlan::TableScan(_)
-        | LogicalPlan::Repartition(_)
-        | LogicalPlan::Extension(_) => Rule::UnsupportedPlan,
-    })
 }
