@@ -160,7 +160,15 @@ async function publish(page, { entry, file }) {
   await look(page, `upload-${slug}`);
   await page.setInputFiles("#file", file);
   await follow(page, "main form button:not(.quiet)");
-  if (page.url().includes("/upload")) await follow(page, "main form .actions button");
+  // Nothing is read before the officer has seen how it will be.
+  if (!page.url().includes("?upload=")) throw new Error(`after the upload: ${page.url()}`);
+  await look(page, `upload-check-${slug}`);
+  const shown = await page.locator("main table.values tbody tr").count();
+  if ((level === "L1") !== shown > 0) throw new Error(`${level}: ${shown} rows of the file are shown`);
+  await page.selectOption("#delimiter", "comma");
+  await follow(page, "button[value=check]");
+  if ((await page.inputValue("#delimiter")) !== "comma") throw new Error("what was chosen is forgotten");
+  await follow(page, "button[value=confirm]");
   await wait(page, "main a.button", "the file is read");
   await look(page, `task-done-${slug}`);
   await visit(page, `/publish/${slug}/versions/1`);

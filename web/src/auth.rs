@@ -31,19 +31,11 @@ impl Caller {
     /// [`Code::Unauthenticated`] for a bearer token that is none.
     pub async fn of(state: &AppState, headers: &HeaderMap) -> Result<Self, Failure> {
         if let Some(value) = headers.get(header::AUTHORIZATION) {
-            let wrong = || {
-                Failure::new(
-                    Code::Unauthenticated,
-                    "the bearer token is unknown, revoked or expired",
-                )
-            };
+            let wrong = || Failure::say(Code::Unauthenticated, "why-token");
             let text = value.to_str().map_err(|_| wrong())?;
             let (scheme, token) = text.split_once(' ').ok_or_else(wrong)?;
             if !scheme.eq_ignore_ascii_case("bearer") {
-                return Err(Failure::new(
-                    Code::Unauthenticated,
-                    "use Authorization: Bearer with an API token",
-                ));
+                return Err(Failure::say(Code::Unauthenticated, "why-scheme"));
             }
             let actor = state
                 .identity
@@ -74,10 +66,7 @@ impl Caller {
     pub fn check_csrf(&self, token: Option<&str>) -> Result<(), Failure> {
         match &self.session {
             Some(session) if !token.is_some_and(|token| session.accepts_csrf_token(token)) => {
-                Err(Failure::new(
-                    Code::StaleForm,
-                    "the form does not belong to this session; load it again",
-                ))
+                Err(Failure::say(Code::StaleForm, "why-stale-form"))
             }
             _ => Ok(()),
         }

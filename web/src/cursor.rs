@@ -18,7 +18,7 @@ const TAG: usize = 16;
 /// # Errors
 /// If the position cannot be written.
 pub(crate) fn write<T: Serialize>(key: &[u8; 32], list: &str, position: &T) -> Result<String, Failure> {
-    let body = serde_json::to_vec(position).map_err(|_| Failure::new(Code::Internal, ""))?;
+    let body = serde_json::to_vec(position).map_err(|_| Failure::internal())?;
     let tag = sign(key, list, &body);
     let mut bytes = tag[..TAG].to_vec();
     bytes.extend_from_slice(&body);
@@ -30,12 +30,7 @@ pub(crate) fn write<T: Serialize>(key: &[u8; 32], list: &str, position: &T) -> R
 /// # Errors
 /// [`Code::InvalidCursor`] for any text that [`write`] did not make for this list.
 pub(crate) fn read<T: DeserializeOwned>(key: &[u8; 32], list: &str, cursor: &str) -> Result<T, Failure> {
-    let bad = || {
-        Failure::new(
-            Code::InvalidCursor,
-            "the cursor is not one that this list gave out",
-        )
-    };
+    let bad = || Failure::say(Code::InvalidCursor, "why-cursor");
     let bytes = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| bad())?;
     if bytes.len() < TAG || bytes.len() > 4_096 {
         return Err(bad());

@@ -3,12 +3,14 @@
 
 use axum::response::{IntoResponse, Response};
 use catalog_entry::EntryError;
-use model::{Category, Language};
+use i18n::Message;
+use model::{Category, Language, Localized};
 use query::QueryError;
 use review::ReviewError;
 use sandbox_job::JobError;
 
 use crate::problem::{Code, Problem, Span};
+use crate::told::{self, Told};
 
 /// A problem on its way out: the middleware gives it the reader's language and form.
 #[derive(Debug, Clone)]
@@ -16,13 +18,23 @@ pub struct Failure(pub Box<Problem>);
 
 impl Failure {
     /// A problem of this code.
-    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+    pub fn new(code: Code, detail: Message) -> Self {
         Problem::new(code).detail(detail).into()
+    }
+
+    /// A problem of this code, in the words of a key that takes no arguments.
+    pub fn say(code: Code, key: &'static str) -> Self {
+        Self::new(code, told::say(key))
     }
 
     /// There is no such thing, or the caller may not know of it.
     pub fn not_found(what: &str) -> Self {
-        Self::new(Code::NotFound, format!("there is no such {what}"))
+        Self::new(Code::NotFound, told::no_such(what))
+    }
+
+    /// Our fault; what happened is in the log.
+    pub fn internal() -> Self {
+        Problem::new(Code::Internal).into()
     }
 }
 
@@ -40,11 +52,11 @@ impl IntoResponse for Failure {
     }
 }
 
-fn of(category: Category, error: &impl std::fmt::Display) -> Problem {
+fn of(category: Category, error: &(impl std::fmt::Display + Told)) -> Problem {
     if category == Category::Internal {
         tracing::error!(%error, "request failed");
     }
-    Problem::of(category, &error.to_string())
+    Problem::of(category, error.told())
 }
 
 impl From<db::Error> for Failure {
@@ -123,9 +135,10 @@ impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
         let mut problem = of(error.category(), &error);
         match &error {
-            QueryError::Invalid(_) | QueryError::Value(_) | QueryError::Refused { .. } => {
-                problem.code = Code::InvalidSql;
-            }
+            QueryError::Invalid(_)
+            | QueryError::UnknownColumn { .. }
+            | QueryError::Value(_)
+            | QueryError::Refused(_) => problem.code = Code::InvalidSql,
             QueryError::Timeout(_) | QueryError::Memory => problem.code = Code::QueryLimit,
             QueryError::Busy => problem.retry_after_s = Some(2),
             QueryError::TooLong { .. } | QueryError::UnknownTable(_) | QueryError::Internal => {}
@@ -135,15 +148,18 @@ impl From<QueryError> for Failure {
     }
 }
 
-/// A refusal of the sandbox in a language: rule, place, hint.
-pub(crate) fn refusal(refusal: &sandbox_plan::Refusal, language: Language) -> Problem {
-    let mut detail = refusal.rule.message(language).to_owned();
+/// A refusal of the sandbox: rule, place, hint.
+pub(crate) fn refusal(refusal: &sandbox_plan::Refusal) -> Problem {
+    let rule = refusal.rule;
+    let mut detail = said(|language| rule.message(language));
     if let Some(what) = &refusal.detail {
-        detail = format!("{detail} ({what})");
+        detail = told::say("why-about")
+            .with("what", detail)
+            .with("about", what.as_str());
     }
     let problem = Problem::new(Code::SandboxRefused)
         .detail(detail)
-        .rule(refusal.rule.id(), refusal.rule.hint(language));
+        .rule(rule.id(), said(|language| rule.hint(language)));
     let place = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     match refusal.span {
         Some(span) => problem.span(Span {
@@ -156,11 +172,24 @@ pub(crate) fn refusal(refusal: &sandbox_plan::Refusal, language: Language) -> Pr
     }
 }
 
-/// An error of the sandbox in a language.
-pub(crate) fn job(error: &JobError, language: Language) -> Failure {
-    match error {
-        JobError::Refused(refused) => refusal(refused, language).into(),
-        JobError::BudgetExhausted(detail) => Failure::new(Code::BudgetExhausted, detail),
-        other => of(other.category(), other).into(),
+/// What others say in both languages.
+fn said(text: impl Fn(Language) -> &'static str) -> Message {
+    let (zh, en) = (text(Language::Zh), text(Language::En));
+    match Localized::parse(zh, Some(en)) {
+        Ok(text) => told::say("why-said").with("text", text),
+        Err(_) => told::say("why-said").with("text", en),
+    }
+}
+
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Self {
+        if let JobError::Refused(refused) = &error {
+            return refusal(refused).into();
+        }
+        let mut problem = of(error.category(), &error);
+        if matches!(error, JobError::BudgetExhausted(_)) {
+            problem.code = Code::BudgetExhausted;
+        }
+        problem.into()
     }
 }

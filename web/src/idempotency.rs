@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::api::extract::MAX_BODY;
+use crate::api::extract::{MAX_BODY, too_long};
 use crate::auth::Caller;
 use crate::failure::Failure;
 use crate::problem::Code;
@@ -46,12 +46,7 @@ async fn apply(state: &AppState, request: Request, next: Next) -> Result<Respons
         .to_str()
         .ok()
         .filter(|key| (1..=255).contains(&key.len()))
-        .ok_or_else(|| {
-            Failure::new(
-                Code::InvalidInput,
-                "Idempotency-Key has 1 to 255 visible ASCII characters",
-            )
-        })?
+        .ok_or_else(|| Failure::say(Code::InvalidInput, "why-key"))?
         .to_owned();
     let caller = Caller::of(state, request.headers()).await?;
     // Visitors have no account to keep a key for, and what they may POST changes nothing; nor does a query.
@@ -63,12 +58,7 @@ async fn apply(state: &AppState, request: Request, next: Next) -> Result<Respons
     }
 
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
-        Failure::new(
-            Code::TooLarge,
-            format!("a JSON body has at most {MAX_BODY} bytes"),
-        )
-    })?;
+    let body = to_bytes(body, MAX_BODY).await.map_err(|_| too_long())?;
     let path = parts.uri.path().to_owned();
     let attempt = Attempt {
         actor: user.as_uuid(),
@@ -84,12 +74,10 @@ async fn apply(state: &AppState, request: Request, next: Next) -> Result<Respons
         Claim::New => {}
         Claim::Answered { status, response } => return replay(status, &response),
         Claim::InProgress => {
-            let why = "the first request with this key is still at work; ask again in a moment";
-            return Err(Failure::new(Code::IdempotencyInProgress, why));
+            return Err(Failure::say(Code::IdempotencyInProgress, "why-key-at-work"));
         }
         Claim::Mismatch => {
-            let why = "this key was used with another request; use a new key for a new request";
-            return Err(Failure::new(Code::IdempotencyMismatch, why));
+            return Err(Failure::say(Code::IdempotencyMismatch, "why-key-used"));
         }
     }
     let guard = Unfinished {
@@ -138,7 +126,7 @@ async fn finish(state: &AppState, mut guard: Unfinished, response: Response) -> 
     let (parts, body) = response.into_parts();
     let body: Bytes = to_bytes(body, MAX_ANSWER)
         .await
-        .map_err(|_| Failure::new(Code::Internal, ""))?;
+        .map_err(|_| Failure::internal())?;
     let kept = [header::CONTENT_TYPE, header::LOCATION, header::ETAG];
     let headers = kept
         .iter()
@@ -153,9 +141,9 @@ async fn finish(state: &AppState, mut guard: Unfinished, response: Response) -> 
         headers,
         body: without_secret(&body)?,
     };
-    let stored = serde_json::to_vec(&stored).map_err(|_| Failure::new(Code::Internal, ""))?;
+    let stored = serde_json::to_vec(&stored).map_err(|_| Failure::internal())?;
     let Some(key) = guard.key.take() else {
-        return Err(Failure::new(Code::Internal, ""));
+        return Err(Failure::internal());
     };
     let tx = state.db.begin_write().await?;
     db::idempotency::complete(&tx, guard.actor, &key, parts.status.as_u16(), &stored).await?;
@@ -165,7 +153,7 @@ async fn finish(state: &AppState, mut guard: Unfinished, response: Response) -> 
 
 /// The body as it is kept: a new token's secret is shown once, and a repeat gets `null` in its place.
 fn without_secret(body: &[u8]) -> Result<String, Failure> {
-    let broken = |_| Failure::new(Code::Internal, "");
+    let broken = |_| Failure::internal();
     if body.is_empty() {
         return Ok(String::new());
     }
@@ -177,7 +165,7 @@ fn without_secret(body: &[u8]) -> Result<String, Failure> {
 }
 
 fn replay(status: u16, stored: &[u8]) -> Result<Response, Failure> {
-    let broken = || Failure::new(Code::Internal, "");
+    let broken = || Failure::internal();
     let stored: Stored = serde_json::from_slice(stored).map_err(|_| broken())?;
     let status = StatusCode::from_u16(status).map_err(|_| broken())?;
     let mut response = (status, stored.body).into_response();

@@ -6,6 +6,7 @@ pub mod api;
 pub mod asset;
 pub mod auth;
 mod cursor;
+mod deadline;
 mod failure;
 mod idempotency;
 pub mod language;
@@ -15,6 +16,7 @@ pub mod problem;
 mod router;
 pub mod site;
 mod state;
+mod told;
 mod usage;
 
 pub use router::router;

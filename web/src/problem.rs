@@ -6,7 +6,7 @@
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
-use i18n::Translator;
+use i18n::{Message, Translator};
 use model::{Category, Language};
 use serde::Serialize;
 
@@ -102,6 +102,8 @@ codes! {
     UploadDeclaration = "upload-declaration", "problem-upload-declaration", "problem-upload-declaration-hint", status(Category::Refused);
     /// The upload ended before its announced length.
     UploadIncomplete = "upload-incomplete", "problem-upload-incomplete", "problem-upload-incomplete-hint", status(Category::Invalid);
+    /// A body that did not arrive in time.
+    RequestTimeout = "request-timeout", "problem-request-timeout", "problem-request-timeout-hint", StatusCode::REQUEST_TIMEOUT;
     /// A body, file or text over a configured limit.
     TooLarge = "too-large", "problem-too-large", "problem-too-large-hint", status(Category::TooLarge);
     /// Too many requests in a short time.
@@ -166,21 +168,21 @@ pub struct Span {
 }
 
 /// What is wrong with one field of a body or form.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct FieldProblem {
-    /// The field's name, as sent.
+    /// The field's name, or its place in a JSON body as a pointer (RFC 6901).
     pub field: String,
-    /// What is wrong with it, in the reader's language where there is one.
-    pub detail: String,
+    /// What is wrong with it.
+    pub detail: Message,
 }
 
 /// A problem before it has a language.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     /// Which problem.
     pub code: Code,
     /// What, where: never a protected value, never an internal message.
-    pub detail: Option<String>,
+    pub detail: Option<Message>,
     /// The path of the request.
     pub instance: Option<String>,
     /// The id under which the operator finds the request in the log.
@@ -190,7 +192,7 @@ pub struct Problem {
     /// Where in the text that was sent.
     pub span: Option<Span>,
     /// What to do, when more can be said than the code's own hint does.
-    pub hint: Option<String>,
+    pub hint: Option<Message>,
     /// Fields that are wrong, one by one.
     pub errors: Vec<FieldProblem>,
     /// After how many seconds to try again (`Retry-After`).
@@ -205,7 +207,7 @@ struct Body<'a> {
     status: u16,
     code: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
+    detail: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     instance: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -215,8 +217,14 @@ struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     span: Option<Span>,
     hint: String,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    errors: &'a [FieldProblem],
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldBody<'a>>,
+}
+
+#[derive(Serialize)]
+struct FieldBody<'a> {
+    field: &'a str,
+    detail: String,
 }
 
 impl Problem {
@@ -237,7 +245,7 @@ impl Problem {
 
     /// The problem of an error that names its category. What an internal error says is for the log: its text does
     /// not go into the answer.
-    pub fn of(category: Category, message: &str) -> Self {
+    pub fn of(category: Category, message: Message) -> Self {
         let problem = Self::new(Code::of(category));
         match category {
             Category::Internal => problem,
@@ -247,9 +255,15 @@ impl Problem {
 
     /// Says what and where.
     #[must_use]
-    pub fn detail(mut self, detail: impl Into<String>) -> Self {
-        self.detail = Some(detail.into());
+    pub fn detail(mut self, detail: Message) -> Self {
+        self.detail = Some(detail);
         self
+    }
+
+    /// What and where, in this language; the title's words where there are no others.
+    pub fn detail_text(&self, language: Language) -> String {
+        let detail = self.detail.as_ref().map(|detail| detail.text(language));
+        detail.unwrap_or_else(|| self.code.title(language))
     }
 
     /// Names the path and the id of the request.
@@ -262,9 +276,9 @@ impl Problem {
 
     /// Names the broken rule and what to do about it.
     #[must_use]
-    pub fn rule(mut self, rule: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn rule(mut self, rule: impl Into<String>, hint: Message) -> Self {
         self.rule = Some(rule.into());
-        self.hint = Some(hint.into());
+        self.hint = Some(hint);
         self
     }
 
@@ -277,10 +291,10 @@ impl Problem {
 
     /// Adds a field that is wrong.
     #[must_use]
-    pub fn field(mut self, field: impl Into<String>, detail: impl Into<String>) -> Self {
+    pub fn field(mut self, field: impl Into<String>, detail: Message) -> Self {
         self.errors.push(FieldProblem {
             field: field.into(),
-            detail: detail.into(),
+            detail,
         });
         self
     }
@@ -292,7 +306,8 @@ impl Problem {
 
     /// What to do, in this language.
     pub fn hint_text(&self, language: Language) -> String {
-        self.hint.clone().unwrap_or_else(|| self.code.hint(language))
+        let hint = self.hint.as_ref().map(|hint| hint.text(language));
+        hint.unwrap_or_else(|| self.code.hint(language))
     }
 
     /// The JSON body (RFC 9457 §3).
@@ -302,13 +317,20 @@ impl Problem {
             title: self.code.title(language),
             status: self.status().as_u16(),
             code: self.code.as_str(),
-            detail: self.detail.as_deref(),
+            detail: self.detail.as_ref().map(|detail| detail.text(language)),
             instance: self.instance.as_deref(),
             request_id: self.request_id.as_deref(),
             rule: self.rule.as_deref(),
             span: self.span,
             hint: self.hint_text(language),
-            errors: &self.errors,
+            errors: self
+                .errors
+                .iter()
+                .map(|error| FieldBody {
+                    field: &error.field,
+                    detail: error.detail.text(language),
+                })
+                .collect(),
         };
         // Strings and numbers always serialise; the fallback is the same promise in fewer words.
         serde_json::to_string(&body)
@@ -339,6 +361,8 @@ impl Problem {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
     use std::collections::HashSet;
+
+    use model::Localized;
 
     use super::*;
 
@@ -373,20 +397,34 @@ mod tests {
             end_line: 1,
             end_column: 12,
         };
+        let both = |zh: &str, en: &str| {
+            let text = Localized::parse(zh, Some(en)).unwrap();
+            Message::new("why-said").with("text", text)
+        };
         let problem = Problem::new(Code::SandboxRefused)
-            .detail("MAX is not released")
+            .detail(both("不发布最大值", "MAX is not released"))
             .at("/api/v1/projects/x/jobs", "r-1")
-            .rule("aggregate-not-allowed", "ask for a quantile \"<b>\"")
+            .rule(
+                "aggregate-not-allowed",
+                both("改用分位数", "ask for a quantile \"<b>\""),
+            )
             .span(span)
-            .field("sql", "x");
-        let json: serde_json::Value = serde_json::from_str(&problem.to_json(Language::Zh)).unwrap();
+            .field("/sql", both("错", "wrong"));
+        let json: serde_json::Value = serde_json::from_str(&problem.to_json(Language::En)).unwrap();
         assert_eq!(json["type"], "/problems#sandbox-refused");
         assert_eq!(json["status"], 422);
         assert_eq!(json["code"], "sandbox-refused");
         assert_eq!(json["rule"], "aggregate-not-allowed");
         assert_eq!(json["span"]["column"], 8);
+        assert_eq!(json["detail"], "MAX is not released");
         assert_eq!(json["hint"], "ask for a quantile \"<b>\"");
-        assert_eq!(json["errors"][0]["field"], "sql");
+        assert_eq!(json["errors"][0]["field"], "/sql");
+        assert_eq!(json["errors"][0]["detail"], "wrong");
+        let json: serde_json::Value = serde_json::from_str(&problem.to_json(Language::Zh)).unwrap();
+        assert_eq!(
+            (&json["detail"], &json["hint"], &json["errors"][0]["detail"]),
+            (&"不发布最大值".into(), &"改用分位数".into(), &"错".into())
+        );
         let response = problem.response(Language::En);
         assert_eq!(
             response.headers()[header::CONTENT_TYPE],
@@ -397,9 +435,10 @@ mod tests {
 
     #[test]
     fn what_an_internal_error_says_stays_inside() {
-        let problem = Problem::of(Category::Internal, "row 17 holds 330102199001011234");
+        let secret = Message::new("why-said").with("text", "row 17 holds 330102199001011234");
+        let problem = Problem::of(Category::Internal, secret.clone());
         assert!(!problem.to_json(Language::En).contains("3301"));
-        let problem = Problem::of(Category::NotFound, "no dataset of this name");
-        assert!(problem.to_json(Language::En).contains("no dataset of this name"));
+        let problem = Problem::of(Category::NotFound, secret);
+        assert!(problem.to_json(Language::En).contains("3301"));
     }
 }

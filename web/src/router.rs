@@ -1,10 +1,8 @@
 //! Every route on one screen, and what wraps them all.
 
-use std::time::Duration;
-
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use http::{HeaderName, HeaderValue, StatusCode, header};
@@ -21,7 +19,7 @@ use crate::open::{download, ledger, operation};
 use crate::page::error::ErrorPage;
 use crate::problem::{Code, Problem};
 use crate::state::AppState;
-use crate::{asset, idempotency, language, site};
+use crate::{asset, deadline, idempotency, language, site};
 
 /// The name of the header that carries a request's id.
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -87,8 +85,8 @@ pub fn router(state: AppState) -> Router {
         .layer(CatchPanicLayer::custom(|_| {
             Failure::from(Problem::new(Code::Internal)).into_response()
         }))
-        .layer(from_fn(finish))
-        .layer(from_fn(time_limit))
+        .layer(from_fn_with_state(state.clone(), deadline::keep))
+        .layer(from_fn_with_state(state.clone(), finish))
         .layer(PropagateRequestIdLayer::new(REQUEST_ID.clone()))
         .layer(TraceLayer::new_for_http().make_span_with(|request: &Request| {
             let id = request
@@ -120,31 +118,8 @@ async fn file(
     download::download(state, caller, method, path, parameters, headers).await
 }
 
-/// How long an answer may take to begin. Uploads have no limit but their size.
-const TIME_LIMIT: Duration = Duration::from_secs(90);
-
-async fn time_limit(request: Request, next: Next) -> Response {
-    let upload = request.method() == http::Method::POST
-        && (request.uri().path().ends_with("/versions") || request.uri().path().ends_with("/upload"));
-    if upload {
-        return next.run(request).await;
-    }
-    match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Failure::new(Code::Unavailable, "the answer took too long; try again").into_response(),
-    }
-}
-
-/// Whether a request has a body that may not have arrived with its head: one of unknown length, or over 16 KiB.
-fn has_long_body(headers: &http::HeaderMap) -> bool {
-    let length = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    headers.contains_key(header::TRANSFER_ENCODING) || length.is_some_and(|length| length > 16 << 10)
-}
-
 /// Gives problems their language and form, remembers a chosen language, and sets the headers of every answer.
-async fn finish(request: Request, next: Next) -> Response {
+async fn finish(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let language = language::of_request(&parts).0;
     let chosen = language::chosen(&parts);
@@ -165,7 +140,7 @@ async fn finish(request: Request, next: Next) -> Response {
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default();
     let html = accept.contains("text/html") && !path.starts_with("/api/");
-    let long_body = has_long_body(&parts.headers);
+    let headers = html.then(|| parts.headers.clone());
     let mut response = next.run(Request::from_parts(parts, body)).await;
 
     if let Some(Failure(problem)) = response.extensions_mut().remove::<Failure>() {
@@ -177,10 +152,12 @@ async fn finish(request: Request, next: Next) -> Response {
                 [(header::LOCATION, format!("/sign-in?next={next}"))],
             )
                 .into_response()
-        } else if html {
-            // As the page that was asked for looks, with the account of whoever asked; else as for anybody.
-            let shell = response.extensions_mut().remove::<crate::page::Shell>();
-            let mut shell = shell.unwrap_or_else(|| site::shell::bare(language, &address));
+        } else if let Some(headers) = headers {
+            // As the page that was asked for looks, also where there is none: with the account of whoever asked.
+            let mut shell = match response.extensions_mut().remove::<crate::page::Shell>() {
+                Some(shell) => shell,
+                None => site::shell::around_error(&state, &headers, language, &address).await,
+            };
             shell.request_id.clone_from(&id);
             crate::page::respond(problem.status(), language, &ErrorPage::new(shell, &problem))
         } else {
@@ -194,12 +171,7 @@ async fn finish(request: Request, next: Next) -> Response {
         }
         response = rendered;
     }
-    // What is left of a refused body is not read: a client must not take the connection for its next request.
-    let refused = response.status().is_client_error() || response.status().is_server_error();
     let headers = response.headers_mut();
-    if refused && long_body {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
     if let Some(chosen) = chosen {
         headers.append(header::SET_COOKIE, language::cookie(chosen));
     }

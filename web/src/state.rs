@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use catalog_entry::Catalog;
 use catalog_entry::index::Indexer;
@@ -44,6 +45,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// Counts of views, downloads and calls.
     pub usage: Usage,
+    /// The longest time until an answer begins, and between the parts of an upload.
+    pub request_time: Duration,
     /// Signs cursors, so that a forged one is told from a given one.
     pub cursor_key: [u8; 32],
     /// How the portal is reached from outside, if it is configured.

@@ -10,7 +10,7 @@ use model::{
 };
 use privacy::{Delta, Epsilon};
 
-use crate::{Catalog, EntryError};
+use crate::{Catalog, EntryError, Obstacle, Rule};
 
 /// A new entry as its officer proposes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,18 +113,14 @@ impl Catalog {
             && dataset.declared == change.declared
             && dataset.metadata.special == change.metadata.special;
         if !same_terms && dataset.state != DatasetState::Draft {
-            let why = "level, declaration and the special mark cannot change after release; retire the dataset and \
-                       make a new entry";
-            return Err(EntryError::State(why.to_owned()));
+            return Err(Obstacle::Released.into());
         }
         if !same_terms
             && db::request::find_open_release(parts.db.read(), dataset.id)
                 .await?
                 .is_some()
         {
-            let why = "a release request is open: level and declaration are what the reviewers look at; withdraw it \
-                       first";
-            return Err(EntryError::State(why.to_owned()));
+            return Err(Obstacle::ReleaseRequested.into());
         }
         let now = parts.clock.now();
         dataset.revision = revision;
@@ -153,20 +149,14 @@ pub(crate) fn check(
     metadata: &EntryMetadata,
     declared: Option<&DeclaredMetadata>,
 ) -> Result<(), EntryError> {
-    metadata
-        .check()
-        .map_err(|error| EntryError::Invalid(error.to_string()))?;
+    metadata.check().map_err(Rule::from)?;
     if let (Some(level), Some(declared)) = (level, declared) {
         let least = declared.least_level();
         if level < least {
-            return Err(EntryError::Invalid(format!(
-                "the dataset's level {level} is below that of a field ({least}); a dataset is at least as sensitive \
-                 as its fields"
-            )));
+            return Err(Rule::LevelBelowField { level, least }.into());
         }
         if level.is_open() && declared.unit().is_some() {
-            let why = "an open dataset (L1) declares no privacy unit; data about units is L2 or higher";
-            return Err(EntryError::Invalid(why.to_owned()));
+            return Err(Rule::UnitOfOpenData.into());
         }
     }
     Ok(())

@@ -16,7 +16,7 @@ use model::{DatasetId, DatasetState, Localized, Timestamp};
 use storage::Manifest;
 use tokio::sync::Mutex;
 
-use crate::EntryError;
+use crate::{EntryError, Rule, SearchRule};
 
 /// The outbox topic of changes to the public catalogue.
 const TOPIC: &str = "catalog";
@@ -230,11 +230,10 @@ async fn blocking<T: Send + 'static>(
         .await
         .map_err(|_| EntryError::Internal("search"))?;
     done.map_err(|error| {
-        if error.is_invalid_request() {
-            EntryError::Invalid(error.to_string())
-        } else {
-            tracing::error!(%error, "search index");
-            EntryError::Internal("search index")
+        if let Some(rule) = SearchRule::of(&error) {
+            return Rule::Search(rule).into();
         }
+        tracing::error!(%error, "search index");
+        EntryError::Internal("search index")
     })
 }

@@ -84,6 +84,7 @@ impl Catalog {
             Err(error) => {
                 let failure = json!({
                     "code": error.code(), "message": error.to_string(), "line": error.line(),
+                    "arguments": error.arguments(),
                 });
                 db::version::set_failed(&tx, id, failure.clone()).await?;
                 db::version_key::destroy(&tx, id, KeyPurpose::Original.as_str(), now).await?;

@@ -8,6 +8,7 @@
 mod abandoned;
 mod entry;
 mod error;
+mod held;
 pub mod index;
 pub mod ingestion;
 mod key;
@@ -26,7 +27,8 @@ use seal::OperatorKey;
 use storage::{OpenStore, QuarantineStore, SandboxStore};
 
 pub use entry::{EntryChange, NewEntry};
-pub use error::EntryError;
+pub use error::{EntryError, Obstacle, Rule, SearchRule};
+pub use held::{HeldUpload, SeenColumn, UploadLook};
 pub use read::{DatasetView, OpenFile};
 
 /// The use-cases of the catalogue. Cheap to clone.

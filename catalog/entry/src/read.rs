@@ -6,7 +6,7 @@ use db::organization::Organization;
 use db::version::Version;
 use futures::Stream;
 use identity::{Action, Actor, Resource};
-use model::{DatasetId, DatasetState, Level, OrganizationId, Slug, VersionId, VersionState};
+use model::{DatasetId, DatasetState, Level, OrganizationId, Slug, Timestamp, VersionId, VersionState};
 use storage::{Distribution, DistributionFormat, Manifest};
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 use tokio_util::io::ReaderStream;
@@ -232,25 +232,22 @@ impl Catalog {
         Ok(ReaderStream::with_capacity(opened.take(count), READ_BYTES))
     }
 
-    /// The entries of the actor's own department in any state, newest first.
+    /// The entries of the actor's own department in any state, last changed first, after the one that changed at
+    /// `after`.
     ///
     /// # Errors
     /// If the actor is nobody's officer.
     pub async fn list_own(
         &self,
         actor: &Actor,
-        before: Option<DatasetId>,
+        after: Option<(Timestamp, DatasetId)>,
         limit: u64,
     ) -> Result<Vec<Dataset>, EntryError> {
         let (_, organization) = actor.person()?;
         self.parts
             .authority
             .decide(actor, Action::CreateDataset, &of_organization(organization))?;
-        let filter = DatasetFilter {
-            organization_id: Some(organization),
-            state: None,
-        };
-        Ok(db::dataset::list(self.parts.db.read(), filter, before, limit).await?)
+        Ok(db::dataset::list_changed(self.parts.db.read(), organization, after, limit).await?)
     }
 
     /// Released datasets, newest first.

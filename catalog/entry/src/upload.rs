@@ -12,7 +12,7 @@ use serde_json::json;
 use storage::Spool;
 
 use crate::ingestion::TASK_KIND;
-use crate::{Catalog, EntryError};
+use crate::{Catalog, EntryError, HeldUpload, Obstacle, Rule};
 
 /// How often the reading of a file may begin, above all by processes that died meanwhile, perhaps of this file.
 const ATTEMPTS: i64 = 10;
@@ -24,19 +24,7 @@ impl Catalog {
     /// If the actor is no officer of its department, the dataset takes no files, or the disk has no room.
     pub async fn begin_upload(&self, actor: &Actor, slug: &Slug) -> Result<(Dataset, Spool), EntryError> {
         let dataset = self.load_for(actor, slug, Action::UploadVersion).await?;
-        let refuse = |why: &str| Err(EntryError::State(why.to_owned()));
-        if dataset.state == DatasetState::Retired {
-            return refuse("the dataset is retired and takes no more versions");
-        }
-        if dataset.level == Some(Level::L4) {
-            return refuse("an L4 dataset is a catalogue entry with a reason; its data is not uploaded");
-        }
-        let unit = dataset.declared.as_ref().and_then(model::DeclaredMetadata::unit);
-        if dataset.level.is_some_and(Level::is_conditional) && unit.is_none() {
-            return refuse(
-                "an L2 or L3 dataset declares its privacy unit and fields before its file: edit the entry first",
-            );
-        }
+        check_takes_files(&dataset)?;
         let spool = self.parts.quarantine.spool(self.parts.upload_bytes)?;
         Ok((dataset, spool))
     }
@@ -67,66 +55,66 @@ impl Catalog {
         source_name: &str,
         options: &IngestOptions,
     ) -> Result<(Version, TaskId), EntryError> {
+        actor.person()?;
+        let held = self.hold_upload(spool, source_name).await?;
+        let stored = self.store_version(actor, dataset, &held, options).await;
+        if stored.is_err() {
+            self.parts.quarantine.remove_upload(held.id)?;
+        }
+        stored
+    }
+
+    /// The next version of a dataset, whose file is held under its id, and the task that reads it.
+    pub(crate) async fn store_version(
+        &self,
+        actor: &Actor,
+        dataset: &Dataset,
+        held: &HeldUpload,
+        options: &IngestOptions,
+    ) -> Result<(Version, TaskId), EntryError> {
         let parts = &self.parts;
         let (user, organization) = actor.person()?;
-        let source_name = file_name(source_name)?;
         let now = parts.clock.now();
-        let id = VersionId::at(now);
-        let upload = tokio::task::spawn_blocking(move || spool.keep(id))
-            .await
-            .map_err(|_| EntryError::Internal("keeping an upload"))??;
         let task = TaskId::at(now);
-        let stored = async {
-            let options = serde_json::to_value(options).map_err(|_| EntryError::Internal("options"))?;
-            // Two uploads at once may take the same number: the constraint tells, and the second takes the next.
-            for _ in 0..8 {
-                let tx = parts.db.begin_write().await?;
-                let version = Version {
-                    id,
-                    dataset_id: dataset.id,
-                    number: db::version::next_number(&tx, dataset.id).await?,
-                    state: VersionState::Ingesting,
-                    created_by: user,
-                    source_name: source_name.clone(),
-                    options: options.clone(),
-                    declared: dataset.declared.clone(),
-                    manifest: None,
-                    profile: None,
-                    failure: None,
-                    checksum: None,
-                    created_at: now,
-                    ready_at: None,
-                    published_at: None,
-                };
-                match db::version::insert(&tx, &version).await {
-                    Err(error) if error.violates(NUMBER_KEY) => continue,
-                    other => other?,
-                }
-                let new = NewTask {
-                    id: task,
-                    kind: TASK_KIND.to_owned(),
-                    payload: json!({"version": id}),
-                    organization_id: Some(organization),
-                    max_attempts: ATTEMPTS,
-                    run_at: now,
-                };
-                db::task::enqueue(&tx, &new, now).await?;
-                self.put_key(&tx, id, KeyPurpose::Original, &upload.key, now)
-                    .await?;
-                tx.commit().await?;
-                return Ok(version);
+        let options = serde_json::to_value(options).map_err(|_| EntryError::Internal("options"))?;
+        // Two uploads at once may take the same number: the constraint tells, and the second takes the next.
+        for _ in 0..8 {
+            let tx = parts.db.begin_write().await?;
+            let version = Version {
+                id: held.id,
+                dataset_id: dataset.id,
+                number: db::version::next_number(&tx, dataset.id).await?,
+                state: VersionState::Ingesting,
+                created_by: user,
+                source_name: held.name.clone(),
+                options: options.clone(),
+                declared: dataset.declared.clone(),
+                manifest: None,
+                profile: None,
+                failure: None,
+                checksum: None,
+                created_at: now,
+                ready_at: None,
+                published_at: None,
+            };
+            match db::version::insert(&tx, &version).await {
+                Err(error) if error.violates(NUMBER_KEY) => continue,
+                other => other?,
             }
-            Err(EntryError::State(
-                "too many uploads to this dataset at once; try again".to_owned(),
-            ))
-        };
-        match stored.await {
-            Ok(version) => Ok((version, task)),
-            Err(error) => {
-                parts.quarantine.remove_upload(id)?;
-                Err(error)
-            }
+            let new = NewTask {
+                id: task,
+                kind: TASK_KIND.to_owned(),
+                payload: json!({"version": held.id}),
+                organization_id: Some(organization),
+                max_attempts: ATTEMPTS,
+                run_at: now,
+            };
+            db::task::enqueue(&tx, &new, now).await?;
+            db::version_key::put(&tx, held.id, KeyPurpose::Original.as_str(), &held.key, now).await?;
+            tx.commit().await?;
+            return Ok((version, task));
         }
+        Err(Obstacle::TooManyUploads.into())
     }
 
     /// Reads again the files that came in while the entry had no level or another declaration.
@@ -163,8 +151,23 @@ impl Catalog {
     }
 }
 
+/// Whether a dataset takes files at all, and can keep what is in them.
+pub(crate) fn check_takes_files(dataset: &Dataset) -> Result<(), EntryError> {
+    if dataset.state == DatasetState::Retired {
+        return Err(Obstacle::Retired.into());
+    }
+    if dataset.level == Some(Level::L4) {
+        return Err(Obstacle::NotOpened.into());
+    }
+    let unit = dataset.declared.as_ref().and_then(model::DeclaredMetadata::unit);
+    if dataset.level.is_some_and(Level::is_conditional) && unit.is_none() {
+        return Err(Obstacle::NoUnit.into());
+    }
+    Ok(())
+}
+
 /// The name of an upload is a label, never a path.
-fn file_name(given: &str) -> Result<String, EntryError> {
+pub(crate) fn file_name(given: &str) -> Result<String, EntryError> {
     let name = given.trim();
     let bad = name.is_empty()
         || name.chars().count() > 200
@@ -174,9 +177,7 @@ fn file_name(given: &str) -> Result<String, EntryError> {
         || name.chars().any(char::is_control);
     if bad {
         let shown: String = name.chars().take(60).collect();
-        return Err(EntryError::Invalid(format!(
-            "the file name {shown:?} is not a plain name of 1 to 200 characters without / \\ : and control characters"
-        )));
+        return Err(Rule::FileName(shown).into());
     }
     Ok(name.to_owned())
 }

@@ -1,10 +1,110 @@
 //! What can be wrong with an upload: each with a stable code, the place, and what to do. Messages never quote a value,
 //! and name no column that only the file names: in a protected file a header that is none could be a row.
 
+use std::collections::BTreeMap;
 use std::io;
 
 use model::{Category, FieldType};
+use serde::Serialize;
 use storage::StorageError;
+
+/// What a file is that is neither CSV nor Parquet, by its first bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Foreign {
+    /// Excel 2007 and later.
+    Workbook,
+    /// Excel or Word before that.
+    OldOffice,
+    /// PKZIP.
+    Zip,
+    /// RFC 1952.
+    Gzip,
+    /// 7-Zip.
+    SevenZip,
+    /// WinRAR.
+    Rar,
+    /// RFC 8878.
+    Zstd,
+    /// A document.
+    Pdf,
+    /// Arrow's own file format.
+    Arrow,
+}
+
+impl Foreign {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Workbook,
+        Self::OldOffice,
+        Self::Zip,
+        Self::Gzip,
+        Self::SevenZip,
+        Self::Rar,
+        Self::Zstd,
+        Self::Pdf,
+        Self::Arrow,
+    ];
+
+    /// The stable word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Workbook => "workbook",
+            Self::OldOffice => "old-office",
+            Self::Zip => "zip",
+            Self::Gzip => "gzip",
+            Self::SevenZip => "7z",
+            Self::Rar => "rar",
+            Self::Zstd => "zstd",
+            Self::Pdf => "pdf",
+            Self::Arrow => "arrow",
+        }
+    }
+
+    /// What it is, and how to get a file that can be taken.
+    const fn told(self) -> (&'static str, &'static str) {
+        const EXTRACT: &str = "extract it and upload the CSV or Parquet file inside";
+        const EXPORT: &str = "export the sheet as CSV (UTF-8) and upload that";
+        match self {
+            Self::Workbook => ("an Excel workbook (xlsx)", EXPORT),
+            Self::OldOffice => ("an old Excel or Word file", EXPORT),
+            Self::Zip => ("a zip archive", EXTRACT),
+            Self::Gzip => ("a gzip file", EXTRACT),
+            Self::SevenZip => ("a 7z archive", EXTRACT),
+            Self::Rar => ("a RAR archive", EXTRACT),
+            Self::Zstd => ("a zstd file", EXTRACT),
+            Self::Pdf => ("a PDF document", "upload the table it was made from"),
+            Self::Arrow => ("an Arrow file", "write it as Parquet"),
+        }
+    }
+}
+
+/// Something that stands in a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Argument {
+    /// A count, a limit, a place.
+    Number(u64),
+    /// A declared name, or a word of the portal's own.
+    Text(String),
+}
+
+impl From<u64> for Argument {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<usize> for Argument {
+    fn from(number: usize) -> Self {
+        Self::Number(number as u64)
+    }
+}
+
+impl From<&str> for Argument {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
 
 /// Why a file was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -18,13 +118,8 @@ pub enum IngestError {
     )]
     HeaderOnly,
     /// Something that is neither CSV nor Parquet.
-    #[error("this is {found}, not CSV or Parquet; {hint}")]
-    NotTabular {
-        /// What it is, by its first bytes.
-        found: &'static str,
-        /// How to get a file that can be taken.
-        hint: &'static str,
-    },
+    #[error("this is {}, not CSV or Parquet; {}", .0.told().0, .0.told().1)]
+    NotTabular(Foreign),
     /// Bytes that the encoding does not allow.
     #[error(
         "line {line}, byte {byte} of the file: the text is not valid {encoding}; save it as UTF-8 or name its encoding"
@@ -198,14 +293,9 @@ pub enum IngestError {
         /// How many units have several values.
         units: u64,
     },
-    /// An option that cannot be followed.
-    #[error("the option {option} cannot be followed: {why}")]
-    Option {
-        /// Which option.
-        option: &'static str,
-        /// Why.
-        why: &'static str,
-    },
+    /// A delimiter that separates nothing.
+    #[error("the option delimiter cannot be followed: it must be one ASCII character")]
+    Delimiter,
     /// The caller gave up.
     #[error("the ingest was cancelled")]
     Cancelled,
@@ -239,7 +329,7 @@ impl IngestError {
         match self {
             Self::Empty => "ingest-empty",
             Self::HeaderOnly => "ingest-header-only",
-            Self::NotTabular { .. } => "ingest-not-tabular",
+            Self::NotTabular(_) => "ingest-not-tabular",
             Self::Encoding { .. } => "ingest-encoding",
             Self::Nul { .. } => "ingest-nul",
             Self::RaggedRow { .. } => "ingest-ragged-row",
@@ -264,7 +354,7 @@ impl IngestError {
             Self::TooManyUnits { .. } => "ingest-too-many-units",
             Self::NoValidUnit => "ingest-no-valid-unit",
             Self::UnitNotStatic { .. } => "ingest-unit-not-static",
-            Self::Option { .. } => "ingest-option",
+            Self::Delimiter => "ingest-option",
             Self::Cancelled => "ingest-cancelled",
             Self::Storage(StorageError::Full { .. }) => "storage-full",
             Self::Storage(_) | Self::Read(_) | Self::Internal(_) => "ingest-internal",
@@ -276,7 +366,7 @@ impl IngestError {
         match self {
             Self::Storage(error) => error.category(),
             Self::Read(_) | Self::Internal(_) => Category::Internal,
-            Self::NotTabular { .. } | Self::UnsupportedColumn { .. } => Category::UnsupportedFormat,
+            Self::NotTabular(_) | Self::UnsupportedColumn { .. } => Category::UnsupportedFormat,
             Self::RecordTooLong { .. }
             | Self::FieldTooLong { .. }
             | Self::TooManyColumns { .. }
@@ -289,6 +379,73 @@ impl IngestError {
             Self::Cancelled => Category::Conflict,
             _ => Category::Invalid,
         }
+    }
+
+    /// What stands in the message, by name, so that it can be said in other languages than this one, also later. Like
+    /// the message it quotes no value.
+    pub fn arguments(&self) -> BTreeMap<&'static str, Argument> {
+        let mut arguments = BTreeMap::new();
+        let mut put = |name, argument: Argument| {
+            arguments.insert(name, argument);
+        };
+        if let Some(line) = self.line() {
+            put("line", line.into());
+        }
+        match self {
+            Self::NotTabular(found) => put("found", found.as_str().into()),
+            Self::Encoding { byte, encoding, .. } => {
+                put("byte", (*byte).into());
+                put("encoding", (*encoding).into());
+            }
+            Self::RaggedRow { wanted, got, .. } => {
+                put("wanted", (*wanted).into());
+                put("got", (*got).into());
+            }
+            Self::FieldTooLong { column, limit, .. } => {
+                put("column", (*column).into());
+                put("limit", (*limit).into());
+            }
+            Self::StrayQuote { column, .. }
+            | Self::ColumnName { column }
+            | Self::ReservedColumn { column }
+            | Self::UndeclaredColumn { column } => put("column", (*column).into()),
+            Self::DuplicateColumn { first, second } => {
+                put("first", (*first).into());
+                put("second", (*second).into());
+            }
+            Self::RecordTooLong { limit, .. } | Self::TooManyColumns { limit } => {
+                put("limit", (*limit).into());
+            }
+            Self::RowGroupTooLarge { limit } | Self::TooManyRows { limit } | Self::TooManyUnits { limit } => {
+                put("limit", (*limit).into());
+            }
+            Self::MissingColumn { name } | Self::UnsupportedColumn { column: name } => {
+                put("name", name.as_str().into());
+            }
+            Self::Value { column, expected, .. } => {
+                put("name", column.as_str().into());
+                put("expected", expected.as_str().into());
+            }
+            Self::UnitNotStatic { field, units } => {
+                put("name", field.as_str().into());
+                put("units", (*units).into());
+            }
+            Self::Nul { .. }
+            | Self::UnterminatedQuote { .. }
+            | Self::Empty
+            | Self::HeaderOnly
+            | Self::Truncated
+            | Self::BrokenParquet
+            | Self::NeedsDeclaration
+            | Self::WrongLevel
+            | Self::NoValidUnit
+            | Self::Delimiter
+            | Self::Cancelled
+            | Self::Storage(_)
+            | Self::Read(_)
+            | Self::Internal(_) => {}
+        }
+        arguments
     }
 
     /// The line (row of a Parquet file) it is about, from 1.

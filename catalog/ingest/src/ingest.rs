@@ -18,7 +18,7 @@ use crate::cluster::{Clustering, Spill, UNIT_COLUMN};
 use crate::distribution;
 use crate::error::IngestError;
 use crate::input::Source;
-use crate::options::{DetectLimits, Detection, IngestOptions, SourceFormat};
+use crate::options::{DetectLimits, Detection, Glance, IngestOptions, SourceFormat};
 use crate::parquet_input::Batches;
 use crate::part::PartWriter;
 use crate::profile::{ColumnProfile, ColumnProfiler, Profile};
@@ -118,6 +118,21 @@ pub fn detect(
     in_pool(limits, || {
         survey(&source, options, declared, limits, watch).map(|survey| survey.detection)
     })
+}
+
+/// Looks at the beginning of a file, within a moment whatever its size, and shows so many of its rows. Columns that are
+/// not declared, or declared and not there, are no errors yet.
+///
+/// # Errors
+/// What is wrong with the beginning of the file, see [`IngestError`].
+pub fn glance(
+    source: impl Into<Source>,
+    options: &IngestOptions,
+    declared: Option<&DeclaredMetadata>,
+    limits: &DetectLimits,
+    rows: usize,
+) -> Result<Glance, IngestError> {
+    crate::survey::glance(&source.into(), options, declared, limits, rows)
 }
 
 /// Reads, converts, profiles and publishes a file as the objects of a version.

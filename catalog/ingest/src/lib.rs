@@ -1,6 +1,7 @@
 //! From a bureau's file to a published version.
 //!
-//! Two passes over the upload, both with bounded memory: [`detect`] finds encoding, dialect, and the types of columns
+//! [`glance`] looks at an upload's beginning, for its officer to correct. Then there are two passes over it, both with
+//! bounded memory: [`detect`] finds encoding, dialect, and the types of columns
 //! over all rows; [`ingest`] then converts, profiles and writes. Open data keeps its order and gets a file per download
 //! format. Protected data loses its identifiers, is capped and clustered by unit, and gets none.
 //!
@@ -30,10 +31,10 @@ mod unit;
 mod value;
 
 pub use cluster::UNIT_COLUMN;
-pub use error::IngestError;
-pub use ingest::{Destination, Dropped, IngestPlan, Outcome, detect, ingest};
+pub use error::{Argument, Foreign, IngestError};
+pub use ingest::{Destination, Dropped, IngestPlan, Outcome, detect, glance, ingest};
 pub use input::Source;
-pub use options::{DetectLimits, DetectedColumn, Detection, Encoding, IngestOptions, SourceFormat};
+pub use options::{DetectLimits, DetectedColumn, Detection, Encoding, Glance, IngestOptions, SourceFormat};
 pub use part::ROW_GROUP_ROWS;
 pub use profile::{Bin, ColumnProfile, Distinct, Profile, Scalar, TopValue};
 pub use progress::{Phase, Progress, Watch};

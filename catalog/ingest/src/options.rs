@@ -131,3 +131,14 @@ pub struct Detection {
     /// Rows of data.
     pub rows: u64,
 }
+
+/// What the beginning of a file looks like: shown to its officer before the file is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Glance {
+    /// The proposal. Its types and rows are those of what was looked at.
+    pub detection: Detection,
+    /// The first rows as texts, the missing ones told; none but of open data.
+    pub rows: Vec<Vec<Option<String>>>,
+    /// Whether all of the file was looked at.
+    pub whole: bool,
+}

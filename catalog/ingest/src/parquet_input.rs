@@ -9,6 +9,7 @@ use arrow::compute::{CastOptions, cast_with_options, max, min};
 use arrow::datatypes::{
     DataType, Date32Type, Float64Type, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType,
 };
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use jiff::tz::TimeZone;
 use model::{DeclaredMetadata, FieldName, FieldType};
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
@@ -16,12 +17,14 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use crate::batch::{arrow_type, schema};
 use crate::error::IngestError;
 use crate::input::{Input, Source};
-use crate::options::{DetectLimits, DetectedColumn, Detection, Encoding, IngestOptions, SourceFormat};
+use crate::options::{
+    DetectLimits, DetectedColumn, Detection, Encoding, Glance, IngestOptions, SourceFormat,
+};
 use crate::progress::{Phase, Watch};
 use crate::record::Dialect;
 use crate::scan::Range;
 use crate::source::read_full;
-use crate::survey::{Column, Survey, check_names, layout, zone_of};
+use crate::survey::{Column, GLANCE_TEXT, Survey, check_names, layout, zone_of};
 use crate::value;
 
 const BATCH_ROWS: usize = 32_768;
@@ -78,17 +81,12 @@ fn field_type(data_type: &DataType) -> Option<FieldType> {
     })
 }
 
-/// Takes the first pass.
-pub(crate) fn survey(
-    source: &Source,
-    bytes: u64,
-    options: &IngestOptions,
-    declared: Option<&DeclaredMetadata>,
+/// The names of a file's columns, and the types that they have in a table.
+fn columns_of(
+    builder: &Builder,
     limits: &DetectLimits,
-    watch: &Watch<'_>,
-) -> Result<Survey, IngestError> {
-    let builder = open(source, limits)?;
-    let fields = builder.schema().fields().clone();
+) -> Result<(Vec<FieldName>, Vec<FieldType>), IngestError> {
+    let fields = builder.schema().fields();
     if fields.len() > limits.columns {
         return Err(IngestError::TooManyColumns {
             limit: limits.columns,
@@ -104,6 +102,73 @@ pub(crate) fn survey(
         natural.push(field_type(field.data_type()).ok_or_else(unsupported)?);
     }
     check_names(&names)?;
+    Ok((names, natural))
+}
+
+fn detection(columns: Vec<DetectedColumn>, rows: u64) -> Detection {
+    Detection {
+        format: SourceFormat::Parquet,
+        encoding: Encoding::Utf8,
+        delimiter: ',',
+        header: true,
+        quoted: true,
+        trim: false,
+        columns,
+        rows,
+    }
+}
+
+/// Looks at a file's columns and first rows; a Parquet file says the rest itself.
+pub(crate) fn glance(
+    source: &Source,
+    options: &IngestOptions,
+    limits: &DetectLimits,
+    shown: usize,
+) -> Result<Glance, IngestError> {
+    let builder = open(source, limits)?;
+    let (names, natural) = columns_of(&builder, limits)?;
+    let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(0);
+    let mut first = Vec::new();
+    if shown > 0 {
+        let mut reader = guarded(|| builder.with_batch_size(shown).with_limit(shown).build())?;
+        if let Some(batch) = guarded(|| reader.next().transpose())? {
+            let format = FormatOptions::default();
+            let columns = batch.columns().iter();
+            let columns = columns.map(|array| guarded(|| ArrayFormatter::try_new(array.as_ref(), &format)));
+            let columns: Vec<ArrayFormatter<'_>> = columns.collect::<Result<_, _>>()?;
+            for row in 0..batch.num_rows() {
+                let value = |(column, array): (&ArrayFormatter<'_>, &ArrayRef)| {
+                    let text = || column.value(row).to_string().chars().take(GLANCE_TEXT).collect();
+                    array.is_valid(row).then(text)
+                };
+                first.push(columns.iter().zip(batch.columns()).map(value).collect());
+            }
+        }
+    }
+    let columns = names.into_iter().zip(natural);
+    let columns = columns.map(|(name, field_type)| DetectedColumn {
+        field_type: options.types.get(name.as_str()).copied().unwrap_or(field_type),
+        name,
+        missing: Vec::new(),
+    });
+    Ok(Glance {
+        detection: detection(columns.collect(), rows),
+        rows: first,
+        whole: true,
+    })
+}
+
+/// Takes the first pass.
+pub(crate) fn survey(
+    source: &Source,
+    bytes: u64,
+    options: &IngestOptions,
+    declared: Option<&DeclaredMetadata>,
+    limits: &DetectLimits,
+    watch: &Watch<'_>,
+) -> Result<Survey, IngestError> {
+    let builder = open(source, limits)?;
+    let (names, natural) = columns_of(&builder, limits)?;
     let zone = zone_of(declared);
     let mut columns: Vec<Column> = layout(&names, declared)?
         .into_iter()
@@ -138,16 +203,7 @@ pub(crate) fn survey(
         field_type: column.field_type,
         missing: Vec::new(),
     });
-    let detection = Detection {
-        format: SourceFormat::Parquet,
-        encoding: Encoding::Utf8,
-        delimiter: ',',
-        header: true,
-        quoted: true,
-        trim: false,
-        columns: detected.collect(),
-        rows: batches.row,
-    };
+    let detection = detection(detected.collect(), batches.row);
     let dialect = Dialect {
         delimiter: b',',
         quoted: true,

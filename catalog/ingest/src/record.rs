@@ -166,6 +166,11 @@ impl<'a> Fields<'a> {
         self.spans.iter().skip(column).step_by(self.columns).copied()
     }
 
+    /// The text of one cell.
+    pub(crate) fn cell(&self, row: usize, column: usize) -> Cow<'_, str> {
+        self.spans[row * self.columns + column].text(self.text)
+    }
+
     /// The line of the file at which a row begins.
     pub(crate) fn line_of(&self, row: usize) -> u64 {
         let start = self.spans[row * self.columns].start as usize;

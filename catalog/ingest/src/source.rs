@@ -11,7 +11,7 @@ use crate::options::{DetectLimits, Encoding};
 use crate::record::{Chunk, Dialect, record_ends};
 
 /// How much is read at a time.
-const WINDOW: usize = 8 << 20;
+pub(crate) const WINDOW: usize = 8 << 20;
 /// About how much one task parses.
 const CHUNK: usize = 512 << 10;
 
@@ -115,15 +115,24 @@ pub(crate) fn read_full(file: &mut impl Read, buffer: &mut [u8]) -> Result<usize
 /// Whether a whole file is valid in an encoding, and of its two-byte characters, how many are among the 3,755 most
 /// frequent Chinese ones (level 1 of GB 2312-80: rows 16 to 55, first byte B0 to D7, second from A1).
 pub(crate) fn gb18030_share(source: &Source) -> Result<Option<f64>, IngestError> {
+    gb18030_share_of(source, u64::MAX)
+}
+
+/// The same of at most so many bytes from the file's beginning.
+pub(crate) fn gb18030_share_of(source: &Source, most: u64) -> Result<Option<f64>, IngestError> {
     let mut file = source.open()?.reader_at(0);
+    let mut left = most;
     let mut decoder = encoding_rs::GB18030.new_decoder_without_bom_handling();
     let mut raw = vec![0; 1 << 20];
     let mut text = vec![0; 4 << 20];
     let (mut pairs, mut frequent) = (0u64, 0u64);
     let mut lead: Option<u8> = None;
     loop {
-        let got = read_full(&mut file, &mut raw)?;
-        let last = got < raw.len();
+        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(raw.len());
+        let got = read_full(&mut file, &mut raw[..wanted])?;
+        left -= got as u64;
+        // Where looking stops in the middle of the file, it may stop in the middle of a character.
+        let last = got < wanted;
         let mut at = 0;
         loop {
             let (result, read, _) =
@@ -145,7 +154,7 @@ pub(crate) fn gb18030_share(source: &Source) -> Result<Option<f64>, IngestError>
                 _ => {}
             }
         }
-        if last {
+        if last || left == 0 {
             return Ok(Some(if pairs == 0 {
                 0.0
             } else {

@@ -1,14 +1,17 @@
 //! The first pass: what a file looks like, and the types and ranges of its columns over all rows.
 
 use std::collections::HashMap;
+use std::sync::atomic::AtomicBool;
 
 use jiff::tz::TimeZone;
 use model::{DeclaredMetadata, FieldDeclaration, FieldName, FieldType};
 use rayon::prelude::*;
 
-use crate::error::IngestError;
+use crate::error::{Foreign, IngestError};
 use crate::input::Source;
-use crate::options::{DetectLimits, DetectedColumn, Detection, Encoding, IngestOptions, SourceFormat};
+use crate::options::{
+    DetectLimits, DetectedColumn, Detection, Encoding, Glance, IngestOptions, SourceFormat,
+};
 use crate::progress::{Phase, Watch};
 use crate::record::{self, Dialect};
 use crate::scan::{ColumnScan, Range, Reading};
@@ -53,6 +56,10 @@ impl Survey {
 
 /// How much is looked at to guess the dialect.
 const SAMPLE: usize = 1 << 20;
+/// How many chunks are looked at to show what a file holds: about as much.
+const GLANCE_CHUNKS: usize = 2;
+/// How much of one value is shown, in characters.
+pub(crate) const GLANCE_TEXT: usize = 200;
 /// How many records are looked at to guess the dialect.
 const SAMPLE_RECORDS: usize = 1_000;
 /// The share of frequent characters from which text is taken for Chinese in GB 18030. Chinese prose has over 0.9;
@@ -83,12 +90,12 @@ pub(crate) fn survey(
     if head.starts_with(b"PAR1") {
         return parquet_input::survey(source, bytes, options, declared, limits, watch);
     }
-    if let Some((found, hint)) = foreign(&head) {
-        return Err(IngestError::NotTabular { found, hint });
+    if let Some(found) = foreign(&head) {
+        return Err(IngestError::NotTabular(found));
     }
     let encoding = match options.encoding {
         Some(encoding) => encoding,
-        None => guess_encoding(source, &head)?,
+        None => guess_encoding(source, &head, u64::MAX)?,
     };
     let text = CsvText {
         source,
@@ -118,28 +125,73 @@ pub(crate) fn survey(
     }
 }
 
+/// Looks at a file's beginning.
+pub(crate) fn glance(
+    source: &Source,
+    options: &IngestOptions,
+    declared: Option<&DeclaredMetadata>,
+    limits: &DetectLimits,
+    shown: usize,
+) -> Result<Glance, IngestError> {
+    let input = source.open()?;
+    let bytes = input.length();
+    let mut head = vec![0; 8_192];
+    let got = read_full(&mut input.reader_at(0), &mut head)?;
+    head.truncate(got);
+    if head.is_empty() {
+        return Err(IngestError::Empty);
+    }
+    if head.starts_with(b"PAR1") {
+        return parquet_input::glance(source, options, limits, shown);
+    }
+    if let Some(found) = foreign(&head) {
+        return Err(IngestError::NotTabular(found));
+    }
+    let encoding = match options.encoding {
+        Some(encoding) => encoding,
+        None => guess_encoding(source, &head, SAMPLE as u64)?,
+    };
+    let (progress, cancel) = (|_| {}, AtomicBool::new(false));
+    let watch = Watch::new(&progress, &cancel);
+    let text = CsvText {
+        source,
+        bytes,
+        options,
+        declared,
+        limits,
+        watch: &watch,
+    };
+    match text.glance(encoding, shown) {
+        // As in the pass over the whole file.
+        Err(IngestError::Encoding { .. }) if options.encoding.is_none() && encoding == Encoding::Utf8 => {
+            match source::gb18030_share_of(source, source::WINDOW as u64)? {
+                Some(share) if share >= CHINESE_SHARE => text.glance(Encoding::Gb18030, shown),
+                _ => text.glance(encoding, shown),
+            }
+        }
+        other => other,
+    }
+}
+
 /// What a file is by its first bytes, if it is no text.
-fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
-    const EXTRACT: &str = "extract it and upload the CSV or Parquet file inside";
-    const EXPORT: &str = "export the sheet as CSV (UTF-8) and upload that";
+fn foreign(head: &[u8]) -> Option<Foreign> {
     let contains = |needle: &[u8]| memchr::memmem::find(head, needle).is_some();
     Some(match head {
-        [b'P', b'K', 3 | 5, ..] if contains(b"[Content_Types].xml") || contains(b"xl/") => {
-            ("an Excel workbook (xlsx)", EXPORT)
-        }
-        [b'P', b'K', 3 | 5, ..] => ("a zip archive", EXTRACT),
-        [0x1F, 0x8B, ..] => ("a gzip file", EXTRACT),
-        [b'7', b'z', 0xBC, 0xAF, ..] => ("a 7z archive", EXTRACT),
-        [b'R', b'a', b'r', b'!', ..] => ("a RAR archive", EXTRACT),
-        [0x28, 0xB5, 0x2F, 0xFD, ..] => ("a zstd file", EXTRACT),
-        [0xD0, 0xCF, 0x11, 0xE0, ..] => ("an old Excel or Word file", EXPORT),
-        [b'%', b'P', b'D', b'F', ..] => ("a PDF document", "upload the table it was made from"),
-        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => ("an Arrow file", "write it as Parquet"),
+        [b'P', b'K', 3 | 5, ..] if contains(b"[Content_Types].xml") || contains(b"xl/") => Foreign::Workbook,
+        [b'P', b'K', 3 | 5, ..] => Foreign::Zip,
+        [0x1F, 0x8B, ..] => Foreign::Gzip,
+        [b'7', b'z', 0xBC, 0xAF, ..] => Foreign::SevenZip,
+        [b'R', b'a', b'r', b'!', ..] => Foreign::Rar,
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => Foreign::Zstd,
+        [0xD0, 0xCF, 0x11, 0xE0, ..] => Foreign::OldOffice,
+        [b'%', b'P', b'D', b'F', ..] => Foreign::Pdf,
+        [b'A', b'R', b'R', b'O', b'W', b'1', ..] => Foreign::Arrow,
         _ => return None,
     })
 }
 
-fn guess_encoding(source: &Source, head: &[u8]) -> Result<Encoding, IngestError> {
+/// The encoding, from a file's beginning and, where that is no UTF-8, at most so many bytes more.
+fn guess_encoding(source: &Source, head: &[u8], most: u64) -> Result<Encoding, IngestError> {
     if head.starts_with(&[0xFF, 0xFE]) {
         return Ok(Encoding::Utf16Le);
     }
@@ -152,7 +204,7 @@ fn guess_encoding(source: &Source, head: &[u8]) -> Result<Encoding, IngestError>
         Ok(_) => true,
         Err(error) => error.error_len().is_none() && sample.len() == SAMPLE,
     };
-    if utf8 || source::gb18030_share(source)?.is_none_or(|share| share < CHINESE_SHARE) {
+    if utf8 || source::gb18030_share_of(source, most)?.is_none_or(|share| share < CHINESE_SHARE) {
         return Ok(Encoding::Utf8);
     }
     Ok(Encoding::Gb18030)
@@ -167,8 +219,16 @@ struct CsvText<'a> {
     watch: &'a Watch<'a>,
 }
 
+/// How a text splits into columns.
+struct Shape {
+    dialect: Dialect,
+    header: bool,
+    names: Vec<FieldName>,
+}
+
 impl CsvText<'_> {
-    fn survey(&self, encoding: Encoding) -> Result<Survey, IngestError> {
+    /// What the beginning shows of dialect and columns.
+    fn shape(&self, encoding: Encoding) -> Result<Shape, IngestError> {
         let mut sample = Vec::new();
         let mut reader = TextReader::open(self.source, encoding)?;
         reader.append(&mut sample, SAMPLE, 1)?;
@@ -180,7 +240,7 @@ impl CsvText<'_> {
         let whole = reader.has_ended();
         let (dialect, records) = self.dialect(valid, whole)?;
         let Some(first) = records.first() else {
-            return self.no_record(encoding, dialect);
+            return Err(self.no_record(encoding, dialect)?);
         };
         if first.len() > self.limits.columns {
             return Err(IngestError::TooManyColumns {
@@ -192,6 +252,96 @@ impl CsvText<'_> {
             .header
             .unwrap_or_else(|| has_header(&records, self.declared));
         let names = column_names(first, header, self.declared)?;
+        Ok(Shape {
+            dialect,
+            header,
+            names,
+        })
+    }
+
+    /// Types and first rows, from the file's beginning alone. What is declared does not decide on types here: whoever
+    /// looks wants to see where the two differ.
+    fn glance(&self, encoding: Encoding, shown: usize) -> Result<Glance, IngestError> {
+        let Shape {
+            dialect,
+            header,
+            names,
+        } = self.shape(encoding)?;
+        let zone = zone_of(self.declared);
+        let reading = Reading {
+            declared: None,
+            missing: self.options.missing.as_deref(),
+            zone: &zone,
+        };
+        let mut windows = Windows::open(self.source, encoding, dialect, header, self.limits)?;
+        let mut scans = vec![ColumnScan::new(); names.len()];
+        let (mut rows, mut first, mut whole) = (0, Vec::new(), true);
+        if let Some(window) = windows.next()? {
+            let chunks = window.chunks();
+            for chunk in chunks.iter().take(GLANCE_CHUNKS) {
+                let fields = record::split(*chunk, dialect, names.len(), self.limits)?;
+                for (at, scan) in scans.iter_mut().enumerate() {
+                    scan.scan(&fields, at, names[at].as_str(), reading)?;
+                }
+                rows += fields.rows() as u64;
+                let wanted = shown - first.len();
+                first.extend((0..fields.rows()).take(wanted).map(|row| {
+                    let text = |at| fields.cell(row, at).chars().take(GLANCE_TEXT).collect();
+                    (0..names.len()).map(text).collect::<Vec<String>>()
+                }));
+            }
+            whole = chunks.len() <= GLANCE_CHUNKS && windows.next()?.is_none();
+        }
+        let types: Vec<FieldType> = scans
+            .iter()
+            .zip(&names)
+            .map(|(scan, name)| scan.field_type(name.as_str()))
+            .collect();
+        let missing = self.missing(&scans, &types);
+        let rows_shown = first
+            .into_iter()
+            .map(|row| {
+                let value = |(at, text): (usize, String)| {
+                    let absent = text.is_empty() || missing[at].contains(&text);
+                    (!absent).then_some(text)
+                };
+                row.into_iter().enumerate().map(value).collect()
+            })
+            .collect();
+        let columns = names.into_iter().zip(types).zip(missing);
+        let columns = columns.map(|((name, field_type), missing)| DetectedColumn {
+            field_type: self
+                .options
+                .types
+                .get(name.as_str())
+                .copied()
+                .unwrap_or(field_type),
+            name,
+            missing,
+        });
+        let detection = Detection {
+            format: SourceFormat::Csv,
+            encoding,
+            delimiter: char::from(dialect.delimiter),
+            header,
+            quoted: dialect.quoted,
+            trim: dialect.trim,
+            columns: columns.collect(),
+            rows,
+        };
+        Ok(Glance {
+            detection,
+            rows: rows_shown,
+            whole,
+        })
+    }
+
+    fn survey(&self, encoding: Encoding) -> Result<Survey, IngestError> {
+        let Shape {
+            dialect,
+            header,
+            names,
+        } = self.shape(encoding)?;
         let layout = layout(&names, self.declared)?;
         let zone = zone_of(self.declared);
         let readings: Vec<Reading<'_>> = (0..names.len())
@@ -255,7 +405,7 @@ impl CsvText<'_> {
     }
 
     /// Says what is wrong with a file in whose beginning no record is found.
-    fn no_record(&self, encoding: Encoding, dialect: Dialect) -> Result<Survey, IngestError> {
+    fn no_record(&self, encoding: Encoding, dialect: Dialect) -> Result<IngestError, IngestError> {
         let mut windows = Windows::open(self.source, encoding, dialect, false, self.limits)?;
         if let Some(window) = windows.next()? {
             for chunk in window.chunks() {
@@ -266,7 +416,7 @@ impl CsvText<'_> {
                 }
             }
         }
-        Err(IngestError::Empty)
+        Ok(IngestError::Empty)
     }
 
     fn dialect(&self, text: &str, whole: bool) -> Result<(Dialect, Vec<Vec<String>>), IngestError> {
@@ -277,10 +427,7 @@ impl CsvText<'_> {
                 Some(delimiter as u8)
             }
             Some(_) => {
-                return Err(IngestError::Option {
-                    option: "delimiter",
-                    why: "it must be one ASCII character",
-                });
+                return Err(IngestError::Delimiter);
             }
         };
         let candidates: Vec<u8> = given.map_or_else(|| b",\t;|".to_vec(), |delimiter| vec![delimiter]);

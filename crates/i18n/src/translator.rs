@@ -21,7 +21,7 @@ macro_rules! resources {
 }
 
 resources![
-    "shell", "term", "catalog", "account", "publish", "review", "sandbox", "about", "problem", "site"
+    "shell", "term", "catalog", "account", "publish", "review", "sandbox", "about", "problem", "site", "why"
 ];
 
 /// A message's argument: a text, or a number that chooses the plural form and is shown with separators.
@@ -111,7 +111,7 @@ impl Translator {
     ///
     /// A key that does not exist, or a message whose arguments are missing, gives `⟦key⟧` (see
     /// [`is_untranslated`]): a page with one ugly word is better than no page.
-    pub fn text(language: Language, key: &str, arguments: &[(&'static str, Value)]) -> String {
+    pub fn text(language: Language, key: &str, arguments: &[(&str, Value)]) -> String {
         let bundle = match language {
             Language::Zh => &TRANSLATOR.zh,
             Language::En => &TRANSLATOR.en,

@@ -11,7 +11,7 @@ use model::{Localized, OrganizationId, OrganizationKind, Role, Slug, Timestamp, 
 use crate::Identity;
 use crate::actor::{Actor, Credential, Person};
 use crate::authority::{Action, Resource};
-use crate::error::Error;
+use crate::error::{Error, Rule};
 
 /// An organisation to register.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,9 +63,7 @@ impl Identity {
         let bad_region =
             |r: &String| !matches!(r.len(), 6 | 9 | 12) || !r.bytes().all(|b| b.is_ascii_digit());
         if organization.region.as_ref().is_some_and(bad_region) {
-            return Err(Error::Invalid(
-                "a region is a GB/T 2260 code of 6, 9 or 12 digits".to_owned(),
-            ));
+            return Err(Rule::Region.into());
         }
         let tx = self.db.begin_write().await?;
         db::organization::insert(&tx, &organization)
@@ -102,9 +100,7 @@ impl Identity {
         check_username(&new.username)?;
         let name_length = new.display_name.trim().chars().count();
         if !(1..=80).contains(&name_length) || new.display_name.chars().any(char::is_control) {
-            return Err(Error::Invalid(
-                "a person's name has 1 to 80 characters".to_owned(),
-            ));
+            return Err(Rule::DisplayName.into());
         }
         let organization = db::organization::find(self.db.read(), new.organization)
             .await?
@@ -345,30 +341,18 @@ fn check_username(name: &str) -> Result<(), Error> {
         && name
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b".-_".contains(&b));
-    if good {
-        Ok(())
-    } else {
-        Err(Error::Invalid(
-            "a user name has 2 to 40 of a-z, 0-9, '.', '_' and '-', and begins with a letter".to_owned(),
-        ))
-    }
+    if good { Ok(()) } else { Err(Rule::Username.into()) }
 }
 
 /// Roles fit the organisation, and one person does not hold two of management, audit and operation
 /// (GB/T 39477-2020).
 fn check_roles(roles: &BTreeSet<Role>, kind: OrganizationKind) -> Result<(), Error> {
     if let Some(role) = roles.iter().find(|role| !role.fits(kind)) {
-        return Err(Error::Invalid(format!(
-            "the role {} cannot be held in an organisation of kind {}",
-            role.as_str(),
-            kind.as_str()
-        )));
+        return Err(Rule::RoleOfOtherHouse { role: *role, kind }.into());
     }
     let separate = [Role::Reviewer, Role::Auditor, Role::Admin];
     if roles.iter().filter(|role| separate.contains(role)).count() > 1 {
-        return Err(Error::Invalid(
-            "one person cannot hold two of reviewer, auditor and admin (GB/T 39477-2020)".to_owned(),
-        ));
+        return Err(Rule::SeparateRoles.into());
     }
     Ok(())
 }

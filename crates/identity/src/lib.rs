@@ -25,7 +25,7 @@ use model::Clock;
 pub use account::{NewAccount, NewOrganization};
 pub use actor::{Actor, Credential, Person};
 pub use authority::{Action, Authority, Denied, PolicyError, Resource};
-pub use error::Error;
+pub use error::{Error, Rule};
 pub use password::{MAX_PASSWORD_BYTES, MIN_PASSWORD_CHARS};
 pub use secret::Secret;
 pub use session::{CurrentSession, SessionPolicy, SignedIn};

@@ -7,7 +7,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Versio
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use crate::error::Error;
+use crate::error::{Error, Rule};
 
 /// OWASP Password Storage Cheat Sheet (2024), Argon2id: 19 MiB, 2 passes, 1 lane.
 const MEMORY_KIB: u32 = 19_456;
@@ -40,9 +40,11 @@ impl Passwords {
     pub(crate) async fn hash(&self, password: &str) -> Result<String, Error> {
         let length = password.chars().count();
         if length < MIN_PASSWORD_CHARS || password.len() > MAX_PASSWORD_BYTES {
-            return Err(Error::Invalid(format!(
-                "a password has at least {MIN_PASSWORD_CHARS} characters and at most {MAX_PASSWORD_BYTES} bytes"
-            )));
+            return Err(Rule::Password {
+                least: MIN_PASSWORD_CHARS,
+                most: MAX_PASSWORD_BYTES,
+            }
+            .into());
         }
         let password = Zeroizing::new(password.to_owned());
         self.run(move || hash(&password)).await?

@@ -10,7 +10,7 @@ use crate::Identity;
 use crate::account::record;
 use crate::actor::{Actor, Credential};
 use crate::authority::{Action, Resource};
-use crate::error::Error;
+use crate::error::{Error, Rule};
 use crate::secret::{self, Secret};
 
 /// The longest life of a token.
@@ -42,15 +42,17 @@ impl Identity {
         )?;
         let name = name.trim();
         if !(1..=80).contains(&name.chars().count()) || name.chars().any(char::is_control) {
-            return Err(Error::Invalid("a token's name has 1 to 80 characters".to_owned()));
+            return Err(Rule::TokenName.into());
         }
         if scopes.is_empty() {
-            return Err(Error::Invalid("a token needs at least one scope".to_owned()));
+            return Err(Rule::NoScope.into());
         }
         if !(1..=MAX_TOKEN_DAYS).contains(&days) {
-            return Err(Error::Invalid(format!(
-                "a token lives 1 to {MAX_TOKEN_DAYS} days; got {days}"
-            )));
+            return Err(Rule::TokenDays {
+                most: MAX_TOKEN_DAYS,
+                got: days,
+            }
+            .into());
         }
         let now = self.clock.now();
         let secret = Secret::token()?;
@@ -69,9 +71,7 @@ impl Identity {
         db::user::lock(&tx, user).await?;
         let standing = db::token::count_standing(&tx, user, now).await?;
         if standing >= MAX_TOKENS as u64 {
-            return Err(Error::Invalid(format!(
-                "at most {MAX_TOKENS} tokens at once; withdraw one first"
-            )));
+            return Err(Rule::TooManyTokens(MAX_TOKENS).into());
         }
         db::token::insert(&tx, &token, &hash).await?;
         let scopes: Vec<String> = token

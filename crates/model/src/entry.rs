@@ -153,9 +153,12 @@ pub struct EntryMetadata {
 /// Why a description cannot be taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum EntryError {
-    /// Over 30 keywords, or one that is empty or over 40 characters.
-    #[error("keywords: at most 30, each of 1 to 40 characters; {0}")]
-    Keywords(String),
+    /// Over 30 keywords.
+    #[error("keywords: at most 30; got {0}")]
+    KeywordCount(usize),
+    /// A keyword that is empty, over 40 characters or has control characters.
+    #[error("keywords: each of 1 to 40 characters; got {0:?}")]
+    Keyword(String),
     /// Not 6, 9 or 12 digits.
     #[error("region is a GB/T 2260 code of 6, 9 or 12 digits; got {0:?}")]
     Region(String),
@@ -178,17 +181,14 @@ impl EntryMetadata {
     /// If a keyword, the region or the length of a text breaks its rule.
     pub fn check(&self) -> Result<(), EntryError> {
         if self.keywords.len() > 30 {
-            return Err(EntryError::Keywords(format!("got {}", self.keywords.len())));
+            return Err(EntryError::KeywordCount(self.keywords.len()));
         }
         if let Some(word) = self
             .keywords
             .iter()
             .find(|w| !(1..=40).contains(&w.trim().chars().count()) || has_control(w))
         {
-            return Err(EntryError::Keywords(format!(
-                "got {:?}",
-                word.chars().take(60).collect::<String>()
-            )));
+            return Err(EntryError::Keyword(word.chars().take(60).collect()));
         }
         if let Some(region) = &self.region {
             let digits = region.bytes().all(|b| b.is_ascii_digit());
@@ -247,7 +247,10 @@ mod tests {
         assert!(entry().check().is_ok());
         let mut bad = entry();
         bad.keywords = vec![String::new()];
-        assert!(matches!(bad.check(), Err(EntryError::Keywords(_))));
+        assert!(matches!(
+            bad.check(),
+            Err(EntryError::KeywordCount(_) | EntryError::Keyword(_))
+        ));
         let mut bad = entry();
         bad.region = Some("33010".into());
         assert!(matches!(bad.check(), Err(EntryError::Region(_))));

@@ -19,6 +19,13 @@ pub struct FieldName(String);
 #[error("a field name has 1 to 128 bytes and no control characters; got {0:?}")]
 pub struct FieldNameError(String);
 
+impl FieldNameError {
+    /// What was given, shortened.
+    pub fn given(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FieldName {
     /// Normalises to NFC and trims.
     ///
@@ -178,6 +185,13 @@ struct BoundsParts {
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 #[error("bounds need finite lo ≤ hi within ±1e15; got [{0}, {1}]")]
 pub struct BoundsError(f64, f64);
+
+impl BoundsError {
+    /// The lower and the upper bound that were given.
+    pub const fn given(&self) -> (f64, f64) {
+        (self.0, self.1)
+    }
+}
 
 impl Bounds {
     /// An interval.

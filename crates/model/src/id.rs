@@ -20,6 +20,18 @@ pub struct IdError {
     given: String,
 }
 
+impl IdError {
+    /// What it would identify.
+    pub const fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// What was given, shortened.
+    pub fn given(&self) -> &str {
+        &self.given
+    }
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

@@ -67,6 +67,13 @@ impl fmt::Display for Level {
 #[error("a level is one of L1, L2, L3, L4; got {0:?}")]
 pub struct LevelError(String);
 
+impl LevelError {
+    /// What was given, shortened.
+    pub fn given(&self) -> &str {
+        &self.0
+    }
+}
+
 impl FromStr for Level {
     type Err = LevelError;
 

@@ -19,6 +19,13 @@ pub struct Slug(String);
 )]
 pub struct SlugError(String);
 
+impl SlugError {
+    /// What was given, shortened.
+    pub fn given(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Slug {
     /// Checks a text; nothing is mended.
     ///

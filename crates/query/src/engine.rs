@@ -14,6 +14,7 @@ use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::{SessionState, SessionStateBuilder};
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
@@ -23,7 +24,7 @@ use url::Url;
 
 use crate::answer::Answer;
 use crate::error::QueryError;
-use crate::{function, guard};
+use crate::{function, guard, name};
 
 /// What one query, and all of them together, may use.
 #[derive(Debug, Clone)]
@@ -173,8 +174,7 @@ impl Engine {
             let context = SessionContext::new_with_state(state);
             register(&context, tables).await?;
             let state = context.state();
-            let statement = state.sql_to_statement(&sql, &Dialect::PostgreSQL)?;
-            let plan = state.statement_to_plan(statement).await?;
+            let plan = plan(&state, &sql, &context).await?;
             guard::check_plan(&plan)?;
             let plan = state.create_physical_plan(&plan).await?;
             engine.collect(plan, &context, rows).await
@@ -259,15 +259,17 @@ impl Engine {
                 .iter()
                 .map(|c| c.to_data().get_slice_memory_size().unwrap_or(0))
                 .sum::<usize>();
-            if bytes > self.shared.limits.answer_bytes {
-                return Ok(Answer::new(schema, batches, true));
+            let full = bytes > self.shared.limits.answer_bytes;
+            if !full {
+                rows += take;
+                batches.push(batch);
             }
-            rows += take;
-            batches.push(batch);
-            if cut {
+            if full || cut {
+                let (schema, batches) = name::with_unique_names(schema, batches);
                 return Ok(Answer::new(schema, batches, true));
             }
         }
+        let (schema, batches) = name::with_unique_names(schema, batches);
         Ok(Answer::new(schema, batches, false))
     }
 
@@ -282,6 +284,31 @@ impl Engine {
             Ok(())
         }
     }
+}
+
+/// Plans a query whose columns are told apart by their names.
+async fn plan(state: &SessionState, sql: &str, context: &SessionContext) -> Result<LogicalPlan, QueryError> {
+    let statement = state.sql_to_statement(sql, &Dialect::PostgreSQL)?;
+    let mut told_apart = statement.clone();
+    name::tell_apart(&mut told_apart, &[]);
+    let failed = match state.statement_to_plan(told_apart).await {
+        Ok(plan) => return Ok(plan),
+        Err(error) => error,
+    };
+    // What a `*` stands for is known to the tables only: `SELECT *, a`.
+    let mut statement = statement;
+    if name::has_mixed_list(&mut statement) {
+        let mut columns = Vec::new();
+        for reference in state.resolve_table_references(&statement)? {
+            let table = context.table_provider(reference).await?;
+            columns.extend(table.schema().fields().iter().map(|field| field.name().clone()));
+        }
+        name::tell_apart(&mut statement, &columns);
+        if let Ok(plan) = state.statement_to_plan(statement).await {
+            return Ok(plan);
+        }
+    }
+    Err(failed.into())
 }
 
 /// Stops the query when nobody waits for it any more.

@@ -3,7 +3,7 @@
 use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion::logical_expr::{Expr, LogicalPlan, Operator};
 
-use crate::error::QueryError;
+use crate::error::{QueryError, Refused};
 
 /// Refuses every node that is not part of a plain query, subqueries included.
 pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<(), QueryError> {
@@ -30,14 +30,12 @@ pub(crate) fn check_plan(plan: &LogicalPlan) -> Result<(), QueryError> {
     });
     walked?;
     match found {
-        Some((what, hint)) => Err(QueryError::Refused { what, hint }),
+        Some(refused) => Err(QueryError::Refused(refused)),
         None => Ok(()),
     }
 }
 
-type Refusal = Option<(String, &'static str)>;
-
-fn refused_node(node: &LogicalPlan) -> Refusal {
+fn refused_node(node: &LogicalPlan) -> Option<Refused> {
     let what = match node {
         LogicalPlan::Projection(_)
         | LogicalPlan::Filter(_)
@@ -59,21 +57,18 @@ fn refused_node(node: &LogicalPlan) -> Refusal {
         LogicalPlan::Copy(_) => "COPY",
         LogicalPlan::Ddl(_) => "DDL",
         LogicalPlan::Dml(_) => "DML",
-        LogicalPlan::Statement(_) => "a statement",
+        LogicalPlan::Statement(_) => return Some(Refused::NoQuery),
         LogicalPlan::RecursiveQuery(_) => "WITH RECURSIVE",
-        _ => "this kind of statement",
+        _ => return Some(Refused::NoQuery),
     };
-    Some((what.to_owned(), "write one SELECT over open datasets"))
+    Some(Refused::Statement(what))
 }
 
-fn refused_expr(expr: &Expr) -> Refusal {
+fn refused_expr(expr: &Expr) -> Option<Refused> {
     match expr {
-        Expr::ScalarVariable(..) => Some(("a variable".to_owned(), "write the value itself")),
-        Expr::Placeholder(_) => Some(("a parameter".to_owned(), "write the value itself")),
+        Expr::ScalarVariable(..) | Expr::Placeholder(_) => Some(Refused::Placeholder),
         // The operator makes text of any length without asking; the function is bounded.
-        Expr::BinaryExpr(binary) if binary.op == Operator::StringConcat => {
-            Some(("the operator ||".to_owned(), "write concat(a, b)"))
-        }
+        Expr::BinaryExpr(binary) if binary.op == Operator::StringConcat => Some(Refused::Concatenation),
         _ => None,
     }
 }

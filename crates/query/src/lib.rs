@@ -9,9 +9,10 @@ mod engine;
 mod error;
 mod function;
 mod guard;
+mod name;
 mod row;
 
 pub use answer::{Answer, Column};
 pub use engine::{Engine, Limits, OpenTable};
-pub use error::QueryError;
+pub use error::{Construct, QueryError, Refused};
 pub use row::{Order, RowQuery};

@@ -7,7 +7,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 
 use crate::answer::Answer;
 use crate::engine::{Engine, OpenTable, register};
-use crate::error::QueryError;
+use crate::error::{Construct, QueryError, Refused, shortened};
 use crate::guard;
 
 /// One sort key.
@@ -80,20 +80,27 @@ fn select(
         if names.contains(name) {
             Ok(())
         } else {
-            let known = names.join(", ");
-            Err(QueryError::Invalid(format!(
-                "there is no column {name:?}; the columns are: {known}"
-            )))
+            Err(QueryError::UnknownColumn {
+                name: shortened(name),
+                known: shortened(&names.join(", ")),
+            })
         }
     };
     query.columns.iter().try_for_each(known)?;
     query.order.iter().try_for_each(|order| known(&order.column))?;
 
-    let columns = if query.columns.is_empty() {
+    let wanted = if query.columns.is_empty() {
         &names
     } else {
         &query.columns
     };
+    // A column that is named twice is there once: rows are objects.
+    let mut columns: Vec<&String> = Vec::with_capacity(wanted.len());
+    for name in wanted {
+        if !columns.contains(&name) {
+            columns.push(name);
+        }
+    }
     let plain = query.filter.is_none() && query.order.is_empty();
     let mut frame = frame;
     if !query.order.is_empty() {
@@ -115,7 +122,7 @@ fn select(
         keys.push(ident(PLACE).sort(true, false));
         frame = frame.sort(keys)?;
     }
-    let frame = frame.select(columns.iter().map(ident).collect::<Vec<_>>())?;
+    let frame = frame.select(columns.into_iter().map(ident).collect::<Vec<_>>())?;
     Ok(frame.limit(query.offset, Some(limit))?)
 }
 
@@ -125,11 +132,11 @@ fn only_columns(expr: &Expr) -> Result<(), QueryError> {
     expr.apply(|part| {
         let what = match part {
             Expr::ScalarSubquery(_) | Expr::InSubquery(_) | Expr::Exists(_) | Expr::SetComparison(_) => {
-                "a subquery"
+                Construct::Subquery
             }
-            Expr::AggregateFunction(_) => "an aggregate",
-            Expr::WindowFunction(_) => "a window function",
-            Expr::Unnest(_) => "unnest",
+            Expr::AggregateFunction(_) => Construct::Aggregate,
+            Expr::WindowFunction(_) => Construct::Window,
+            Expr::Unnest(_) => Construct::Unnest,
             _ => return Ok(TreeNodeRecursion::Continue),
         };
         refused = Some(what);
@@ -137,10 +144,7 @@ fn only_columns(expr: &Expr) -> Result<(), QueryError> {
     })?;
     match refused {
         None => Ok(()),
-        Some(what) => Err(QueryError::Refused {
-            what: format!("{what} in a row filter"),
-            hint: "use POST /api/v1/sql for full queries",
-        }),
+        Some(construct) => Err(QueryError::Refused(Refused::InFilter(construct))),
     }
 }
 
@@ -219,6 +223,53 @@ mod tests {
         );
         assert!(!answer.to_arrow().unwrap().is_empty());
         assert!(answer.to_parquet().unwrap().starts_with(b"PAR1"));
+    }
+
+    #[tokio::test]
+    async fn no_two_columns_have_one_name() {
+        let cases: &[(&str, &[&str])] = &[
+            ("SELECT id, id FROM road", &["id", "id_1"]),
+            ("SELECT id, ID, road.id FROM road", &["id", "id_1", "id_2"]),
+            ("SELECT id, id, v AS id_1 FROM road", &["id", "id_2", "id_1"]),
+            ("SELECT 1 AS x, 2 AS x", &["x", "x_1"]),
+            ("SELECT count(*), COUNT(*) FROM road", &["count(*)", "count(*)_1"]),
+            (
+                "SELECT id + 1, id+1 FROM road",
+                &["road.id + Int64(1)", "id + 1_1"],
+            ),
+            ("SELECT *, id FROM road", &["id", "路段", "v", "id_1"]),
+            ("SELECT v, road.* FROM road", &["v_1", "id", "路段", "v"]),
+            (
+                "SELECT a.id, b.id FROM road a JOIN road b ON a.id = b.id",
+                &["id", "id_1"],
+            ),
+            (
+                "SELECT * FROM road a JOIN road b ON a.id = b.id",
+                &["id", "路段", "v", "id_1", "路段_1", "v_1"],
+            ),
+            (
+                "SELECT id, id FROM road UNION ALL SELECT v, v FROM road",
+                &["id", "id_1"],
+            ),
+            ("SELECT id_1 FROM (SELECT id, id FROM road) s", &["id_1"]),
+            (
+                "WITH s AS (SELECT id, id FROM road) SELECT * FROM s ORDER BY id_1",
+                &["id", "id_1"],
+            ),
+            (
+                "SELECT id, id, count(*) FROM road GROUP BY 1, 2 ORDER BY id",
+                &["id", "id_1", "count(*)"],
+            ),
+        ];
+        for (text, names) in cases {
+            let answer = sql(text).await.unwrap_or_else(|error| panic!("{text}: {error}"));
+            let columns = answer["columns"].as_array().unwrap();
+            let found: Vec<_> = columns.iter().map(|c| c["name"].as_str().unwrap()).collect();
+            assert_eq!(&found, names, "{text}");
+        }
+        // What is not about names is told as it was.
+        let error = sql("SELECT *, id FROM road WHERE nothing = 1").await.unwrap_err();
+        assert!(matches!(error, QueryError::UnknownColumn { name, .. } if name == "nothing"));
     }
 
     #[tokio::test]

@@ -10,7 +10,7 @@ use model::{DatasetState, Level, RequestId, RequestKind, Slug};
 
 use crate::payload::Payload;
 use crate::text::Length;
-use crate::{Review, ReviewError, authorization, record, state};
+use crate::{Inapplicable, Review, ReviewError, Rule, authorization, record, state};
 
 /// The most datasets of one access request.
 pub const MAX_DATASETS: usize = 20;
@@ -47,9 +47,11 @@ impl Review {
         let policy = self.review_policy(now).await?;
         let most_days = policy.rules.project_days;
         if let Some(days) = application.days.filter(|days| !(1..=most_days).contains(days)) {
-            return Err(ReviewError::Invalid(format!(
-                "days must be 1 to {most_days}; got {days}"
-            )));
+            return Err(Rule::Days {
+                most: most_days,
+                got: days,
+            }
+            .into());
         }
         let datasets = self.load_applicable(actor, &application.datasets).await?;
         let level = datasets.iter().filter_map(|dataset| dataset.level).max();
@@ -84,10 +86,11 @@ impl Review {
 
     async fn load_applicable(&self, actor: &Actor, slugs: &[Slug]) -> Result<Vec<Dataset>, ReviewError> {
         if !(1..=MAX_DATASETS).contains(&slugs.len()) {
-            let got = slugs.len();
-            return Err(ReviewError::Invalid(format!(
-                "an access request names 1 to {MAX_DATASETS} datasets; got {got}"
-            )));
+            return Err(Rule::DatasetCount {
+                most: MAX_DATASETS,
+                got: slugs.len(),
+            }
+            .into());
         }
         let mut datasets = Vec::with_capacity(slugs.len());
         let mut seen = BTreeSet::new();
@@ -101,17 +104,17 @@ impl Review {
                 false,
             );
             self.allow(actor, Action::ApplyForAccess, &any)?;
-            applicable(&dataset)?;
+            applicable(&dataset).map_err(|why| ReviewError::NotApplicable {
+                slug: dataset.slug.to_string(),
+                why,
+            })?;
             self.allow(
                 actor,
                 Action::ApplyForAccess,
                 &authorization::of_dataset(&dataset),
             )?;
             if !seen.insert(dataset.id) {
-                return Err(ReviewError::Invalid(format!(
-                    "the dataset {} is named twice",
-                    dataset.slug
-                )));
+                return Err(Rule::DatasetTwice(dataset.slug.to_string()).into());
             }
             datasets.push(dataset);
         }
@@ -120,16 +123,12 @@ impl Review {
 }
 
 /// Whether a dataset is one that enterprises apply for.
-pub(crate) fn applicable(dataset: &Dataset) -> Result<(), ReviewError> {
-    let why = match (dataset.state, dataset.level) {
+pub(crate) fn applicable(dataset: &Dataset) -> Result<(), Inapplicable> {
+    Err(match (dataset.state, dataset.level) {
         (DatasetState::Released, Some(Level::L2 | Level::L3)) => return Ok(()),
-        (DatasetState::Released, Some(Level::L1)) => "it is open (L1) and needs no application",
-        (DatasetState::Released, _) => "it is not opened (L4)",
-        (DatasetState::Draft, _) => "it is not released",
-        (DatasetState::Retired, _) => "it is retired",
-    };
-    Err(ReviewError::NotApplicable {
-        slug: dataset.slug.to_string(),
-        why,
+        (DatasetState::Released, Some(Level::L1)) => Inapplicable::Open,
+        (DatasetState::Released, _) => Inapplicable::Closed,
+        (DatasetState::Draft, _) => Inapplicable::Draft,
+        (DatasetState::Retired, _) => Inapplicable::Retired,
     })
 }

@@ -16,7 +16,7 @@ use crate::opinion::load_at;
 use crate::payload::Payload;
 use crate::state::{self, Step};
 use crate::text::Length;
-use crate::{InForce, Review, ReviewError, record};
+use crate::{Change, InForce, Review, ReviewError, Rule, record};
 
 /// A decided request with what it opened.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,8 +64,7 @@ impl Review {
         let reason = length.check(reason)?;
         let approves_access = decision == Decision::Approve && seen.request.kind == RequestKind::Access;
         if grant.is_some() && !approves_access {
-            let why = "a budget goes with the approval of an access request, and with nothing else";
-            return Err(ReviewError::Invalid(why.to_owned()));
+            return Err(Rule::BudgetWithoutAccess.into());
         }
         let now = self.parts.clock.now();
         let review = self.review_policy(now).await?;
@@ -153,22 +152,22 @@ async fn publish(tx: &Tx, actor: &Actor, request: &Request, now: Timestamp) -> R
     dataset.revision = db::dataset::update(tx, &dataset)
         .await
         .map_err(|error| match error {
-            db::Error::Stale(_) => changed("the entry was edited this moment"),
+            db::Error::Stale(_) => ReviewError::Changed(Change::Edited),
             other => other.into(),
         })?;
-    let level = crate::release::releasable(&dataset).map_err(|error| changed(&error.to_string()))?;
+    let level = crate::release::releasable(&dataset)
+        .map_err(|why| ReviewError::Changed(Change::NotReleasable(why)))?;
     if level != request.level {
-        return Err(changed("the dataset has another level now"));
+        return Err(ReviewError::Changed(Change::Level));
     }
     match version {
         Some(id) => {
             let version = db::version::load(tx, id).await?;
             if version.state != VersionState::Ready {
-                return Err(changed(&format!(
-                    "version {} is {} now",
-                    version.number,
-                    version.state.as_str()
-                )));
+                return Err(ReviewError::Changed(Change::Version {
+                    number: version.number,
+                    state: version.state,
+                }));
             }
         }
         None if request.level == model::Level::L4 => {}
@@ -177,7 +176,7 @@ async fn publish(tx: &Tx, actor: &Actor, request: &Request, now: Timestamp) -> R
     catalog_entry::publish::publish(tx, actor.ledger_actor(), &dataset, version, now)
         .await
         .map_err(|error| match error {
-            EntryError::Database(db::Error::Stale("version")) => changed("the version is not ready any more"),
+            EntryError::Database(db::Error::Stale("version")) => ReviewError::Changed(Change::NotReady),
             other => other.into(),
         })
 }
@@ -195,7 +194,12 @@ async fn open_project(
     now: Timestamp,
 ) -> Result<ProjectId, ReviewError> {
     for dataset in datasets {
-        crate::access::applicable(dataset).map_err(|error| changed(&error.to_string()))?;
+        crate::access::applicable(dataset).map_err(|why| {
+            ReviewError::Changed(Change::NotApplicable {
+                slug: dataset.slug.to_string(),
+                why,
+            })
+        })?;
     }
     let project = Project {
         id: ProjectId::at(now),
@@ -228,8 +232,4 @@ async fn open_project(
         .fact("budgets", budgets);
     record::append(tx, record::with_datasets(leaf, datasets), now).await?;
     Ok(project.id)
-}
-
-fn changed(why: &str) -> ReviewError {
-    ReviewError::Changed(why.to_owned())
 }

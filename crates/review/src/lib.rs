@@ -41,7 +41,7 @@ pub use access::{AccessApplication, MAX_DATASETS};
 pub use budget::BudgetGrant;
 pub use db::request::Request;
 pub use decision::Decided;
-pub use error::ReviewError;
+pub use error::{Change, Inapplicable, ReviewError, Rule, Unreleasable};
 pub use payload::RequestText;
 pub use text::Length;
 pub use view::{

@@ -10,7 +10,7 @@ use model::{DatasetState, Level, RequestId, RequestKind, Slug, VersionState};
 
 use crate::payload::Payload;
 use crate::text::Length;
-use crate::{Review, ReviewError, authorization, record, state};
+use crate::{Review, ReviewError, Unreleasable, authorization, record, state};
 
 impl Review {
     /// Asks for the release of a dataset with its newest version, or for L4 of its bare entry.
@@ -38,7 +38,7 @@ impl Review {
         );
         self.allow(actor, Action::SubmitRelease, &whose)?;
         let note = Length::NOTE.check(note)?;
-        let level = releasable(&dataset)?;
+        let level = releasable(&dataset).map_err(ReviewError::NotReleasable)?;
         self.allow(actor, Action::SubmitRelease, &authorization::of_dataset(&dataset))?;
         let now = self.parts.clock.now();
         let policy = self.review_policy(now).await?;
@@ -52,7 +52,7 @@ impl Review {
             return Err(ReviewError::ReleaseOpen);
         }
         locked.map_err(|error| match error {
-            db::Error::Stale(_) => not_releasable("its entry was changed this moment; look at it again"),
+            db::Error::Stale(_) => ReviewError::NotReleasable(Unreleasable::EntryChanging),
             other => other.into(),
         })?;
         let version = match level {
@@ -91,18 +91,12 @@ impl Review {
     }
 }
 
-fn not_releasable(why: impl Into<String>) -> ReviewError {
-    ReviewError::NotReleasable(why.into())
-}
-
 /// The level of a dataset whose entry has all that a release of that level needs.
-pub(crate) fn releasable(dataset: &Dataset) -> Result<Level, ReviewError> {
+pub(crate) fn releasable(dataset: &Dataset) -> Result<Level, Unreleasable> {
     if dataset.state == DatasetState::Retired {
-        return Err(not_releasable("it is retired"));
+        return Err(Unreleasable::Retired);
     }
-    let level = dataset
-        .level
-        .ok_or_else(|| not_releasable("it has no level yet; classify it and its fields first"))?;
+    let level = dataset.level.ok_or(Unreleasable::Unclassified)?;
     match level {
         Level::L1 => {}
         Level::L2 | Level::L3 => {
@@ -112,24 +106,18 @@ pub(crate) fn releasable(dataset: &Dataset) -> Result<Level, ReviewError> {
                 .and_then(model::DeclaredMetadata::unit)
                 .is_none()
             {
-                let why = "its privacy unit (person, enterprise, household, vehicle or row) is not declared";
-                return Err(not_releasable(why));
+                return Err(Unreleasable::NoUnit);
             }
             if dataset.metadata.recipe.is_none() {
-                let why = "its recipe (脱敏规则: how the data was de-identified) is not described; the assessor \
-                           needs it";
-                return Err(not_releasable(why));
+                return Err(Unreleasable::NoRecipe);
             }
         }
         Level::L4 => {
             if dataset.state == DatasetState::Released {
-                return Err(not_releasable(
-                    "it is L4 and listed already; its data is never released",
-                ));
+                return Err(Unreleasable::ListedAlready);
             }
             if dataset.metadata.conditions.is_none() {
-                let why = "an L4 entry says in its conditions (开放条件) why the data is not opened";
-                return Err(not_releasable(why));
+                return Err(Unreleasable::NoReason);
             }
         }
     }
@@ -142,9 +130,7 @@ async fn version_to_release(connection: &Connection, dataset: &Dataset) -> Resul
     loop {
         let versions = db::version::list(connection, dataset.id, before, 20).await?;
         let Some(last) = versions.last() else {
-            return Err(not_releasable(
-                "it has no version that was read; upload its file first",
-            ));
+            return Err(ReviewError::NotReleasable(Unreleasable::NoVersion));
         };
         before = Some(last.number);
         let Some(version) = versions
@@ -153,25 +139,19 @@ async fn version_to_release(connection: &Connection, dataset: &Dataset) -> Resul
         else {
             continue;
         };
-        return match version.state {
+        let why = match version.state {
             VersionState::Ready => {
                 let conditional = dataset.level.is_some_and(Level::is_conditional);
-                if conditional && version.declared != dataset.declared {
-                    let why = format!(
-                        "version {} was read under an earlier declaration; upload it again",
-                        version.number
-                    );
-                    return Err(not_releasable(why));
+                if !conditional || version.declared == dataset.declared {
+                    return Ok(version);
                 }
-                Ok(version)
+                Unreleasable::OldDeclaration(version.number)
             }
-            VersionState::Ingesting => Err(not_releasable(format!(
-                "version {} is still being read; wait for it",
-                version.number
-            ))),
-            VersionState::Released | VersionState::Retired | VersionState::Failed => Err(not_releasable(
-                format!("it has no version newer than {}", version.number),
-            )),
+            VersionState::Ingesting => Unreleasable::StillReading(version.number),
+            VersionState::Released | VersionState::Retired | VersionState::Failed => {
+                Unreleasable::NothingNew(version.number)
+            }
         };
+        return Err(ReviewError::NotReleasable(why));
     }
 }

@@ -68,8 +68,17 @@ pub struct Server {
     pub public_url: Option<String>,
     /// What this process does.
     pub roles: Vec<ProcessRole>,
-    /// Longest time for a request's head and small body, in seconds.
+    /// Longest time for a request's head, for its small body and its handling until the answer begins, and between
+    /// the parts of an upload, in seconds.
     pub request_seconds: u64,
+    /// Bodies and answers of any length move at least `stream_bytes` in this many seconds of waiting for the client.
+    pub stream_seconds: u64,
+    /// The least that they move in that time, in bytes.
+    pub stream_bytes: u64,
+    /// How much of a refused body is still read, so that clients who send all before they read see why, in bytes.
+    pub drain_bytes: u64,
+    /// How long it is read, in seconds.
+    pub drain_seconds: u64,
     /// Sign-in cookies only over HTTPS.
     pub secure_cookies: bool,
 }
@@ -81,6 +90,10 @@ impl Default for Server {
             public_url: None,
             roles: vec![ProcessRole::Web, ProcessRole::Worker],
             request_seconds: 60,
+            stream_seconds: 30,
+            stream_bytes: 16 << 10,
+            drain_bytes: 32 << 20,
+            drain_seconds: 10,
             secure_cookies: true,
         }
     }
@@ -289,6 +302,29 @@ impl Config {
                 "must begin with https:// or http:// and not end with /",
             );
         }
+        let server = &self.server;
+        let seconds = [
+            ("server.request_seconds", server.request_seconds),
+            ("server.stream_seconds", server.stream_seconds),
+            ("server.drain_seconds", server.drain_seconds),
+            ("query.seconds", self.query.seconds),
+        ];
+        // A day: more is no limit, and far more overflows the clock.
+        if let Some((key, _)) = seconds
+            .into_iter()
+            .find(|(_, value)| !(1..=86_400).contains(value))
+        {
+            return fail(key, "must be 1 to 86400");
+        }
+        if server.stream_bytes == 0 {
+            return fail("server.stream_bytes", "must be at least 1");
+        }
+        if self.query.seconds >= server.request_seconds {
+            return fail(
+                "server.request_seconds",
+                "must be more than query.seconds: a query that may run so long has to be answered",
+            );
+        }
         let positive = [
             ("query.rows", self.query.rows),
             ("query.concurrent", self.query.concurrent),
@@ -336,6 +372,11 @@ mod tests {
             ("[query]\nconcurrent = 0", "query.concurrent"),
             ("[server]\npublic_url = \"portal/\"", "server.public_url"),
             ("[server]\nroles = []", "server.roles"),
+            ("[server]\nrequest_seconds = 0", "server.request_seconds"),
+            ("[server]\nrequest_seconds = 30", "query.seconds"),
+            ("[server]\nstream_seconds = 100000", "server.stream_seconds"),
+            ("[server]\nstream_bytes = 0", "server.stream_bytes"),
+            ("[server]\ndrain_seconds = 0", "server.drain_seconds"),
             ("[ledger]\norigin = \"a b\"", "ledger.origin"),
             ("[sandbox]\nkey = \"0123\"", "key"),
             ("[data]\nkey = \"0123\"", "key"),

@@ -16,7 +16,7 @@ use web::{AppState, MetricsRenderer, Services, Usage};
 
 use crate::background::{Background, housekeeping, sequencer};
 use crate::failure::Failure;
-use crate::listen::{self, Bound};
+use crate::listen::{self, Bound, ConnectionLimits, DrainLimit, PaceLimit};
 use crate::log;
 use crate::portal::{Lock, Portal, SEARCH};
 
@@ -116,6 +116,7 @@ impl Server {
                     db: portal.db.clone(),
                     clock: Arc::clone(&portal.clock),
                     usage: usage.clone(),
+                    request_time: Duration::from_secs(config.server.request_seconds),
                     cursor_key: portal.secrets.cursor_key(),
                     public_url: config.server.public_url.clone(),
                     secure_cookies: config.server.secure_cookies,
@@ -129,8 +130,7 @@ impl Server {
                 tracing::info!(%address, milliseconds, "ready");
                 match ready(address) {
                     Ok(()) => {
-                        let head_time = Duration::from_secs(config.server.request_seconds);
-                        listen::serve(listener, router, head_time, stop).await;
+                        listen::serve(listener, router, connection_limits(&config), stop).await;
                         Ok(())
                     }
                     Err(failure) => Err(failure),
@@ -149,6 +149,21 @@ impl Server {
     /// Stops without having served.
     pub(crate) async fn abandon(self) {
         self.background.stop().await;
+    }
+}
+
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    let server = &config.server;
+    ConnectionLimits {
+        head: Duration::from_secs(server.request_seconds),
+        pace: PaceLimit {
+            bytes: server.stream_bytes,
+            time: Duration::from_secs(server.stream_seconds),
+        },
+        drain: DrainLimit {
+            bytes: server.drain_bytes,
+            time: Duration::from_secs(server.drain_seconds),
+        },
     }
 }
 

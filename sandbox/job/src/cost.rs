@@ -5,7 +5,7 @@ use model::{BudgetPolicy, UnitDeclaration};
 use privacy::{Cost, Delta, Epsilon, Rho};
 use serde::{Deserialize, Serialize};
 
-use crate::JobError;
+use crate::{EpsilonRule, JobError};
 
 /// The price of a job: ε as it was asked for, and the (ρ, δ) that is charged.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -26,18 +26,13 @@ impl JobCost {
     pub(crate) fn of(epsilon: f64, unit: &UnitDeclaration, policy: &BudgetPolicy) -> Result<Self, JobError> {
         let most = policy.job_epsilon;
         if !(epsilon > 0.0 && epsilon <= most) {
-            return Err(JobError::Invalid(format!(
-                "epsilon must be above 0 and at most {most} for one job; got {epsilon}"
-            )));
+            return Err(EpsilonRule::Range { most, got: epsilon }.into());
         }
-        let wanted =
-            Epsilon::new(epsilon).ok_or_else(|| JobError::Invalid("epsilon is not a number".to_owned()))?;
+        let wanted = Epsilon::new(epsilon).ok_or(EpsilonRule::Range { most, got: epsilon })?;
         // The promised δ pays for the conversion and for the charge's own δ: `cap` splits it.
         let rho = privacy::conversion::cap(wanted, Delta::promise(unit.max_units)).rho;
         if rho.nano() == 0 {
-            return Err(JobError::Invalid(format!(
-                "epsilon {epsilon} is too small to be counted; ask for more"
-            )));
+            return Err(EpsilonRule::TooSmall(epsilon).into());
         }
         let cost = Cost::new(rho, Delta::collision(unit.max_units));
         let whole = |n: u64| i64::try_from(n).map_err(|_| JobError::Internal("cost beyond range"));

@@ -3,21 +3,67 @@
 use model::Category;
 use sandbox_plan::Refusal;
 
+/// What is wrong with the ε of a job.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum EpsilonRule {
+    /// Not above 0, or over the policy's limit.
+    #[error("epsilon must be above 0 and at most {most} for one job; got {got}")]
+    Range {
+        /// The most.
+        most: f64,
+        /// What was asked.
+        got: f64,
+    },
+    /// So little that the accounts cannot count it.
+    #[error("epsilon {0} is too small to be counted; ask for more")]
+    TooSmall(f64),
+}
+
+/// Which budget does not suffice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Shortage {
+    /// There is none.
+    #[error("the project has no budget for this dataset")]
+    NoBudget,
+    /// Too little is left.
+    #[error(
+        "the budget does not suffice ({purse}); at this ε it pays for {left} more questions: ask with a smaller ε, or \
+         wait until earlier charges leave the window"
+    )]
+    Spent {
+        /// Of which budget.
+        purse: db::Purse,
+        /// How many more questions of this ε the project's pays for.
+        left: i64,
+    },
+}
+
+/// What stands in the way of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Obstacle {
+    /// The project is over.
+    #[error("the project has ended; its answers can still be read: apply for access again to go on")]
+    Ended,
+    /// Its datasets are gone.
+    #[error("none of the project's datasets can be queried now")]
+    NothingToQuery,
+}
+
 /// Why a job was not taken, or cannot be seen.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
     /// The query breaks a rule of the sandbox; it costs nothing.
     #[error("{0}")]
     Refused(Box<Refusal>),
-    /// A number or text of the request makes no sense.
-    #[error("{0}")]
-    Invalid(String),
+    /// The price makes no sense.
+    #[error(transparent)]
+    Invalid(#[from] EpsilonRule),
     /// The budget does not suffice; nothing was charged.
-    #[error("{0}")]
-    BudgetExhausted(String),
+    #[error(transparent)]
+    BudgetExhausted(#[from] Shortage),
     /// The project has ended, or its dataset can no longer be used.
-    #[error("{0}")]
-    State(String),
+    #[error(transparent)]
+    State(#[from] Obstacle),
     /// The actor may not.
     #[error(transparent)]
     Denied(#[from] identity::Denied),

@@ -9,7 +9,7 @@ use sandbox_plan::{Measure, OutputColumn, PrivatePlan, Relation, ReleasedColumn}
 use serde::Serialize;
 
 use crate::project::Budget;
-use crate::{JobCost, JobError, Sandbox};
+use crate::{JobCost, JobError, Obstacle, Sandbox};
 
 /// The expected error of one column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -181,8 +181,6 @@ fn choose(sql: &str, relations: Vec<(Relation, Budget)>) -> Result<(PrivatePlan,
     }
     match refusal {
         Some(refusal) => Err(refusal.into()),
-        None => Err(JobError::State(
-            "none of the project's datasets can be queried now".to_owned(),
-        )),
+        None => Err(Obstacle::NothingToQuery.into()),
     }
 }

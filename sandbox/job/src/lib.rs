@@ -33,7 +33,7 @@ use storage::SandboxStore;
 pub use answer::{Answer, AnswerColumn, AnswerRow, Noise};
 pub use compute::TASK_KIND;
 pub use cost::JobCost;
-pub use error::JobError;
+pub use error::{EpsilonRule, JobError, Obstacle, Shortage};
 pub use estimate::{AggregateError, Estimate};
 pub use project::{Budget, ProjectView};
 pub use submit::JobView;

@@ -7,7 +7,7 @@ use identity::{Action, Actor, Resource};
 use model::{ProjectId, Timestamp};
 use privacy::{Delta, Rho};
 
-use crate::{JobError, Sandbox};
+use crate::{JobError, Obstacle, Sandbox};
 
 /// A dataset of a project, with what may still be spent on it.
 #[derive(Debug, Clone)]
@@ -141,9 +141,7 @@ impl Sandbox {
 
 /// What is said to whoever would use a project past its end.
 pub(crate) fn ended() -> JobError {
-    JobError::State(
-        "the project has ended; its answers can still be read: apply for access again to go on".to_owned(),
-    )
+    Obstacle::Ended.into()
 }
 
 /// What the authority is told of a project.

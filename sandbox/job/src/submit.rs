@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::answer::{self, NoisedTotals};
 use crate::compute::TASK_KIND;
 use crate::estimate::Planned;
-use crate::{Answer, JobCost, JobError, Sandbox};
+use crate::{Answer, JobCost, JobError, Sandbox, Shortage};
 
 /// How often a job is tried again after a fault: until it is answered, since it was paid for and is released in the end
 /// (privacy.md "Time, errors, isolation"). The pauses between attempts grow to ten minutes.
@@ -94,9 +94,7 @@ impl Sandbox {
         now: Timestamp,
     ) -> Result<Job, JobError> {
         let dataset = &planned.budget.dataset;
-        let allocation = planned.budget.allocation.as_ref().ok_or_else(|| {
-            JobError::BudgetExhausted("the project has no budget for this dataset".to_owned())
-        })?;
+        let allocation = planned.budget.allocation.as_ref().ok_or(Shortage::NoBudget)?;
         let sealed = |value| Opening::seal(value).map_err(|_| JobError::Internal("commitment"));
         let plan = sealed(json!(planned.plan.hash().to_string()))?;
         let sql = sealed(json!(job.sql))?;
@@ -139,7 +137,10 @@ impl Sandbox {
         db::allocation::charge(&tx, &[charge])
             .await
             .map_err(|error| match error {
-                db::Error::BudgetExhausted(which) => JobError::BudgetExhausted(exhausted(which, planned)),
+                db::Error::BudgetExhausted(purse) => JobError::BudgetExhausted(Shortage::Spent {
+                    purse,
+                    left: planned.budget.questions(planned.cost.rho_nano),
+                }),
                 other => other.into(),
             })?;
         db::ledger::append(&tx, &leaf, now).await?;
@@ -265,14 +266,6 @@ fn question(planned: &Planned) -> [u8; 32] {
     hash.update(planned.cost.rho_nano.to_be_bytes());
     hash.update(planned.policy.map_or([0; 16], |id| id.as_uuid().into_bytes()));
     hash.finalize().into()
-}
-
-fn exhausted(which: &str, planned: &Planned) -> String {
-    let left = planned.budget.questions(planned.cost.rho_nano);
-    format!(
-        "the budget does not suffice ({which}); at this ε it pays for {left} more questions: ask with a smaller ε, \
-         or wait until earlier charges leave the window"
-    )
 }
 
 #[cfg(test)]

@@ -272,7 +272,7 @@ fn check_answer(answer: &Value, truth: &Truth) {
 async fn repeat(app: &TestApp, project: &str, first: &str) {
     let analyst = app.client(Who::Analyst);
     let before = app.rho_left(Who::Analyst, project).await;
-    let text = "select residence_district, count(distinct person_id) AS persons\nfrom bike_share_trips -- again\n\
+    let text = "select residence_district AS home, count(distinct person_id) AS people\nfrom bike_share_trips -- again\n\
                 group by residence_district";
     let body = json!({"kind": "sql", "sql": text, "epsilon": 0.5});
     let job = analyst
@@ -283,7 +283,13 @@ async fn repeat(app: &TestApp, project: &str, first: &str) {
     assert_eq!(job["cost"]["rho"], 0.0);
     let id = job["id"].as_str().unwrap();
     app.wait_released(&analyst, id, &mut Vec::new()).await;
-    assert_eq!(result(app, id).await["rows"], result(app, first).await["rows"]);
+    let repeated = result(app, id).await;
+    assert_eq!(repeated["rows"], result(app, first).await["rows"]);
+    assert_eq!(
+        (&repeated["columns"][0]["name"], &repeated["columns"][1]["name"]),
+        (&json!("home"), &json!("people")),
+        "the answer is in the words of who asks"
+    );
     assert!(
         (app.rho_left(Who::Analyst, project).await - before).abs() < 1e-12,
         "a repeat is free"
@@ -297,7 +303,7 @@ async fn repeat(app: &TestApp, project: &str, first: &str) {
     assert_eq!(csv.status, 200);
     assert!(
         csv.text()
-            .starts_with("residence_district,persons,persons_low95,persons_high95\r\n"),
+            .starts_with("home,people,people_low95,people_high95\r\n"),
         "{}",
         csv.text()
     );

@@ -138,8 +138,8 @@ impl Client {
         .ok()
     }
 
-    /// A POST of a body that the portal may refuse before it has seen all of it: as careful clients do, this one reads
-    /// while it writes.
+    /// A POST by a client that sends all it has before it looks at the answer, as plain ones do: what is refused half-way
+    /// must be taken all the same, or such a client never sees why.
     pub(crate) async fn post_large(&self, path: &str, body: &Value) -> Answer {
         let body = body.to_string().into_bytes();
         let request = self.request(Method::POST, path).build().unwrap();
@@ -152,31 +152,29 @@ impl Client {
             let _ = write!(head, "{name}: {}\r\n", value.to_str().unwrap());
         }
         head.push_str("\r\n");
-        let (mut reader, mut writer) = TcpStream::connect(address).await.unwrap().into_split();
-        let write = async move {
-            // Broken off by the portal once it has answered.
-            if writer.write_all(head.as_bytes()).await.is_ok() {
-                let _ = writer.write_all(&body).await;
-            }
-            std::future::pending::<()>().await;
-        };
-        let mut bytes = Vec::new();
-        let read = async {
-            let mut block = [0; 16 << 10];
+        let exchange = async {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            stream.write_all(head.as_bytes()).await.unwrap();
+            stream.write_all(&body).await.unwrap();
+            let (mut bytes, mut block) = (Vec::new(), [0; 16 << 10]);
             loop {
-                let got = reader.read(&mut block).await.unwrap_or_default();
+                let got = stream.read(&mut block).await.unwrap();
                 bytes.extend_from_slice(&block[..got]);
                 if got == 0 || is_whole(&bytes) {
-                    return;
+                    return bytes;
                 }
             }
         };
-        tokio::select! {
-            () = write => {}
-            () = read => {}
-            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("POST {path}: no answer"),
-        }
+        let bytes = tokio::time::timeout(Duration::from_secs(60), exchange)
+            .await
+            .unwrap_or_else(|_| panic!("POST {path}: no answer"));
         self.parse(&bytes, format!("POST {path}, large"))
+    }
+
+    /// What came over a connection, as an answer.
+    #[track_caller]
+    pub(crate) fn read_answer(&self, bytes: &[u8], what: &str) -> Answer {
+        self.parse(bytes, what.to_owned())
     }
 
     fn parse(&self, bytes: &[u8], what: String) -> Answer {

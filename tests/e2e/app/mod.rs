@@ -32,6 +32,10 @@ const DATABASE_VARIABLE: &str = "SHAPAN_E2E_DATABASE";
 pub(crate) struct Options {
     /// Lines of the configuration's section `[data]`.
     pub(crate) data: String,
+    /// Lines of its section `[server]`.
+    pub(crate) server: String,
+    /// Lines of its section `[query]`.
+    pub(crate) query: String,
     /// Whether its database is PostgreSQL.
     pub(crate) postgres: bool,
     /// The data folder is a memory disk of so many bytes, in a mount namespace of the program's own (root only).
@@ -76,11 +80,13 @@ impl TestApp {
             "reserve_bytes = 1048576\n"
         };
         let config = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\nsecure_cookies = false\n\
-             [data]\ndir = \"{dir}\"\n{reserve}{data}\n{section}\
+            "[server]\nlisten = \"127.0.0.1:{port}\"\nsecure_cookies = false\n{server}\
+             [query]\n{query}[data]\ndir = \"{dir}\"\n{reserve}{data}\n{section}\
              [ledger]\norigin = \"{ORIGIN}\"\n[log]\nformat = \"text\"\nfilter = \"warn\"\n",
             dir = folder.path().join("data").display(),
             data = options.data,
+            server = options.server,
+            query = options.query,
         );
         fs::write(folder.path().join("shapan.toml"), config).unwrap();
         let mut app = Self {

@@ -4,5 +4,7 @@ mod at_rest;
 mod authority;
 mod figures;
 mod route;
+mod scope;
 mod session;
+mod slow;
 mod timing;

@@ -13,6 +13,7 @@ use crate::auth::ApiCaller;
 use crate::failure::Failure;
 use crate::problem::Code;
 use crate::state::AppState;
+use crate::told::Told;
 
 /// The body of an application.
 #[derive(Debug, Deserialize)]
@@ -38,7 +39,7 @@ pub async fn submit(
     let datasets = body
         .datasets
         .iter()
-        .map(|slug| Slug::parse(slug).map_err(|e| Failure::new(Code::InvalidInput, e.to_string())))
+        .map(|slug| Slug::parse(slug).map_err(|e| Failure::new(Code::InvalidInput, e.told())))
         .collect::<Result<Vec<_>, _>>()?;
     let application = AccessApplication {
         datasets,

@@ -3,21 +3,23 @@
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use catalog_entry::{DatasetView, EntryChange, NewEntry};
+use catalog_entry::{DatasetView, EntryChange, NewEntry, SearchRule};
 use catalog_search::{Filters, Page, SearchQuery, Sort};
 use db::usage::UsageKind;
 use http::{HeaderMap, StatusCode, header};
-use model::{DeclaredMetadata, EntryMetadata, Language, Level, Slug};
+use model::{Language, Level, Slug};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::api::entry::{self, DeclaredRequest, Entry, MetadataRequest};
 use crate::api::extract::{ApiJson, ApiPath, ApiQuery, etag, if_match, stale_is_precondition};
 use crate::auth::ApiCaller;
 use crate::failure::Failure;
 use crate::language::RequestLanguage;
 use crate::problem::Code;
 use crate::state::AppState;
+use crate::told::{Told, say};
 
 /// Parameters of the search.
 #[derive(Debug, Default, Deserialize)]
@@ -61,10 +63,8 @@ impl SearchParameters {
     pub async fn query(&self, state: &AppState, language: Language) -> Result<SearchQuery, Failure> {
         let bad = |what: &str, got: &str| {
             let got: String = got.chars().take(40).collect();
-            Failure::new(
-                Code::InvalidInput,
-                format!("{what}: {got:?} is not one that is known"),
-            )
+            let detail = say("why-parameter").with("name", what).with("got", got);
+            Failure::new(Code::InvalidInput, detail)
         };
         let list = |text: &str| -> Vec<String> {
             text.split(',')
@@ -101,8 +101,11 @@ impl SearchParameters {
             "title" => Sort::Title,
             other => return Err(bad("sort", other)),
         };
-        let page = Page::new(self.page.unwrap_or(1), self.per_page.unwrap_or(20))
-            .map_err(|error| Failure::new(Code::InvalidInput, error.to_string()))?;
+        let page = Page::new(self.page.unwrap_or(1), self.per_page.unwrap_or(20)).map_err(|error| {
+            let rule = SearchRule::of(&error);
+            let detail = rule.map_or_else(|| say("problem-invalid-input"), |rule| rule.told());
+            Failure::new(Code::InvalidInput, detail)
+        })?;
         Ok(SearchQuery {
             text: self.q.clone(),
             filters: Filters {
@@ -222,12 +225,23 @@ pub struct CreateRequest {
     slug: String,
     /// The proposed level; none keeps the files in quarantine.
     #[serde(default)]
-    level: Option<Level>,
+    level: Option<String>,
     /// The catalogue fields.
-    metadata: EntryMetadata,
+    metadata: MetadataRequest,
     /// Unit, zone and fields.
     #[serde(default)]
-    declared: Option<DeclaredMetadata>,
+    declared: Option<DeclaredRequest>,
+}
+
+impl CreateRequest {
+    /// The body as the model's types.
+    ///
+    /// # Errors
+    /// [`Code::InvalidInput`] with everything that breaks a rule.
+    pub(super) fn read(&self) -> Result<Entry, Failure> {
+        let level = self.level.as_deref();
+        entry::read(Some(&self.slug), level, &self.metadata, self.declared.as_ref())
+    }
 }
 
 /// `POST /api/v1/datasets`.
@@ -236,12 +250,12 @@ pub async fn create(
     ApiCaller(caller): ApiCaller,
     ApiJson(body): ApiJson<CreateRequest>,
 ) -> Result<Response, Failure> {
-    let slug = Slug::parse(&body.slug).map_err(|e| Failure::new(Code::InvalidInput, e.to_string()))?;
+    let entry = body.read()?;
     let new = NewEntry {
-        slug,
-        level: body.level,
-        metadata: body.metadata,
-        declared: body.declared,
+        slug: entry.slug.ok_or_else(Failure::internal)?,
+        level: entry.level,
+        metadata: entry.metadata,
+        declared: entry.declared,
     };
     let dataset = state.catalog.create(&caller.actor, new).await?;
     let view = state.catalog.find(&caller.actor, &dataset.slug).await?;
@@ -278,12 +292,12 @@ pub async fn get(
 pub struct ReplaceRequest {
     /// The level.
     #[serde(default)]
-    level: Option<Level>,
+    level: Option<String>,
     /// The catalogue fields.
-    metadata: EntryMetadata,
+    metadata: MetadataRequest,
     /// Unit, zone and fields.
     #[serde(default)]
-    declared: Option<DeclaredMetadata>,
+    declared: Option<DeclaredRequest>,
 }
 
 /// `PUT /api/v1/datasets/{slug}`, with `If-Match`.
@@ -295,10 +309,16 @@ pub async fn replace(
     ApiJson(body): ApiJson<ReplaceRequest>,
 ) -> Result<Response, Failure> {
     let revision = if_match(&headers)?;
+    let entry = entry::read(
+        None,
+        body.level.as_deref(),
+        &body.metadata,
+        body.declared.as_ref(),
+    )?;
     let change = EntryChange {
-        level: body.level,
-        metadata: body.metadata,
-        declared: body.declared,
+        level: entry.level,
+        metadata: entry.metadata,
+        declared: entry.declared,
     };
     let changed = state.catalog.update(&caller.actor, &slug, revision, change).await;
     let dataset = changed.map_err(|error| {

@@ -4,10 +4,12 @@ use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
 use http::request::Parts;
 use http::{HeaderMap, header};
+use i18n::Message;
 use serde::de::DeserializeOwned;
 
 use crate::failure::Failure;
 use crate::problem::Code;
+use crate::told::say;
 
 /// The largest JSON body.
 pub const MAX_BODY: usize = 1 << 20;
@@ -29,23 +31,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
             kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json")
         });
         if !json {
-            return Err(Failure::new(
-                Code::UnsupportedFormat,
-                "send the body as Content-Type: application/json",
-            ));
+            return Err(Failure::say(Code::UnsupportedFormat, "why-json-type"));
         }
-        let body = Bytes::from_request(request, state).await.map_err(|_| {
-            Failure::new(
-                Code::TooLarge,
-                format!("a JSON body has at most {MAX_BODY} bytes"),
-            )
-        })?;
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(|_| too_long())?;
         let mut reader = serde_json::Deserializer::from_slice(&body);
         let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
         value
             .map(Self)
-            .map_err(|error| Failure::new(Code::InvalidInput, format!("the JSON body does not fit: {error}")))
+            .map_err(|error| Failure::new(Code::InvalidInput, misfit(&error)))
     }
+}
+
+/// Why a body is longer than any that is taken.
+pub(crate) fn too_long() -> Failure {
+    Failure::new(Code::TooLarge, say("why-json-too-long").with("limit", MAX_BODY))
+}
+
+/// Where a body is no JSON, or not of the shape that is wanted, in the parser's own words.
+pub(crate) fn misfit(error: &serde_json::Error) -> Message {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    say("why-json")
+        .with("line", error.line())
+        .with("column", error.column())
+        .with("reason", text.strip_suffix(&place).unwrap_or(&text))
 }
 
 /// Query parameters.
@@ -60,10 +71,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for ApiQuery<T> {
             .await
             .map(|Query(value)| Self(value))
             .map_err(|error| {
-                Failure::new(
-                    Code::InvalidInput,
-                    format!("query parameters: {}", error.body_text()),
-                )
+                let detail = say("why-query").with("reason", error.body_text());
+                Failure::new(Code::InvalidInput, detail)
             })
     }
 }
@@ -79,7 +88,10 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiPath
         Path::from_request_parts(parts, state)
             .await
             .map(|Path(value)| Self(value))
-            .map_err(|error| Failure::new(Code::NotFound, error.body_text()))
+            .map_err(|error| {
+                let detail = say("why-path").with("reason", error.body_text());
+                Failure::new(Code::NotFound, detail)
+            })
     }
 }
 
@@ -89,15 +101,14 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for ApiPath
 /// [`Code::PreconditionRequired`] without the header, [`Code::InvalidInput`] if it holds no revision.
 pub fn if_match(headers: &HeaderMap) -> Result<i64, Failure> {
     let Some(value) = headers.get(header::IF_MATCH) else {
-        let why = "send If-Match with the revision you read (the ETag of the GET)";
-        return Err(Failure::new(Code::PreconditionRequired, why));
+        return Err(Failure::say(Code::PreconditionRequired, "why-if-match-missing"));
     };
     let text = value.to_str().unwrap_or_default().trim();
     text.strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'))
         .unwrap_or(text)
         .parse()
-        .map_err(|_| Failure::new(Code::InvalidInput, "If-Match holds the revision as \"7\""))
+        .map_err(|_| Failure::say(Code::InvalidInput, "why-if-match"))
 }
 
 /// The entity tag of a revision.
@@ -108,10 +119,7 @@ pub fn etag(revision: i64) -> String {
 /// Whether a failed act lost against a newer revision: with `If-Match`, that is its own status.
 pub fn stale_is_precondition(failure: Failure, stale: bool) -> Failure {
     if stale {
-        Failure::new(
-            Code::PreconditionFailed,
-            "it was changed meanwhile; read it again and decide anew",
-        )
+        Failure::say(Code::PreconditionFailed, "why-changed-meanwhile")
     } else {
         failure
     }

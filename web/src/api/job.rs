@@ -34,10 +34,7 @@ pub struct JobRequest {
 fn sql_only(body: &JobRequest) -> Result<(), Failure> {
     match body.kind {
         JobKind::Sql => Ok(()),
-        JobKind::Wasm => Err(Failure::new(
-            Code::InvalidInput,
-            "kind \"wasm\" is sent as multipart/form-data with its module",
-        )),
+        JobKind::Wasm => Err(Failure::say(Code::InvalidInput, "why-wasm")),
     }
 }
 
@@ -57,14 +54,14 @@ pub async fn estimate(
     {
         Ok(estimate) => Ok(Json(describe_estimate(&estimate))),
         Err(JobError::Refused(refused)) => {
-            let problem = failure::refusal(&refused, language);
+            let problem = failure::refusal(&refused);
             Ok(Json(json!({
-                "verdict": "refused", "rule": problem.rule, "detail": problem.detail, "span": problem.span,
-                "hint": problem.hint, "cost": null, "expected_error": null, "budget_after": null,
+                "verdict": "refused", "rule": problem.rule, "detail": problem.detail_text(language),
+                "span": problem.span, "hint": problem.hint_text(language), "cost": null, "expected_error": null, "budget_after": null,
                 "due_in_s": null,
             })))
         }
-        Err(error) => Err(failure::job(&error, language)),
+        Err(error) => Err(Failure::from(error)),
     }
 }
 
@@ -85,7 +82,6 @@ fn describe_estimate(estimate: &Estimate) -> Value {
 pub async fn submit(
     State(state): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    RequestLanguage(language): RequestLanguage,
     ApiPath(project): ApiPath<ProjectId>,
     ApiJson(body): ApiJson<JobRequest>,
 ) -> Result<Response, Failure> {
@@ -94,7 +90,7 @@ pub async fn submit(
         .sandbox
         .submit(&caller.actor, project, &body.sql, body.epsilon)
         .await;
-    let job = job.map_err(|error| failure::job(&error, language))?;
+    let job = job?;
     state.usage.count(UsageKind::Job, "sandbox");
     let location = format!("/api/v1/jobs/{}", job.job.id);
     Ok((
@@ -109,7 +105,6 @@ pub async fn submit(
 pub async fn list(
     State(state): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    RequestLanguage(language): RequestLanguage,
     ApiPath(project): ApiPath<ProjectId>,
     ApiQuery(parameters): ApiQuery<ListParameters>,
 ) -> Result<Json<Value>, Failure> {
@@ -124,7 +119,7 @@ pub async fn list(
         .sandbox
         .list_jobs(&caller.actor, project, before, limit + 1)
         .await;
-    let found = found.map_err(|error| failure::job(&error, language))?;
+    let found = found?;
     let more = found.len() as u64 > limit;
     let shown: Vec<_> = found
         .into_iter()
@@ -142,14 +137,9 @@ pub async fn list(
 pub async fn get(
     State(state): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    RequestLanguage(language): RequestLanguage,
     ApiPath(id): ApiPath<JobId>,
 ) -> Result<Json<Value>, Failure> {
-    let job = state
-        .sandbox
-        .job(&caller.actor, id)
-        .await
-        .map_err(|e| failure::job(&e, language))?;
+    let job = state.sandbox.job(&caller.actor, id).await?;
     Ok(Json(describe(&job)))
 }
 
@@ -167,15 +157,10 @@ pub fn describe(view: &JobView) -> Value {
 pub async fn result(
     State(state): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    RequestLanguage(language): RequestLanguage,
     ApiPath(id): ApiPath<JobId>,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    let (answer, receipt) = state
-        .sandbox
-        .result(&caller.actor, id)
-        .await
-        .map_err(|e| failure::job(&e, language))?;
+    let (answer, receipt) = state.sandbox.result(&caller.actor, id).await?;
     let csv = headers
         .get(header::ACCEPT)
         .and_then(|value| value.to_str().ok())

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod dataset;
+pub mod entry;
 pub mod extract;
 pub mod job;
 pub mod openapi;

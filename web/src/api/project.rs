@@ -10,15 +10,13 @@ use crate::api::extract::{ApiPath, ApiQuery};
 use crate::api::version::ListParameters;
 use crate::auth::ApiCaller;
 use crate::cursor;
-use crate::failure::{self, Failure};
-use crate::language::RequestLanguage;
+use crate::failure::Failure;
 use crate::state::AppState;
 
 /// `GET /api/v1/projects`.
 pub async fn list(
     State(state): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    RequestLanguage(language): RequestLanguage,
     ApiQuery(parameters): ApiQuery<ListParameters>,
 ) -> Result<Json<Value>, Failure> {
     let limit = parameters.limit()?;
@@ -31,7 +29,7 @@ pub async fn list(
         .sandbox
         .list_projects(&caller.actor, before, limit + 1)
         .await;
-    let found = found.map_err(|error| failure::job(&error, language))?;
+    let found = found?;
     let more = found.len() as u64 > limit;
     let shown: Vec<_> = found
         .into_iter()
@@ -57,19 +55,10 @@ pub async fn list(
 pub async fn get(
     State(state): State<AppState>,
     ApiCaller(caller): ApiCaller,
-    RequestLanguage(language): RequestLanguage,
     ApiPath(id): ApiPath<ProjectId>,
 ) -> Result<Json<Value>, Failure> {
-    let view = state
-        .sandbox
-        .project(&caller.actor, id)
-        .await
-        .map_err(|e| failure::job(&e, language))?;
-    let jobs = state
-        .sandbox
-        .list_jobs(&caller.actor, id, None, 20)
-        .await
-        .map_err(|e| failure::job(&e, language))?;
+    let view = state.sandbox.project(&caller.actor, id).await?;
+    let jobs = state.sandbox.list_jobs(&caller.actor, id, None, 20).await?;
     let mut value = describe(&view);
     value["jobs"] = json!(jobs.iter().map(super::job::describe).collect::<Vec<_>>());
     Ok(Json(value))

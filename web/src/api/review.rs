@@ -15,6 +15,7 @@ use crate::cursor;
 use crate::failure::Failure;
 use crate::problem::Code;
 use crate::state::AppState;
+use crate::told::say;
 
 /// The body of a release request.
 #[derive(Debug, Default, Deserialize)]
@@ -75,10 +76,7 @@ pub async fn list(
     let limit = match parameters.limit.unwrap_or(20) {
         limit @ 1..=100 => limit,
         other => {
-            return Err(Failure::new(
-                Code::InvalidInput,
-                format!("limit is 1 to 100; got {other}"),
-            ));
+            return Err(super::version::bad_limit(100, other));
         }
     };
     let mut filter = if parameters.state == "open" {
@@ -89,8 +87,10 @@ pub async fn list(
             .split(',')
             .filter(|word| !word.is_empty())
             .map(|word| {
-                RequestState::from_word(word)
-                    .ok_or_else(|| Failure::new(Code::InvalidInput, format!("state: {word:?} is none")))
+                RequestState::from_word(word).ok_or_else(|| {
+                    let detail = say("why-parameter").with("name", "state").with("got", word);
+                    Failure::new(Code::InvalidInput, detail)
+                })
             });
         RequestFilter {
             states: states.collect::<Result<_, _>>()?,

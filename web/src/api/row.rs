@@ -16,6 +16,7 @@ use crate::cursor;
 use crate::failure::Failure;
 use crate::problem::Code;
 use crate::state::AppState;
+use crate::told::say;
 
 /// Parameters of the row API.
 #[derive(Debug, Default, Deserialize)]
@@ -61,10 +62,7 @@ pub async fn rows(
 ) -> Result<Json<Value>, Failure> {
     let limit = parameters.limit.unwrap_or(100);
     if !(1..=10_000).contains(&limit) {
-        return Err(Failure::new(
-            Code::InvalidInput,
-            format!("limit is 1 to 10000; got {limit}"),
-        ));
+        return Err(super::version::bad_limit(10_000, limit as u64));
     }
     let split = |text: &str| -> Vec<String> {
         text.split(',')
@@ -234,7 +232,7 @@ impl Format {
             "application/json, text/csv, application/vnd.apache.arrow.stream, application/vnd.apache.parquet";
         Err(Failure::new(
             Code::NotAcceptable,
-            format!("answers come as {known}"),
+            say("why-accept").with("known", known),
         ))
     }
 }

@@ -101,7 +101,7 @@ pub async fn me(
     ApiCaller(caller): ApiCaller,
 ) -> Result<Json<Value>, Failure> {
     let Some(person) = caller.actor.find_person() else {
-        return Err(Failure::new(Code::Unauthenticated, "nobody is signed in"));
+        return Err(Failure::say(Code::Unauthenticated, "why-nobody"));
     };
     Ok(Json(json!({
         "id": person.user, "username": person.username, "display_name": person.display_name,

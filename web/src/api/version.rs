@@ -19,6 +19,7 @@ use crate::cursor;
 use crate::failure::Failure;
 use crate::problem::Code;
 use crate::state::AppState;
+use crate::told::say;
 
 /// Parameters of a list.
 #[derive(Debug, Default, Deserialize)]
@@ -41,12 +42,15 @@ impl ListParameters {
     pub fn limit(&self) -> Result<u64, Failure> {
         match self.limit.unwrap_or(20) {
             limit @ 1..=100 => Ok(limit),
-            other => Err(Failure::new(
-                Code::InvalidInput,
-                format!("limit is 1 to 100; got {other}"),
-            )),
+            other => Err(bad_limit(100, other)),
         }
     }
+}
+
+/// Why a `limit` is none.
+pub(super) fn bad_limit(most: u64, got: u64) -> Failure {
+    let detail = say("why-limit").with("most", most).with("got", got);
+    Failure::new(Code::InvalidInput, detail)
 }
 
 /// `GET /api/v1/datasets/{slug}/versions`.
@@ -141,7 +145,7 @@ pub async fn upload(
     let (name, options) = if form {
         let multipart = Multipart::from_request(request, &state)
             .await
-            .map_err(|error| Failure::new(Code::InvalidInput, error.body_text()))?;
+            .map_err(|error| bad_form(&error.body_text()))?;
         let received = receive_form(multipart, spool).await?;
         spool = received.spool;
         (received.name, received.options)
@@ -188,7 +192,10 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 fn read_options(text: &str) -> Result<IngestOptions, Failure> {
-    serde_json::from_str(text).map_err(|error| Failure::new(Code::InvalidInput, format!("options: {error}")))
+    serde_json::from_str(text).map_err(|error| {
+        let detail = say("why-options").with("reason", error.to_string());
+        Failure::new(Code::InvalidInput, detail)
+    })
 }
 
 async fn receive_body(body: Body, mut spool: Spool, announced: Option<u64>) -> Result<Spool, Failure> {
@@ -227,10 +234,7 @@ pub async fn receive_form(mut form: Multipart, mut spool: Spool) -> Result<Recei
         let part = field.name().unwrap_or_default().to_owned();
         if part == "file" {
             if name.is_some() {
-                return Err(Failure::new(
-                    Code::InvalidInput,
-                    "the form has more than one part \"file\"",
-                ));
+                return Err(Failure::say(Code::InvalidInput, "why-part-twice"));
             }
             name = Some(field.file_name().unwrap_or_default().to_owned());
             while let Some(chunk) = field.chunk().await.map_err(|_| cut(spool.bytes(), None))? {
@@ -241,14 +245,16 @@ pub async fn receive_form(mut form: Multipart, mut spool: Spool) -> Result<Recei
             while let Some(chunk) = field.chunk().await.map_err(|_| cut(spool.bytes(), None))? {
                 text.extend_from_slice(&chunk);
                 if text.len() > 64 << 10 {
-                    return Err(Failure::new(
-                        Code::TooLarge,
-                        format!("the part {part:?} is over 64 KiB"),
-                    ));
+                    let detail = say("why-part-too-long")
+                        .with("part", part)
+                        .with("limit", "64 KiB");
+                    return Err(Failure::new(Code::TooLarge, detail));
                 }
             }
-            let text = String::from_utf8(text)
-                .map_err(|_| Failure::new(Code::InvalidInput, format!("the part {part:?} is not UTF-8")))?;
+            let text = String::from_utf8(text).map_err(|_| {
+                let detail = say("why-part-text").with("part", part.as_str());
+                Failure::new(Code::InvalidInput, detail)
+            })?;
             if part == "options" {
                 options = read_options(&text)?;
             }
@@ -262,21 +268,33 @@ pub async fn receive_form(mut form: Multipart, mut spool: Spool) -> Result<Recei
             options,
             fields,
         }),
-        None => Err(Failure::new(Code::InvalidInput, "the form has no part \"file\"")),
+        None => Err(Failure::say(Code::InvalidInput, "why-part-missing")),
     }
 }
 
 /// Disk writes do not belong on the threads that serve requests.
 pub(crate) async fn append(mut spool: Spool, chunk: axum::body::Bytes) -> Result<Spool, Failure> {
     let written = tokio::task::spawn_blocking(move || spool.append(&chunk).map(|()| spool)).await;
-    let written = written.map_err(|_| Failure::new(Code::Internal, ""))?;
+    let written = written.map_err(|_| Failure::internal())?;
     written.map_err(|error| catalog_entry::EntryError::Storage(error).into())
 }
 
+/// A form that cannot be taken apart; the reason is the parser's own.
+pub(crate) fn bad_form(reason: &str) -> Failure {
+    let detail = say("why-multipart").with("reason", reason);
+    Failure::new(Code::InvalidInput, detail)
+}
+
 pub(crate) fn cut(got: u64, announced: Option<u64>) -> Failure {
+    let got = i18n::format::bytes(got);
     let detail = match announced {
-        Some(announced) => format!("the upload broke off after {got} of {announced} bytes; send it again"),
-        None => format!("the upload broke off after {got} bytes; send it again"),
+        Some(announced) => {
+            let announced = i18n::format::bytes(announced);
+            say("why-upload-cut-of")
+                .with("got", got)
+                .with("announced", announced)
+        }
+        None => say("why-upload-cut").with("got", got),
     };
     Failure::new(Code::UploadIncomplete, detail)
 }

@@ -15,6 +15,7 @@ use crate::auth::Caller;
 use crate::failure::Failure;
 use crate::problem::{Code, Problem};
 use crate::state::AppState;
+use crate::told::say;
 
 /// Parameters of a download.
 #[derive(Debug, Default, Deserialize)]
@@ -48,7 +49,7 @@ pub(crate) async fn download(
     }
     let etag = format!("\"{}\"", file.distribution.sha256);
     let mut head = HeaderMap::new();
-    let text = |text: &str| HeaderValue::from_str(text).map_err(|_| Failure::new(Code::Internal, ""));
+    let text = |text: &str| HeaderValue::from_str(text).map_err(|_| Failure::internal());
     head.insert(header::ETAG, text(&etag)?);
     head.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     head.insert(header::CONTENT_TYPE, text(&file.distribution.media_type)?);
@@ -69,10 +70,7 @@ pub(crate) async fn download(
     if let Some(wanted) = headers.get(header::IF_MATCH)
         && !lists(wanted, &etag)
     {
-        return Err(Failure::new(
-            Code::PreconditionFailed,
-            "the file is another one by now",
-        ));
+        return Err(Failure::say(Code::PreconditionFailed, "why-other-file"));
     }
     if let Some(known) = headers.get(header::IF_NONE_MATCH)
         && lists(known, &etag)
@@ -99,7 +97,7 @@ pub(crate) async fn download(
         }
         Some(Range::Beyond) => {
             let problem =
-                Problem::new(Code::RangeNotSatisfiable).detail(format!("the file has {length} bytes"));
+                Problem::new(Code::RangeNotSatisfiable).detail(say("why-range").with("length", length));
             let mut response = Failure::from(problem).into_response();
             response
                 .headers_mut()

@@ -12,7 +12,7 @@ use crate::state::AppState;
 
 /// `GET /ledger/checkpoint`.
 pub(crate) async fn checkpoint(State(state): State<AppState>) -> Result<Response, Failure> {
-    let none = || Failure::new(Code::Unavailable, "the log's first checkpoint is not signed yet");
+    let none = || Failure::say(Code::Unavailable, "why-no-checkpoint");
     let checkpoint = db::ledger::find_checkpoint(state.db.read())
         .await?
         .ok_or_else(none)?;
@@ -59,7 +59,7 @@ pub(crate) async fn tile(
                 return Err(none());
             }
             let entries: Vec<_> = leaves.into_iter().map(|leaf| leaf.entry).collect();
-            encode_entries(&entries).map_err(|_| Failure::new(Code::Internal, ""))?
+            encode_entries(&entries).map_err(|_| Failure::internal())?
         }
     };
     let head = [

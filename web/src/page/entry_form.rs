@@ -1,6 +1,7 @@
 //! The form for a catalogue entry: every field of the catalogue, and the dictionary of information items either as
 //! rows or as a text in CSV or JSON. Reading it is pure: pairs go in, model types or errors by field come out.
 
+use i18n::Message;
 use model::{
     Bounds, DeclaredMetadata, Domain, EntryMetadata, FieldDeclaration, FieldName, FieldRole, FieldType,
     Level, License, Localized, Slug, Theme, UnitDeclaration, UnitType, UpdateCycle,
@@ -8,6 +9,8 @@ use model::{
 
 pub use super::entry_form_page::EntryFormPage;
 use super::shell::{FieldErrors, Shell};
+use crate::api::extract::misfit;
+use crate::told::{Told, say};
 
 /// One information item as typed. Control names are `field.<n>.<name>`, from 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -79,7 +82,7 @@ impl FieldRow {
         }
     }
 
-    fn parse(&self) -> Result<FieldDeclaration, (&'static str, String)> {
+    fn parse(&self) -> Result<FieldDeclaration, (&'static str, Message)> {
         let label = match (self.label_zh.trim(), self.label_en.trim()) {
             ("", "") => None,
             ("", en) => Some(Localized::parse(en, Some(en))),
@@ -88,39 +91,39 @@ impl FieldRow {
         let bounds = match (self.lo.trim(), self.hi.trim()) {
             ("", "") => None,
             (lo, hi) => {
-                let number = |text: &str| text.replace(',', "").parse::<f64>();
-                let lo = number(lo).map_err(|error| ("lo", error.to_string()))?;
-                let hi = number(hi).map_err(|error| ("hi", error.to_string()))?;
-                Some(Bounds::new(lo, hi).map_err(|error| ("lo", error.to_string()))?)
+                let number = |control, text: &str| {
+                    let number = text.replace(',', "").parse::<f64>();
+                    number.map_err(|_| (control, say("why-number").with("given", text)))
+                };
+                let (lo, hi) = (number("lo", lo)?, number("hi", hi)?);
+                Some(Bounds::new(lo, hi).map_err(|error| ("lo", error.told()))?)
             }
         };
         let domain = match self.domain.trim() {
             "" => None,
             text => {
                 let values = text.split('|').map(|value| value.trim().to_owned()).collect();
-                Some(Domain::new(values).map_err(|error| ("domain", error.to_string()))?)
+                Some(Domain::new(values).map_err(|error| ("domain", error.told()))?)
             }
         };
         Ok(FieldDeclaration {
-            name: FieldName::parse(&self.name).map_err(|error| ("name", error.to_string()))?,
-            label: label
-                .transpose()
-                .map_err(|error| ("label_zh", error.to_string()))?,
+            name: FieldName::parse(&self.name).map_err(|error| ("name", error.told()))?,
+            label: label.transpose().map_err(|error| ("label_zh", error.told()))?,
             description: None,
             field_type: FieldType::from_name(self.field_type.trim())
-                .ok_or_else(|| ("type", self.field_type.clone()))?,
+                .ok_or_else(|| ("type", say("form-choose")))?,
             role: match self.role.trim() {
                 "" => FieldRole::default(),
                 role => {
                     let found = FieldRole::ALL.into_iter().find(|r| r.as_str() == role);
-                    found.ok_or_else(|| ("role", self.role.clone()))?
+                    found.ok_or_else(|| ("role", say("form-choose")))?
                 }
             },
             level: self
                 .level
                 .trim()
                 .parse()
-                .map_err(|error: model::level::LevelError| ("level", error.to_string()))?,
+                .map_err(|error: model::level::LevelError| ("level", error.told()))?,
             bounds,
             domain,
             unit_static: self.unit_static,
@@ -326,17 +329,16 @@ impl EntryForm {
     ///
     /// # Errors
     /// If the text is neither, with the place.
-    pub fn read_dictionary(&mut self) -> Result<(), String> {
+    pub fn read_dictionary(&mut self) -> Result<(), Message> {
         let text = self.dictionary.trim_start_matches('\u{feff}').trim();
         let rows = if text.starts_with('[') {
-            let fields: Vec<FieldDeclaration> =
-                serde_json::from_str(text).map_err(|error| error.to_string())?;
+            let fields: Vec<FieldDeclaration> = serde_json::from_str(text).map_err(|error| misfit(&error))?;
             fields.iter().map(FieldRow::of).collect()
         } else {
             rows_of_csv(text)?
         };
         if rows.is_empty() || rows.len() > model::metadata::MAX_FIELDS {
-            return Err(format!("1 – {}: {}", model::metadata::MAX_FIELDS, rows.len()));
+            return Err(model::MetadataError::FieldCount(rows.len()).told());
         }
         self.fields = rows;
         self.dictionary.clear();
@@ -402,14 +404,7 @@ impl EntryForm {
             special: self.special,
         };
         if let Err(error) = entry.check() {
-            let field = match &error {
-                model::entry::EntryError::Keywords(_) => "keywords",
-                model::entry::EntryError::Region(_) => "region",
-                model::entry::EntryError::TooLong { field: "title", .. } => "title_zh",
-                model::entry::EntryError::TooLong { field: "summary", .. } => "summary_zh",
-                model::entry::EntryError::TooLong { field, .. } => field,
-            };
-            errors.push(field, shell.t1("form-invalid", "reason", error.to_string()));
+            errors.push(control(&error), error.told().text(shell.language));
         }
         if errors.is_empty() {
             Ok(ParsedEntry {
@@ -450,10 +445,7 @@ impl EntryForm {
             match row.parse() {
                 Ok(field) => fields.push(field),
                 Err((part, reason)) => {
-                    errors.push(
-                        format!("field.{number}.{part}"),
-                        shell.t1("form-invalid", "reason", reason),
-                    );
+                    errors.push(format!("field.{number}.{part}"), reason.text(shell.language));
                 }
             }
         }
@@ -470,10 +462,23 @@ impl EntryForm {
                     model::MetadataError::Zone(_) => "zone",
                     _ => "dictionary",
                 };
-                errors.push(field, shell.t1("form-invalid", "reason", error.to_string()));
+                errors.push(field, error.told().text(shell.language));
                 None
             }
         }
+    }
+}
+
+/// The control that can mend what breaks a rule of the description.
+pub(crate) const fn control(error: &model::entry::EntryError) -> &'static str {
+    match error {
+        model::entry::EntryError::KeywordCount(_) | model::entry::EntryError::Keyword(_) => "keywords",
+        model::entry::EntryError::Region(_) => "region",
+        model::entry::EntryError::TooLong { field, .. } => match field.as_bytes() {
+            b"title" => "title_zh",
+            b"summary" => "summary_zh",
+            _ => field,
+        },
     }
 }
 
@@ -498,7 +503,7 @@ fn optional(zh: &str, en: &str, field: &str, shell: &Shell, errors: &mut FieldEr
         return None;
     }
     Localized::parse(zh, Some(en))
-        .map_err(|error| errors.push(field, shell.t1("form-invalid", "reason", error.to_string())))
+        .map_err(|error| errors.push(field, error.told().text(shell.language)))
         .ok()
 }
 
@@ -517,21 +522,30 @@ fn whole(text: &str, field: &str, shell: &Shell, errors: &mut FieldErrors) -> Op
     number
 }
 
-fn rows_of_csv(text: &str) -> Result<Vec<FieldRow>, String> {
+fn rows_of_csv(text: &str) -> Result<Vec<FieldRow>, Message> {
+    let broken = |error: csv::Error| match (error.kind(), error.position()) {
+        (
+            csv::ErrorKind::UnequalLengths {
+                expected_len, len, ..
+            },
+            Some(place),
+        ) => say("why-ingest-ragged-row")
+            .with("line", place.line())
+            .with("wanted", *expected_len)
+            .with("got", *len),
+        _ => say("why-dictionary").with("reason", error.to_string()),
+    };
     let mut reader = csv::ReaderBuilder::new()
         .flexible(false)
         .trim(csv::Trim::All)
         .from_reader(text.as_bytes());
-    let header = reader.headers().map_err(|error| error.to_string())?.clone();
+    let header = reader.headers().map_err(broken)?.clone();
     if !header.iter().any(|name| name == "name") {
-        return Err(
-            "CSV: name, label_zh, label_en, type, role, level, lo, hi, domain, unit_static, measure"
-                .to_owned(),
-        );
+        return Err(say("why-dictionary-header"));
     }
     let mut rows = Vec::new();
     for record in reader.records().take(model::metadata::MAX_FIELDS + 1) {
-        let record = record.map_err(|error| error.to_string())?;
+        let record = record.map_err(broken)?;
         let mut row = FieldRow::default();
         for (name, value) in header.iter().zip(&record) {
             row.set(name, value.to_owned());

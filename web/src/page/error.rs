@@ -40,7 +40,7 @@ impl ErrorPage {
             status: status.as_u16(),
             code: problem.code.as_str(),
             title: problem.code.title(language),
-            detail: problem.detail.clone(),
+            detail: problem.detail.as_ref().map(|detail| detail.text(language)),
             rule: problem.rule.clone(),
             place: problem.span.map(|span| (span.line, span.column)),
             hint: problem.hint_text(language),
@@ -49,7 +49,7 @@ impl ErrorPage {
                 .iter()
                 .map(|error| FieldError {
                     field: error.field.clone(),
-                    message: error.detail.clone(),
+                    message: error.detail.text(language),
                 })
                 .collect(),
             offers_sign_in: matches!(status.as_u16(), 401 | 403 | 404) && shell.account.is_none(),

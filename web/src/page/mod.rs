@@ -49,7 +49,7 @@ pub mod review;
 pub mod sandbox;
 pub mod shell;
 pub mod table;
-mod term;
+pub(crate) mod term;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Pages of the department's data officer: datasets, upload, progress, versions, release requests.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use model::{FieldDeclaration, FieldType, Level, RequestState, Timestamp, VersionState};
 
@@ -37,21 +39,27 @@ pub struct MyDatasetsPage {
     pub department: String,
     /// Its datasets, last changed first.
     pub datasets: Vec<MyDataset>,
+    /// The address of the next page of the list.
+    pub older: Option<String>,
 }
 
 /// How a CSV file is read. Each text is the value of a form control; `auto` lets the portal detect it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// `encoding`: `auto`, `utf-8`, `gb18030`.
+    /// `encoding`: `auto`, `utf-8`, `gb18030`, `utf-16-le`, `utf-16-be`.
     pub encoding: String,
     /// `delimiter`: `auto`, `comma`, `tab`, `semicolon`, `pipe`.
     pub delimiter: String,
     /// `header`: `auto`, `yes`, `no`.
     pub header: String,
-    /// `quote`: `auto`, `double`, `single`, `none`.
+    /// `quote`: `auto`, `double`, `none`.
     pub quote: String,
+    /// `trim`: `auto`, `yes`, `no`.
+    pub trim: String,
     /// `null_marks`: marks of missing values, separated by spaces; empty = detect.
     pub null_marks: String,
+    /// `column.<n>` and `type.<n>`: names of columns with the types they are to have.
+    pub types: BTreeMap<String, FieldType>,
 }
 
 impl Default for ReadOptions {
@@ -62,81 +70,129 @@ impl Default for ReadOptions {
             delimiter: auto(),
             header: auto(),
             quote: auto(),
+            trim: auto(),
             null_marks: String::new(),
+            types: BTreeMap::new(),
         }
     }
 }
+
+/// The controls of [`ReadOptions`] that offer choices: values with the keys of their words.
+pub(crate) const CHOICES: [(&str, &[(&str, &str)]); 5] = [
+    (
+        "encoding",
+        &[
+            ("utf-8", "upload-utf-8"),
+            ("gb18030", "upload-gb18030"),
+            ("utf-16-le", "upload-utf-16-le"),
+            ("utf-16-be", "upload-utf-16-be"),
+        ],
+    ),
+    (
+        "delimiter",
+        &[
+            ("comma", "upload-comma"),
+            ("tab", "upload-tab"),
+            ("semicolon", "upload-semicolon"),
+            ("pipe", "upload-pipe"),
+        ],
+    ),
+    (
+        "header",
+        &[("yes", "upload-header-yes"), ("no", "upload-header-no")],
+    ),
+    (
+        "quote",
+        &[("double", "upload-quote-double"), ("none", "upload-quote-none")],
+    ),
+    ("trim", &[("yes", "upload-trim-yes"), ("no", "upload-trim-no")]),
+];
 
 struct Choice {
     value: &'static str,
     label: String,
 }
 
-impl ReadOptions {
-    fn choices(shell: &Shell, of: &str) -> Vec<Choice> {
-        let keys: &[(&'static str, &str)] = match of {
-            "encoding" => &[
-                ("auto", "upload-auto"),
-                ("utf-8", "upload-utf-8"),
-                ("gb18030", "upload-gb18030"),
-            ],
-            "delimiter" => &[
-                ("auto", "upload-auto"),
-                ("comma", "upload-comma"),
-                ("tab", "upload-tab"),
-                ("semicolon", "upload-semicolon"),
-                ("pipe", "upload-pipe"),
-            ],
-            "header" => &[
-                ("auto", "upload-auto"),
-                ("yes", "upload-header-yes"),
-                ("no", "upload-header-no"),
-            ],
-            _ => &[
-                ("auto", "upload-auto"),
-                ("double", "upload-quote-double"),
-                ("single", "upload-quote-single"),
-                ("none", "upload-quote-none"),
-            ],
-        };
-        keys.iter()
-            .map(|(value, key)| Choice {
-                value,
-                label: shell.t(key),
-            })
-            .collect()
-    }
-}
-
 /// A column as the reading found it.
 #[derive(Debug, Clone)]
 pub struct DetectedColumn {
-    /// Its name.
-    pub name: String,
-    /// The type inferred over all rows.
+    /// Its name; of data that are not open only if it is declared.
+    pub name: Option<String>,
+    /// The type of the values that were looked at.
     pub detected: FieldType,
     /// The type declared in the entry, if the entry knows the column.
     pub declared: Option<FieldType>,
+    /// The type that was chosen instead, where nothing is declared.
+    pub chosen: Option<FieldType>,
+    /// What stands for a missing value.
+    pub missing: Vec<String>,
 }
 
-/// What the portal found in a file that is spooled but not yet a version.
+impl DetectedColumn {
+    fn is_chosen(&self, kind: &FieldType) -> bool {
+        self.chosen == Some(*kind)
+    }
+}
+
+/// What was found in a file that is kept but not yet a version.
 #[derive(Debug, Clone)]
 pub struct Detection {
-    /// The id of the spooled upload; sent back as `upload`.
-    pub upload: String,
-    /// The file's name as the browser gave it.
-    pub file_name: String,
-    /// Its size.
-    pub bytes: u64,
+    /// What each control of [`ReadOptions`] has found, as a value of it; nothing in a file that says it itself.
+    pub found: Vec<(&'static str, &'static str)>,
     /// Columns.
     pub columns: Vec<DetectedColumn>,
+    /// Declared columns that the file has not.
+    pub absent: Vec<String>,
+    /// Whether columns have to be declared ones.
+    pub must_be_declared: bool,
+    /// Rows that were looked at.
+    pub rows: u64,
+    /// Whether these are all rows.
+    pub whole: bool,
     /// The first rows, for open data only: forms never show protected data (privacy.md "Declared metadata").
     pub preview: Option<DataTable>,
 }
 
-/// `GET /publish/{slug}/upload`; `POST` as `multipart/form-data` with `csrf_token`, the fields of [`ReadOptions`] and,
-/// last so that it can be streamed, `file`. With `detection` the same form sends `upload` in place of `file` and
-/// starts reading with the options as corrected.
+impl Detection {
+    /// Whether the reading may begin as things stand.
+    fn can_confirm(&self) -> bool {
+        let declared = |column: &DetectedColumn| column.declared.is_some() || !self.must_be_declared;
+        self.absent.is_empty() && self.columns.iter().all(declared)
+    }
+
+    fn is_csv(&self) -> bool {
+        !self.found.is_empty()
+    }
+
+    /// Whether the types of columns can be chosen here, since no declaration says them.
+    fn has_free_types(&self) -> bool {
+        !self.must_be_declared && self.columns.iter().all(|column| column.name.is_some())
+    }
+}
+
+/// A file that was received and not confirmed yet.
+#[derive(Debug, Clone)]
+pub struct ReceivedFile {
+    /// Names it in the form: `upload`.
+    pub token: String,
+    /// Its name as the browser gave it.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// What was found in it; nothing if its beginning cannot be read as it is to be read.
+    pub detection: Option<Detection>,
+}
+
+impl ReceivedFile {
+    /// Whether there is something to choose about how it is read.
+    fn offers_options(&self) -> bool {
+        self.detection.as_ref().is_none_or(Detection::is_csv)
+    }
+}
+
+/// `GET /publish/{slug}/upload`; `POST` as `multipart/form-data` with `csrf_token` and, last so that it can be streamed,
+/// `file`. With `received` the form sends `upload`, the fields of [`ReadOptions`] and `action`: `check` looks again,
+/// `confirm` begins to read.
 #[derive(Debug, Clone, Template)]
 #[template(path = "upload.html")]
 pub struct UploadPage {
@@ -148,17 +204,42 @@ pub struct UploadPage {
     pub title: String,
     /// The most bytes that are taken, as configured.
     pub max_bytes: u64,
-    /// How to read the file: as chosen, or as detected.
+    /// How to read the file, as chosen.
     pub options: ReadOptions,
-    /// What was found in the file, before it is confirmed.
-    pub detection: Option<Detection>,
+    /// The file, once it is here.
+    pub received: Option<ReceivedFile>,
     /// What is wrong: `file` and the fields of [`ReadOptions`].
     pub errors: FieldErrors,
 }
 
 impl UploadPage {
+    /// The choices of a control; the automatic one says what it has found.
     fn choices(&self, of: &str) -> Vec<Choice> {
-        ReadOptions::choices(&self.shell, of)
+        let known = CHOICES.iter().find(|(control, _)| *control == of);
+        let known = known.map_or(&[][..], |(_, choices)| choices);
+        let found = self.received.as_ref().and_then(|file| {
+            let found = &file.detection.as_ref()?.found;
+            let (_, value) = found.iter().find(|(control, _)| *control == of)?;
+            known.iter().find(|(known, _)| known == value)
+        });
+        let auto = match found {
+            Some((_, key)) => self.shell.t1("upload-auto-found", "found", self.shell.t(key)),
+            None => self.shell.t("upload-auto"),
+        };
+        let known = known.iter().map(|(value, key)| Choice {
+            value,
+            label: self.shell.t(key),
+        });
+        std::iter::once(Choice {
+            value: "auto",
+            label: auto,
+        })
+        .chain(known)
+        .collect()
+    }
+
+    fn types(&self) -> [FieldType; 6] {
+        FieldType::ALL
     }
 }
 
@@ -331,8 +412,8 @@ pub struct ReleaseFormPage {
     pub title: String,
     /// Its level.
     pub level: Level,
-    /// The version to release.
-    pub number: u32,
+    /// The version to release; an entry of level L4 has none.
+    pub number: Option<u32>,
     /// What was looked at; all must hold.
     pub checks: Vec<Check>,
     /// Whether a third-party assessor's opinion is needed (L2, L3).

@@ -101,8 +101,8 @@ pub enum Evidence {
     Release {
         /// The dataset's slug.
         slug: String,
-        /// The version's number.
-        number: u32,
+        /// The version's number; an entry of level L4 has none.
+        number: Option<u32>,
         /// The catalogue's description (recipe included).
         entry: Box<EntryMetadata>,
         /// Declared fields.

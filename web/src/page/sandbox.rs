@@ -55,10 +55,16 @@ pub struct SandboxPage {
     pub shell: Shell,
     /// Datasets that can be applied for.
     pub datasets: Vec<ProtectedDataset>,
+    /// How many there are, if there are more.
+    pub all_datasets: Option<u64>,
     /// The organisation's projects, newest first.
     pub projects: Vec<ProjectRow>,
+    /// The address of the next page of the projects.
+    pub more_projects: Option<String>,
     /// The organisation's requests, newest first.
     pub requests: Vec<RequestRow>,
+    /// The address of the next page of the requests.
+    pub more_requests: Option<String>,
     /// Whether the reader is an analyst: shows the lists.
     pub analyst: bool,
 }
@@ -80,6 +86,8 @@ pub struct AccessFormPage {
     pub shell: Shell,
     /// Datasets that can be applied for.
     pub datasets: Vec<DatasetChoice>,
+    /// How many there are, if there are more.
+    pub all_datasets: Option<u64>,
     /// What for, as typed.
     pub purpose: String,
     /// How results and accounts are kept safe, as typed.

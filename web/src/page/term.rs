@@ -12,7 +12,17 @@ macro_rules! terms {
         impl Shell {
             $($(#[$doc])*
             pub fn $name(&self, term: &$type) -> String {
-                self.t(match term { $(<$type>::$variant => $key),+ })
+                self.t(key::$name(term))
+            })+
+        }
+
+        /// The keys of the terms, for messages whose language is not known yet.
+        pub(crate) mod key {
+            use super::*;
+
+            $($(#[$doc])*
+            pub(crate) const fn $name(term: &$type) -> &'static str {
+                match term { $(<$type>::$variant => $key),+ }
             })+
         }
     };

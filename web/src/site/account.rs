@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
-use identity::{Error, MAX_TOKEN_DAYS};
+use identity::{Error, MAX_TOKEN_DAYS, Rule};
 use model::{Role, Scope, TokenId};
 
 use super::visit::{Done, Form, Page, Values, Visit, done, local_path, see_other};
@@ -13,7 +13,6 @@ use crate::auth::SESSION_COOKIE;
 use crate::failure::Failure;
 use crate::page::account::{AccountPage, SignInPage, TokenForm, TokenRow};
 use crate::page::{FieldErrors, Section, respond};
-use crate::problem::Code;
 
 /// The days that the form for a token proposes.
 const TOKEN_DAYS: &str = "90";
@@ -98,7 +97,7 @@ fn cookie(secret: &str, seconds: i64, secure: bool) -> String {
 }
 
 fn with_cookie(mut response: Response, cookie: &str) -> Page {
-    let value = HeaderValue::from_str(cookie).map_err(|_| Failure::new(Code::Internal, ""))?;
+    let value = HeaderValue::from_str(cookie).map_err(|_| Failure::internal())?;
     response.headers_mut().append(header::SET_COOKIE, value);
     response
         .headers_mut()
@@ -129,7 +128,14 @@ pub(super) async fn create_token(visit: Visit, Form(form): Form) -> Page {
                 let secret = Some(secret.expose().to_owned());
                 return account_page(&visit, StatusCode::OK, secret, new_form(), errors).await;
             }
-            Err(Error::Invalid(reason)) => errors.push("name", visit.invalid(reason)),
+            Err(Error::Invalid(rule)) => {
+                let control = match rule {
+                    Rule::NoScope => "scopes",
+                    Rule::TokenDays { .. } => "expires_in_days",
+                    _ => "name",
+                };
+                errors.push(control, visit.invalid(&rule));
+            }
             Err(error) => return Err(error.into()),
         }
     }

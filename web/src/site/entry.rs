@@ -1,6 +1,6 @@
 //! Making and editing catalogue entries.
 
-use catalog_entry::{EntryChange, EntryError, NewEntry};
+use catalog_entry::{EntryChange, EntryError, NewEntry, Rule};
 use db::dataset::Dataset;
 use http::StatusCode;
 use model::{Level, Role, Slug};
@@ -9,7 +9,7 @@ use super::dataset::manages;
 use super::visit::{Done, Form, Page, Visit, done};
 use crate::api::extract::ApiPath;
 use crate::failure::Failure;
-use crate::page::entry_form::{EntryForm, EntryFormPage, ParsedEntry};
+use crate::page::entry_form::{EntryForm, EntryFormPage, ParsedEntry, control};
 use crate::page::{FieldErrors, Section, respond};
 use crate::problem::Code;
 
@@ -90,7 +90,7 @@ pub(super) async fn update(visit: Visit, ApiPath(slug): ApiPath<Slug>, Form(form
     let revision = form
         .revision
         .parse()
-        .map_err(|_| Failure::new(Code::InvalidInput, "revision is a number"))?;
+        .map_err(|_| Failure::say(Code::InvalidInput, "why-revision-number"))?;
     let change = EntryChange {
         level: parsed.level,
         metadata: parsed.entry,
@@ -153,7 +153,7 @@ fn edit(visit: &Visit, form: &mut EntryForm) -> Edited {
         "dictionary" => match form.read_dictionary() {
             Ok(()) => Edited::Form(StatusCode::OK, errors),
             Err(reason) => {
-                errors.push("dictionary", visit.invalid(reason));
+                errors.push("dictionary", visit.said(&reason));
                 Edited::Form(StatusCode::UNPROCESSABLE_ENTITY, errors)
             }
         },
@@ -168,11 +168,12 @@ fn edit(visit: &Visit, form: &mut EntryForm) -> Edited {
 fn told(visit: &Visit, error: EntryError) -> Result<FieldErrors, Failure> {
     let field = match &error {
         EntryError::SlugTaken(_) => "slug",
+        EntryError::Invalid(Rule::Description(rule)) => control(rule),
         EntryError::Invalid(_) | EntryError::State(_) => "level",
         _ => return Err(error.into()),
     };
     let mut errors = FieldErrors::default();
-    errors.push(field, visit.invalid(error));
+    errors.push(field, visit.invalid(&error));
     Ok(errors)
 }
 

@@ -64,7 +64,7 @@ async fn project(visit: &Visit, id: ProjectId) -> Result<ProjectView, Failure> {
         return Err(visit.refusal());
     }
     let view = visit.state.sandbox.project(visit.actor(), id).await;
-    let view = view.map_err(|error| failure::job(&error, visit.language()))?;
+    let view = view?;
     if visit.actor().organization() != Some(view.project.organization_id) {
         return Err(visit.refusal());
     }
@@ -149,11 +149,10 @@ async fn submit(
             Claim::New => claimed = true,
             Claim::Answered { response, .. } => {
                 let job = std::str::from_utf8(&response).ok().and_then(|id| id.parse().ok());
-                return job.map(Ok).ok_or_else(|| Failure::new(Code::Internal, ""));
+                return job.map(Ok).ok_or_else(Failure::internal);
             }
             Claim::InProgress => {
-                let why = "this form was sent already and is still at work; look at the project's jobs";
-                return Err(Failure::new(Code::IdempotencyInProgress, why));
+                return Err(Failure::say(Code::IdempotencyInProgress, "why-sent-already"));
             }
             // Another question in the same form: a job of its own.
             Claim::Mismatch => {}
@@ -186,12 +185,15 @@ fn told(visit: &Visit, error: JobError, outcome: &mut Outcome) -> Result<(), Fai
     outcome.status = StatusCode::UNPROCESSABLE_ENTITY;
     match error {
         JobError::Refused(refused) => {
-            let problem = failure::refusal(&refused, visit.language());
+            let problem = failure::refusal(&refused);
             outcome.estimate = EstimateOutcome::Refused(open_sql::failure(visit, &problem));
         }
-        JobError::BudgetExhausted(message) => outcome.estimate = EstimateOutcome::Exhausted { message },
-        JobError::Invalid(reason) => outcome.errors.push("epsilon", visit.invalid(reason)),
-        other => return Err(failure::job(&other, visit.language())),
+        JobError::BudgetExhausted(shortage) => {
+            let message = visit.invalid(&shortage);
+            outcome.estimate = EstimateOutcome::Exhausted { message };
+        }
+        JobError::Invalid(rule) => outcome.errors.push("epsilon", visit.invalid(&rule)),
+        other => return Err(other.into()),
     }
     Ok(())
 }
@@ -272,18 +274,13 @@ pub(super) async fn job(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
         return Err(visit.refusal());
     }
     let (state, language) = (&visit.state, visit.language());
-    let told = |error: &JobError| failure::job(error, language);
-    let JobView { job, cost } = state
-        .sandbox
-        .job(visit.actor(), id)
-        .await
-        .map_err(|error| told(&error))?;
+    let JobView { job, cost } = state.sandbox.job(visit.actor(), id).await?;
     let answered = match job.state {
         JobState::Released => match state.sandbox.result(visit.actor(), id).await {
             Ok(answered) => Some(answered),
             // The bureau sees what was spent, not what was answered.
             Err(JobError::Denied(_)) => None,
-            Err(error) => return Err(told(&error)),
+            Err(error) => return Err(error.into()),
         },
         _ => None,
     };
@@ -341,10 +338,7 @@ fn cell(value: Value, interval: Option<[f64; 2]>, noised: bool) -> ResultCell {
 }
 
 fn receipt_view(receipt: &Receipt) -> Result<ReceiptView, Failure> {
-    let leaf = receipt
-        .leaf()
-        .hash()
-        .map_err(|_| Failure::new(Code::Internal, ""))?;
+    let leaf = receipt.leaf().hash().map_err(|_| Failure::internal())?;
     let proof = receipt.inclusion().and_then(|inclusion| {
         // A checkpoint's second line is the size of its tree (C2SP tlog-checkpoint).
         let size = inclusion.checkpoint.lines().nth(1)?.parse().ok()?;
@@ -373,7 +367,7 @@ pub(super) async fn result_csv(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Pag
 pub(super) async fn receipt(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
     let (_, receipt) = answer(&visit, id).await?;
     let receipt = receipt.ok_or_else(|| Failure::not_found("receipt"))?;
-    let text = serde_json::to_string_pretty(&receipt).map_err(|_| Failure::new(Code::Internal, ""))?;
+    let text = serde_json::to_string_pretty(&receipt).map_err(|_| Failure::internal())?;
     Ok(attachment(
         &format!("{id}.receipt.json"),
         "application/json",
@@ -386,7 +380,7 @@ async fn answer(visit: &Visit, id: JobId) -> Result<(Answer, Option<Receipt>), F
         return Err(visit.refusal());
     }
     let answer = visit.state.sandbox.result(visit.actor(), id).await;
-    answer.map_err(|error| failure::job(&error, visit.language()))
+    Ok(answer?)
 }
 
 fn attachment(name: &str, media_type: &'static str, body: String) -> Response {

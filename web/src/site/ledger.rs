@@ -11,7 +11,6 @@ use super::visit::{Page, Visit};
 use crate::failure::Failure;
 use crate::page::ledger::{Checkpoint, LedgerPage, LedgerRow};
 use crate::page::{Section, Shell, respond};
-use crate::problem::Code;
 
 /// Leaves on one page.
 const LEAVES: usize = 50;
@@ -57,7 +56,7 @@ async fn row(
 ) -> Result<LedgerRow, Failure> {
     let leaf = Leaf::parse(&stored.entry).map_err(|error| {
         tracing::error!(%error, index = stored.index, "a stored leaf cannot be read");
-        Failure::new(Code::Internal, "")
+        Failure::internal()
     })?;
     let actor = match leaf.actor().organization() {
         None => shell.t("ledger-portal"),

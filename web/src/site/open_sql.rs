@@ -57,10 +57,7 @@ pub(super) async fn run(visit: Visit, Form(form): Form) -> Page {
 pub(super) fn failure(visit: &Visit, problem: &Problem) -> SqlFailure {
     let language = visit.language();
     SqlFailure {
-        message: problem
-            .detail
-            .clone()
-            .unwrap_or_else(|| problem.code.title(language)),
+        message: problem.detail_text(language),
         span: problem.span,
         hint: problem.hint_text(language),
         rule: problem.rule.clone(),

@@ -1,54 +1,51 @@
 //! A department's datasets, and asking for their release.
 
-use std::collections::HashMap;
-
 use axum::response::Response;
 use db::dataset::Dataset;
 use http::StatusCode;
-use model::{
-    DatasetState, DeclaredMetadata, Level, RequestId, RequestKind, RequestState, ReviewPolicy, Slug,
-    VersionState,
-};
-use review::{RequestFilter, ReviewError};
+use model::{DatasetState, DeclaredMetadata, Level, ReviewPolicy, Slug, VersionState};
+use review::ReviewError;
 
 use super::entry::own_dataset;
 use super::visit::{Done, Form, Page, Visit, done, number};
 use crate::api::extract::ApiPath;
+use crate::cursor;
 use crate::failure::Failure;
 use crate::page::publish::{Check, MyDataset, MyDatasetsPage, ReleaseFormPage};
 use crate::page::{FieldErrors, Section, Shell, respond};
 use crate::problem::Code;
 
-/// Entries that are read at once.
-const BATCH: u64 = 100;
-/// Entries that the page lists.
-const MAX_LISTED: usize = 1_000;
+/// Entries on one page.
+const LISTED: usize = 30;
+/// The name of the list in its cursors.
+const LIST: &str = "publish";
 
 /// `GET /publish`.
 pub(super) async fn my_datasets(visit: Visit) -> Page {
     let (state, language) = (&visit.state, visit.language());
     let (_, organization) = visit.actor().person()?;
-    let mut own: Vec<Dataset> = Vec::new();
-    loop {
-        let before = own.last().map(|dataset| dataset.id);
-        let more = state.catalog.list_own(visit.actor(), before, BATCH).await?;
-        let last = more.len() as u64 != BATCH;
-        own.extend(more);
-        if last || own.len() >= MAX_LISTED {
-            break;
+    let after = visit.cursor(LIST)?;
+    let mut own = state
+        .catalog
+        .list_own(visit.actor(), after, LISTED as u64 + 1)
+        .await?;
+    let more = own.len() > LISTED;
+    own.truncate(LISTED);
+    let older = match own.last() {
+        Some(last) if more => {
+            let cursor = cursor::write(&state.cursor_key, LIST, &(last.updated_at, last.id))?;
+            Some(format!("/publish?cursor={cursor}"))
         }
-    }
-    own.sort_by_key(|dataset| std::cmp::Reverse(dataset.updated_at));
-    let requests = newest_requests(&visit).await?;
+        _ => None,
+    };
     let mut datasets = Vec::with_capacity(own.len());
     for dataset in own {
         let newest = db::version::list(state.db.read(), dataset.id, None, 1).await?;
         let version = newest
             .first()
             .map(|version| (number(version.number), version.state));
-        let request = requests
-            .get(&dataset.slug)
-            .map(|(state, id)| (*state, id.to_string()));
+        let request = db::request::find_newest_release(state.db.read(), dataset.id).await?;
+        let request = request.map(|request| (request.state, request.id.to_string()));
         datasets.push(MyDataset {
             title: dataset.metadata.title.get(language).to_owned(),
             slug: dataset.slug.to_string(),
@@ -64,28 +61,9 @@ pub(super) async fn my_datasets(visit: Visit) -> Page {
         shell: visit.shell(Section::Publish),
         department: department.name.get(language).to_owned(),
         datasets,
+        older,
     };
     Ok(respond(StatusCode::OK, language, &page))
-}
-
-/// The newest release request of each dataset, among the department's last hundred.
-async fn newest_requests(visit: &Visit) -> Result<HashMap<Slug, (RequestState, RequestId)>, Failure> {
-    let filter = RequestFilter {
-        states: Vec::new(),
-        kind: Some(RequestKind::Release),
-    };
-    let mut newest = HashMap::new();
-    for request in visit
-        .state
-        .review
-        .list(visit.actor(), &filter, None, BATCH)
-        .await?
-    {
-        for dataset in request.datasets {
-            newest.entry(dataset.slug).or_insert((request.state, request.id));
-        }
-    }
-    Ok(newest)
 }
 
 /// `GET /publish/{slug}/release`.
@@ -115,9 +93,9 @@ pub(super) async fn submit_release(visit: Visit, ApiPath(slug): ApiPath<Slug>, F
             .await
         {
             Ok(request) => return Ok(done(&format!("/review/{}", request.id), Done::ReleaseSent)),
-            Err(error @ ReviewError::Text { .. }) => errors.push("note", visit.invalid(error)),
+            Err(error @ ReviewError::Text { .. }) => errors.push("note", visit.invalid(&error)),
             Err(error @ (ReviewError::NotReleasable(_) | ReviewError::ReleaseOpen)) => {
-                errors.push("confirm", visit.invalid(error));
+                errors.push("confirm", visit.invalid(&error));
             }
             Err(error) => return Err(error.into()),
         }
@@ -135,8 +113,7 @@ async fn show(
     errors: FieldErrors,
 ) -> Result<Response, Failure> {
     let Some(level) = dataset.level else {
-        let why = "the dataset has no level yet; edit the entry and classify it and its fields first";
-        return Err(Failure::new(Code::Conflict, why));
+        return Err(Failure::say(Code::Conflict, "why-no-level"));
     };
     let shell = visit.shell(Section::Publish);
     let policy: ReviewPolicy = visit.policy(ReviewPolicy::KIND).await?;
@@ -169,7 +146,7 @@ async fn checks(
     shell: &Shell,
     dataset: &Dataset,
     level: Level,
-) -> Result<(u32, Vec<Check>), Failure> {
+) -> Result<(Option<u32>, Vec<Check>), Failure> {
     let connection = visit.state.db.read();
     let versions = db::version::list(connection, dataset.id, None, 20).await?;
     let newest = versions
@@ -197,5 +174,5 @@ async fn checks(
     checks.push(check(dataset.state != DatasetState::Retired, "check-in-use"));
     let open = db::request::find_open_release(connection, dataset.id).await?;
     checks.push(check(open.is_none(), "check-no-request"));
-    Ok((newest.map_or(0, |version| number(version.number)), checks))
+    Ok((newest.map(|version| number(version.number)), checks))
 }

@@ -209,7 +209,7 @@ pub(super) async fn decide(visit: Visit, ApiPath(id): ApiPath<RequestId>, Form(f
 fn revision(form: &Values) -> Result<i64, Failure> {
     form.text("revision")
         .parse()
-        .map_err(|_| Failure::new(Code::InvalidInput, "revision is a number"))
+        .map_err(|_| Failure::say(Code::InvalidInput, "why-revision-number"))
 }
 
 /// The budget that was typed; nothing at all leaves it to the policy.
@@ -356,7 +356,7 @@ fn evidence(shell: &Shell, view: RequestView, available: Vec<(String, f64)>) -> 
         }
         RequestText::Release { note } => {
             let evidence = view.datasets.into_iter().next();
-            let evidence = evidence.ok_or_else(|| Failure::new(Code::Internal, ""))?;
+            let evidence = evidence.ok_or_else(Failure::internal)?;
             let (dataset, version) = (evidence.dataset, evidence.version);
             let figures = version.as_ref().and_then(|version| version.figures.as_ref());
             let manifest = figures.and_then(|figures| figures.manifest.clone());
@@ -368,7 +368,7 @@ fn evidence(shell: &Shell, view: RequestView, available: Vec<(String, f64)>) -> 
             };
             Ok(Evidence::Release {
                 slug: dataset.slug.to_string(),
-                number: version.as_ref().map_or(0, |version| number(version.number)),
+                number: version.as_ref().map(|version| number(version.number)),
                 fields,
                 unit: dataset.declared.as_ref().and_then(DeclaredMetadata::unit),
                 rows: manifest.as_ref().map(|manifest| manifest.rows),

@@ -14,17 +14,21 @@ use super::visit::{Done, Form, Page, Visit, count, done};
 use crate::api::dataset::SearchParameters;
 use crate::api::extract::ApiPath;
 use crate::cursor;
-use crate::failure::{self, Failure};
+use crate::failure::Failure;
 use crate::page::sandbox::{
     AccessFormPage, AccessStatusPage, BudgetRow, DatasetChoice, JobRow, ProjectPage, ProjectRow,
     ProtectedDataset, RequestRow, SandboxPage,
 };
 use crate::page::{FieldErrors, Section, respond};
 
-/// Projects and requests that the landing page lists.
-const LISTED: u64 = 50;
+/// Projects on one page.
+const PROJECTS: usize = 12;
+/// Requests on one page.
+const REQUESTS: usize = 20;
 /// Datasets that can be chosen from.
 const CHOICES: u32 = 100;
+/// Datasets that an address may name to be chosen.
+const MAX_NAMED: usize = 20;
 /// Jobs on one page of a project.
 const JOBS: usize = 20;
 
@@ -33,9 +37,21 @@ pub(super) async fn landing(visit: Visit) -> Page {
     let state = &visit.state;
     let analyst = visit.actor().has_role(Role::Analyst);
     let (mut projects, mut requests) = (Vec::new(), Vec::new());
+    let (mut more_projects, mut more_requests) = (None, None);
     if analyst {
-        let found = state.sandbox.list_projects(visit.actor(), None, LISTED).await;
-        for project in found.map_err(|error| failure::job(&error, visit.language()))? {
+        let before = visit.cursor_in("projects", "sandbox/projects")?;
+        let found = state
+            .sandbox
+            .list_projects(visit.actor(), before, PROJECTS as u64 + 1)
+            .await;
+        let mut found = found?;
+        let more = found.len() > PROJECTS;
+        found.truncate(PROJECTS);
+        if let Some(last) = found.last().filter(|_| more) {
+            let cursor = cursor::write(&state.cursor_key, "sandbox/projects", &last.id)?;
+            more_projects = Some(format!("/sandbox?projects={cursor}#projects"));
+        }
+        for project in found {
             projects.push(project_row(&visit, project).await?);
         }
         let filter = RequestFilter {
@@ -43,7 +59,18 @@ pub(super) async fn landing(visit: Visit) -> Page {
             kind: Some(RequestKind::Access),
         };
         let shell = visit.shell(Section::Sandbox);
-        for request in state.review.list(visit.actor(), &filter, None, LISTED).await? {
+        let before = visit.cursor_in("requests", "sandbox/requests")?;
+        let mut found = state
+            .review
+            .list(visit.actor(), &filter, before, REQUESTS as u64 + 1)
+            .await?;
+        let more = found.len() > REQUESTS;
+        found.truncate(REQUESTS);
+        if let Some(last) = found.last().filter(|_| more) {
+            let cursor = cursor::write(&state.cursor_key, "sandbox/requests", &last.id)?;
+            more_requests = Some(format!("/sandbox?requests={cursor}#requests"));
+        }
+        for request in found {
             let titles = request
                 .datasets
                 .iter()
@@ -56,12 +83,15 @@ pub(super) async fn landing(visit: Visit) -> Page {
             });
         }
     }
-    let datasets = applicable(&visit).await?;
+    let (datasets, all_datasets) = applicable(&visit, &[]).await?;
     let page = SandboxPage {
         shell: visit.shell(Section::Sandbox),
         datasets,
+        all_datasets,
         projects,
+        more_projects,
         requests,
+        more_requests,
         analyst,
     };
     Ok(respond(StatusCode::OK, visit.language(), &page))
@@ -93,8 +123,9 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// Datasets that can be applied for.
-async fn applicable(visit: &Visit) -> Result<Vec<ProtectedDataset>, Failure> {
+/// Datasets that can be applied for: those that were named, then by title as many as a page has. If there are more,
+/// also how many there are in all.
+async fn applicable(visit: &Visit, named: &[Slug]) -> Result<(Vec<ProtectedDataset>, Option<u64>), Failure> {
     let (state, language) = (&visit.state, visit.language());
     let conditional = SearchParameters {
         level: "L2,L3".to_owned(),
@@ -106,11 +137,17 @@ async fn applicable(visit: &Visit) -> Result<Vec<ProtectedDataset>, Failure> {
         .indexer
         .search(conditional.query(state, language).await?)
         .await?;
-    let ids: Vec<DatasetId> = found
-        .hits
-        .iter()
-        .map(|hit| DatasetId::from_uuid(hit.id))
-        .collect();
+    let mut ids = Vec::new();
+    for slug in named {
+        let dataset = db::dataset::find_by_slug(state.db.read(), slug).await?;
+        ids.extend(dataset.map(|dataset| dataset.id));
+    }
+    for hit in &found.hits {
+        let id = DatasetId::from_uuid(hit.id);
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
     let datasets = db::dataset::list_by_id(state.db.read(), &ids).await?;
     let organizations = state
         .organizations(datasets.iter().map(|dataset| dataset.organization_id))
@@ -131,7 +168,8 @@ async fn applicable(visit: &Visit) -> Result<Vec<ProtectedDataset>, Failure> {
             special: dataset.metadata.special,
         })
     };
-    Ok(in_order.filter_map(row).collect())
+    let all = (found.count > found.hits.len() as u64).then_some(found.count);
+    Ok((in_order.filter_map(row).collect(), all))
 }
 
 /// What was typed into the form for access.
@@ -208,7 +246,7 @@ pub(super) async fn apply(visit: Visit, Form(form): Form) -> Page {
                 | ReviewError::NotApplicable { .. }
                 | ReviewError::NotFound(_)),
             ) => {
-                errors.push("datasets", visit.invalid(error));
+                errors.push("datasets", visit.invalid(&error));
             }
             Err(error) => return Err(error.into()),
         }
@@ -227,10 +265,17 @@ async fn show(
         chosen: typed.datasets.contains(&dataset.slug),
         dataset,
     };
-    let datasets = applicable(visit).await?.into_iter().map(choice).collect();
+    let named: Vec<Slug> = typed
+        .datasets
+        .iter()
+        .take(MAX_NAMED)
+        .filter_map(|slug| Slug::parse(slug).ok())
+        .collect();
+    let (datasets, all_datasets) = applicable(visit, &named).await?;
     let page = AccessFormPage {
         shell: visit.shell(Section::Sandbox),
-        datasets,
+        datasets: datasets.into_iter().map(choice).collect(),
+        all_datasets,
         purpose: typed.purpose,
         safeguards: typed.safeguards,
         days: policy.working_days,
@@ -292,15 +337,13 @@ pub(super) async fn project(visit: Visit, ApiPath(id): ApiPath<ProjectId>) -> Pa
         return Err(visit.refusal());
     }
     let (state, language) = (&visit.state, visit.language());
-    let told = |error| failure::job(&error, language);
-    let view = state.sandbox.project(visit.actor(), id).await.map_err(told)?;
+    let view = state.sandbox.project(visit.actor(), id).await?;
     let list = format!("project/{id}/jobs");
     let before = visit.cursor(&list)?;
     let mut jobs = state
         .sandbox
         .list_jobs(visit.actor(), id, before, JOBS as u64 + 1)
-        .await
-        .map_err(told)?;
+        .await?;
     let more = jobs.len() > JOBS;
     jobs.truncate(JOBS);
     let older = match jobs.last() {

@@ -1,12 +1,13 @@
 //! Filling what surrounds a page: the one place where header, account menu and notices come from.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
-use http::Uri;
 use http::request::Parts;
+use http::{HeaderMap, Uri};
 use model::{Language, RequestState, Role};
 
 use super::visit::{DONE, Done, Values};
@@ -34,6 +35,37 @@ pub(crate) fn bare(language: Language, address: &str) -> Shell {
     }
 }
 
+/// How long an error page waits to know who asked: the database may be what the error is about.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What surrounds an error that no page's handler has seen: an address of nothing, a method that it has not, an answer
+/// that took too long. Whoever is signed in stays so; who that is may be what cannot be had.
+pub(crate) async fn around_error(
+    state: &AppState,
+    headers: &HeaderMap,
+    language: Language,
+    address: &str,
+) -> Shell {
+    let mut shell = bare(language, address);
+    let signed_in = async {
+        let caller = Caller::of(state, headers).await?;
+        let account = account(state, &caller, language).await?;
+        Ok::<_, Failure>((account, csrf(&caller)))
+    };
+    if let Ok(Ok((account, csrf))) = tokio::time::timeout(PATIENCE, signed_in).await {
+        shell.account = account;
+        shell.csrf = csrf;
+    }
+    shell
+}
+
+fn csrf(caller: &Caller) -> String {
+    let session = caller.session.as_ref();
+    session
+        .map(identity::CurrentSession::csrf_token)
+        .unwrap_or_default()
+}
+
 /// The shell of a request, with no section marked.
 pub(super) async fn of(
     state: &AppState,
@@ -45,11 +77,7 @@ pub(super) async fn of(
     let notice = query.find(DONE).and_then(Done::from_code);
     let mut shell = bare(language, &address(&parts.uri, query));
     shell.account = account(state, caller, language).await?;
-    shell.csrf = caller
-        .session
-        .as_ref()
-        .map(identity::CurrentSession::csrf_token)
-        .unwrap_or_default();
+    shell.csrf = csrf(caller);
     let id = parts.headers.get(REQUEST_ID).and_then(|id| id.to_str().ok());
     shell.request_id = id.unwrap_or_default().to_owned();
     shell.notices = notice

@@ -15,6 +15,7 @@ use crate::failure::{Failure, ingest_code};
 use crate::page::publish::{DroppedRows, TaskFailure, TaskPage, TaskState, VersionPage};
 use crate::page::{Section, Shell, respond};
 use crate::problem::Code;
+use crate::told::stored_failure;
 
 /// `GET /tasks/{id}`.
 pub(super) async fn task(visit: Visit, ApiPath(id): ApiPath<TaskId>) -> Page {
@@ -78,13 +79,17 @@ fn failure(shell: &Shell, stored: Option<&Value>) -> TaskFailure {
             .and_then(|stored| stored.get(name)?.as_str())
             .map(str::to_owned)
     };
+    let message = stored
+        .and_then(stored_failure)
+        .map(|message| message.text(shell.language))
+        .or_else(|| text("message"));
     let code = text("code").map_or(Code::Unavailable, |code| match code.as_str() {
         "ingest-unavailable" => Code::Unavailable,
         other => ingest_code(other),
     });
     TaskFailure {
         code: code.as_str().to_owned(),
-        message: text("message").unwrap_or_else(|| code.title(shell.language)),
+        message: message.unwrap_or_else(|| code.title(shell.language)),
         hint: code.hint(shell.language),
     }
 }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use i18n::Message;
 use identity::Actor;
 use model::{Language, Role};
 use serde::de::DeserializeOwned;
@@ -19,6 +20,7 @@ use crate::language;
 use crate::page::{Section, Shell};
 use crate::problem::Code;
 use crate::state::AppState;
+use crate::told::{Told, say};
 
 /// What a handler answers with.
 pub(super) type Page = Result<Response, Failure>;
@@ -118,12 +120,12 @@ impl<S: Send + Sync> FromRequest<S> for Form {
             .unwrap_or_default()
             .trim();
         if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            let why = "forms are sent as application/x-www-form-urlencoded";
-            return Err(Failure::new(Code::UnsupportedFormat, why));
+            return Err(Failure::say(Code::UnsupportedFormat, "why-form-type"));
         }
-        let body = Bytes::from_request(request, state)
-            .await
-            .map_err(|error| Failure::new(Code::TooLarge, error.body_text()))?;
+        let body = Bytes::from_request(request, state).await.map_err(|_| {
+            let detail = say("why-form-too-long").with("limit", "2 MiB");
+            Failure::new(Code::TooLarge, detail)
+        })?;
         Ok(Self(Values::parse(&body)))
     }
 }
@@ -151,10 +153,7 @@ impl FromRequestParts<AppState> for Visit {
         let host = host(parts);
         if !parts.method.is_safe() && !same_origin(&parts.headers, host.as_ref(), state.public_url.as_deref())
         {
-            return Err(Failure::new(
-                Code::StaleForm,
-                "the form was sent from another site; send it from here",
-            ));
+            return Err(Failure::say(Code::StaleForm, "why-other-site"));
         }
         let caller = Caller::of(state, &parts.headers).await?;
         let language = language::of_request(parts).0;
@@ -215,8 +214,13 @@ impl Visit {
     }
 
     /// What a use-case said against a value, as a message beside its control.
-    pub(super) fn invalid(&self, reason: impl std::fmt::Display) -> String {
-        self.shell.t1("form-invalid", "reason", reason.to_string())
+    pub(super) fn invalid(&self, reason: &impl Told) -> String {
+        self.said(&reason.told())
+    }
+
+    /// A message in the reader's language.
+    pub(super) fn said(&self, message: &Message) -> String {
+        message.text(self.shell.language)
     }
 
     /// Checks that a form belongs to this session.
@@ -241,9 +245,9 @@ impl Visit {
     /// Why somebody without the role for it is refused.
     pub(super) fn refusal(&self) -> Failure {
         if self.actor().is_anonymous() {
-            Failure::new(Code::Unauthenticated, "sign in to do this")
+            Failure::say(Code::Unauthenticated, "why-sign-in")
         } else {
-            Failure::new(Code::Forbidden, "your roles do not allow this")
+            Failure::say(Code::Forbidden, "why-roles")
         }
     }
 
@@ -261,7 +265,19 @@ impl Visit {
     /// # Errors
     /// [`Code::InvalidCursor`] for one that the list did not give out.
     pub(super) fn cursor<T: DeserializeOwned>(&self, list: &str) -> Result<Option<T>, Failure> {
-        let given = self.query.find("cursor").filter(|cursor| !cursor.is_empty());
+        self.cursor_in("cursor", list)
+    }
+
+    /// The same, on a page of several lists, from the parameter of one of them.
+    ///
+    /// # Errors
+    /// As [`Self::cursor`].
+    pub(super) fn cursor_in<T: DeserializeOwned>(
+        &self,
+        parameter: &str,
+        list: &str,
+    ) -> Result<Option<T>, Failure> {
+        let given = self.query.find(parameter).filter(|cursor| !cursor.is_empty());
         given
             .map(|cursor| crate::cursor::read(&self.state.cursor_key, list, cursor))
             .transpose()
@@ -276,7 +292,7 @@ impl Visit {
         match db::policy::find_effective(self.state.db.read(), kind, now).await? {
             Some(row) => serde_json::from_value(row.body).map_err(|error| {
                 tracing::error!(%error, kind, "a policy row cannot be read");
-                Failure::new(Code::Internal, "")
+                Failure::internal()
             }),
             None => Ok(T::default()),
         }

@@ -24,6 +24,8 @@ review-rows =
        *[other] { $count } rows
     }
 review-special = Special
+review-conditions = Conditions of use
+review-why-closed = Why it is not opened
 review-recipe = De-identification
 review-profile-trusted = For the reviewers deciding this request only.
 review-available = Budget that can still be granted

@@ -17,6 +17,10 @@ sandbox-step-result = Read the result
 sandbox-step-result-text = At a fixed time the answer is there, every value with its 95 % interval, and a receipt that can be verified.
 sandbox-datasets = Datasets to apply for
 sandbox-datasets-none = There are none at present.
+sandbox-datasets-all = { $count ->
+    [one] The one dataset that can be applied for
+   *[other] All { $count } datasets that can be applied for
+}
 sandbox-special = Special: results are checked
 sandbox-promise = What is promised
 sandbox-promise-text = Every privacy unit is protected by differential privacy: however one asks and whatever one knows already, results hardly depend on whether any one person's or firm's data are in.

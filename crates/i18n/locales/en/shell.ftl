@@ -34,7 +34,6 @@ form-optional = (optional)
 form-required = This is needed.
 form-choose = Choose one from the list.
 form-whole-number = Give a whole number, such as 200000.
-form-invalid = Not valid: { $reason }
 form-prompt = Choose
 form-cancel = Cancel
 error-what-to-do = What to do

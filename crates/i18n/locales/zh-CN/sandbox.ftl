@@ -17,6 +17,7 @@ sandbox-step-result = 取结果
 sandbox-step-result-text = 到固定时间出结果：每个数值都有 95% 区间，并附可验证的回执。
 sandbox-datasets = 可申请的数据集
 sandbox-datasets-none = 目前没有可申请的数据集。
+sandbox-datasets-all = 全部 { $count } 个可申请的数据集
 sandbox-special = 特殊数据，结果须经检查
 sandbox-promise = 隐私保证
 sandbox-promise-text = 对每个隐私单元满足差分隐私：无论分析者怎样提问、掌握多少旁证，结果几乎不因任何一个人或企业的数据在不在其中而改变。

@@ -34,7 +34,6 @@ form-optional = （选填）
 form-required = 此项必填。
 form-choose = 请从列表中选择一项。
 form-whole-number = 请填写整数，例如 200000。
-form-invalid = 此项无效：{ $reason }
 form-prompt = 请选择
 form-cancel = 取消
 error-what-to-do = 怎么办

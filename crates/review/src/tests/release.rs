@@ -490,7 +490,7 @@ fn errors_say_their_kind() {
         (ReviewError::FoundUnsafe, Category::Conflict, "opinion-unsafe"),
         (ReviewError::OpinionMissing, Category::Conflict, "opinion-missing"),
         (
-            ReviewError::NotReleasable(String::new()),
+            ReviewError::NotReleasable(crate::Unreleasable::Retired),
             Category::Refused,
             "not-releasable",
         ),

@@ -10,7 +10,7 @@ use sandbox_plan::{PrivatePlan, Totals};
 use serde_json::json;
 
 use super::{CAP, World};
-use crate::{JobCost, JobError};
+use crate::{JobCost, JobError, Obstacle};
 
 db::on_both_databases!(
     a_project_is_closed_at_its_end_and_gives_back_what_is_left,
@@ -197,5 +197,5 @@ async fn a_submission_at_the_moment_of_closing_is_charged_or_refused(test: TestD
 
 /// Whether somebody was told that the project has ended.
 fn ended<T>(outcome: &Result<T, JobError>) -> bool {
-    matches!(outcome, Err(JobError::State(text)) if text.contains("has ended"))
+    matches!(outcome, Err(JobError::State(Obstacle::Ended)))
 }

@@ -9,6 +9,7 @@ mod review;
 mod sandbox;
 
 use askama::Template;
+use i18n::Message;
 use model::{
     Bounds, Domain, EntryMetadata, FieldDeclaration, FieldName, FieldRole, FieldType, JobState, Language,
     Level, License, Localized, Opinion, OrganizationKind, RequestState, Role, Scope, Theme, Timestamp,
@@ -29,8 +30,8 @@ use web::page::job::{
 use web::page::ledger::{Checkpoint, LedgerPage, LedgerRow};
 use web::page::open_sql::{OpenSqlPage, SqlFailure, SqlLimits, SqlOutcome, SqlTable};
 use web::page::publish::{
-    Check, DetectedColumn, Detection, DroppedRows, MyDataset, MyDatasetsPage, ReadOptions, ReleaseFormPage,
-    TaskFailure, TaskPage, TaskState, UploadPage, VersionPage,
+    Check, DetectedColumn, Detection, DroppedRows, MyDataset, MyDatasetsPage, ReadOptions, ReceivedFile,
+    ReleaseFormPage, TaskFailure, TaskPage, TaskState, UploadPage, VersionPage,
 };
 use web::page::review::{
     Evidence, HistoryRow, InboxPage, InboxRow, OpinionRow, ReadOnly, RequestKind, ReviewAct, ReviewForm,
@@ -109,6 +110,10 @@ impl Maker {
         } else {
             text.to_owned()
         }
+    }
+
+    fn message(self, zh: &str, en: &str) -> Message {
+        Message::new("why-said").with("text", self.say(zh, en))
     }
 
     fn localized(self, zh: &str, en: &str) -> Localized {

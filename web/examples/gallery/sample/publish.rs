@@ -58,6 +58,7 @@ impl Maker {
                     false,
                 ),
             ],
+            older: Some("/publish?cursor=x".to_owned()),
         };
         self.put(samples, "publish", &mine)?;
         mine.datasets.clear();
@@ -116,7 +117,7 @@ impl Maker {
             title: title.clone(),
             max_bytes: 2_147_483_648,
             options: ReadOptions::default(),
-            detection: None,
+            received: None,
             errors: FieldErrors::default(),
         };
         upload
@@ -124,30 +125,86 @@ impl Maker {
             .push("file", self.say("请选择文件。", "Choose a file."));
         self.put(samples, "upload", &upload)?;
         upload.errors = FieldErrors::default();
-        upload.options = ReadOptions {
-            encoding: "gb18030".to_owned(),
-            delimiter: "comma".to_owned(),
-            header: "yes".to_owned(),
-            quote: "double".to_owned(),
-            null_marks: "NA -".to_owned(),
-        };
-        let column = |name: &str, detected, declared| DetectedColumn {
-            name: name.to_owned(),
+        let column = |name: Option<String>, detected, declared, missing: &[&str]| DetectedColumn {
+            name,
             detected,
             declared,
+            chosen: None,
+            missing: missing.iter().map(|mark| (*mark).to_owned()).collect(),
         };
-        upload.detection = Some(Detection {
-            upload: ID.to_owned(),
-            file_name: self.say("空气质量_2025.csv", "air_quality_2025.csv"),
+        let found = vec![
+            ("encoding", "gb18030"),
+            ("delimiter", "comma"),
+            ("header", "yes"),
+            ("quote", "double"),
+            ("trim", "no"),
+        ];
+        let file = ReceivedFile {
+            token: "token".to_owned(),
+            name: self.say("空气质量_2025.csv", "air_quality_2025.csv"),
             bytes: 18_400_120,
+            detection: Some(Detection {
+                found: found.clone(),
+                columns: vec![
+                    column(
+                        Some("station".to_owned()),
+                        FieldType::Text,
+                        Some(FieldType::Text),
+                        &[],
+                    ),
+                    column(
+                        Some("aqi".to_owned()),
+                        FieldType::Number,
+                        Some(FieldType::Integer),
+                        &["NA", "-"],
+                    ),
+                    column(Some(self.say("备注", "remark")), FieldType::Text, None, &[]),
+                ],
+                absent: vec!["pm25".to_owned()],
+                must_be_declared: true,
+                rows: 31_204,
+                whole: false,
+                preview: Some(self.preview()),
+            }),
+        };
+        upload.received = Some(file.clone());
+        self.put(samples, "upload-misfit", &upload)?;
+        let free = Detection {
+            found,
             columns: vec![
-                column("station", FieldType::Text, Some(FieldType::Text)),
-                column("aqi", FieldType::Number, Some(FieldType::Integer)),
-                column(&self.say("备注", "remark"), FieldType::Text, None),
+                column(Some(self.say("站点", "station")), FieldType::Text, None, &[]),
+                DetectedColumn {
+                    chosen: Some(FieldType::Text),
+                    ..column(Some("code".to_owned()), FieldType::Integer, None, &[])
+                },
             ],
+            absent: Vec::new(),
+            must_be_declared: false,
+            rows: 1,
+            whole: true,
             preview: Some(self.preview()),
+        };
+        upload.received = Some(ReceivedFile {
+            detection: Some(free.clone()),
+            ..file.clone()
         });
         self.put(samples, "upload-check", &upload)?;
+        upload.received = Some(ReceivedFile {
+            detection: Some(Detection {
+                found: Vec::new(),
+                columns: vec![column(None, FieldType::Integer, None, &[])],
+                preview: None,
+                ..free
+            }),
+            ..file.clone()
+        });
+        self.put(samples, "upload-quarantine", &upload)?;
+        upload.received = Some(ReceivedFile {
+            detection: None,
+            ..file
+        });
+        upload.errors.push("file", self.failure().message);
+        self.put(samples, "upload-unreadable", &upload)?;
 
         let mut task = TaskPage {
             shell: shell("/tasks/x"),
@@ -221,7 +278,7 @@ impl Maker {
             slug: "bike-share-trips".to_owned(),
             title,
             level: Level::L3,
-            number: 3,
+            number: Some(3),
             checks: vec![
                 check(
                     true,
@@ -250,6 +307,9 @@ impl Maker {
             .push("confirm", self.say("请确认。", "Please confirm."));
         release.level = Level::L1;
         release.needs_opinion = false;
-        self.put(samples, "release-blocked", &release)
+        self.put(samples, "release-blocked", &release)?;
+        release.level = Level::L4;
+        release.number = None;
+        self.put(samples, "release-closed", &release)
     }
 }

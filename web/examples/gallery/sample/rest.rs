@@ -65,7 +65,7 @@ impl Maker {
             ("error-403", Problem::new(Code::Forbidden)),
             (
                 "error-404",
-                Problem::new(Code::NotFound).detail(self.say(
+                Problem::new(Code::NotFound).detail(self.message(
                     "没有名为 nothing 的数据集。",
                     "There is no dataset called nothing.",
                 )),
@@ -73,8 +73,11 @@ impl Maker {
             (
                 "error-422",
                 Problem::new(Code::SandboxRefused)
-                    .detail(self.say("MAX 会透露某一个人的数值", "MAX would tell one person's value"))
-                    .rule("aggregate-not-allowed", self.say("改用 SUM。", "Ask for SUM."))
+                    .detail(self.message("MAX 会透露某一个人的数值", "MAX would tell one person's value"))
+                    .rule(
+                        "aggregate-not-allowed",
+                        self.message("改用 SUM。", "Ask for SUM."),
+                    )
                     .span(Span {
                         line: 1,
                         column: 24,
@@ -83,7 +86,7 @@ impl Maker {
                     })
                     .field(
                         format!("sql{hostile}"),
-                        self.say("不允许 MAX", "MAX is not allowed"),
+                        self.message("不允许 MAX", "MAX is not allowed"),
                     ),
             ),
             ("error-500", Problem::new(Code::Internal)),

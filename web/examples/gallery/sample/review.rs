@@ -91,7 +91,7 @@ impl Maker {
             overdue: false,
             evidence: Evidence::Release {
                 slug: "bike-share-trips".to_owned(),
-                number: 3,
+                number: Some(3),
                 entry: Box::new(self.entry(
                     "共享单车骑行记录",
                     "Bike-share trips",
@@ -120,6 +120,12 @@ impl Maker {
             errors: FieldErrors::default(),
         };
         self.put(samples, "review-decide", &page)?;
+        page.level = Level::L4;
+        if let Evidence::Release { number, .. } = &mut page.evidence {
+            *number = None;
+        }
+        self.put(samples, "review-closed", &page)?;
+        page.level = Level::L3;
         page.shell = shell(Role::Assessor);
         page.state = RequestState::AwaitingOpinion;
         page.act = ReviewAct::Advise;

@@ -39,8 +39,11 @@ impl Maker {
         let mut page = SandboxPage {
             shell: self.shell(Section::Sandbox, "/sandbox", &[]),
             datasets: datasets.clone(),
+            all_datasets: None,
             projects: Vec::new(),
+            more_projects: None,
             requests: Vec::new(),
+            more_requests: None,
             analyst: false,
         };
         self.put(samples, "sandbox", &page)?;
@@ -59,6 +62,9 @@ impl Maker {
             state: RequestState::Returned,
             submitted: self.moment(-5),
         }];
+        page.all_datasets = Some(317);
+        page.more_projects = Some("/sandbox?projects=x#projects".to_owned());
+        page.more_requests = Some("/sandbox?requests=x#requests".to_owned());
         self.put(samples, "sandbox-analyst", &page)?;
 
         let mut apply = AccessFormPage {
@@ -71,6 +77,7 @@ impl Maker {
                     chosen: n == 0,
                 })
                 .collect(),
+            all_datasets: Some(317),
             purpose: String::new(),
             safeguards: String::new(),
             days: 5,

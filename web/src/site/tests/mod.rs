@@ -2,11 +2,14 @@
 //! answers.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod list;
 mod story;
+mod upload;
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -93,6 +96,7 @@ impl Portal {
             db,
             clock: shared,
             usage: crate::Usage::default(),
+            request_time: Duration::from_secs(60),
             cursor_key: [3; 32],
             public_url: None,
             secure_cookies: true,
@@ -316,21 +320,42 @@ impl Browser {
         self.send(request, form.extend_pairs(pairs).finish().into()).await
     }
 
-    async fn upload(&self, address: &str, token: Option<&str>, name: &str, file: &str) -> Seen {
-        let part = |head: &str, body: &str| {
-            format!("--b\r\ncontent-disposition: form-data; {head}\r\n\r\n{body}\r\n")
+    async fn upload(&self, address: &str, token: Option<&str>, name: &str, file: impl AsRef<[u8]>) -> Seen {
+        let part = |head: &str, body: &[u8]| {
+            let head = format!("--b\r\ncontent-disposition: form-data; {head}\r\n\r\n");
+            [head.as_bytes(), body, b"\r\n"].concat()
         };
-        let mut body = String::new();
+        let mut body = Vec::new();
         if let Some(token) = token {
-            body += &part("name=\"csrf_token\"", token);
+            body.extend(part("name=\"csrf_token\"", token.as_bytes()));
         }
-        body += &part("name=\"delimiter\"", "comma");
-        body += &part(&format!("name=\"file\"; filename=\"{name}\""), file);
-        body += "--b--\r\n";
+        body.extend(part("name=\"something\"", b"else"));
+        body.extend(part(
+            &format!("name=\"file\"; filename=\"{name}\""),
+            file.as_ref(),
+        ));
+        body.extend(b"--b--\r\n");
         let request = Request::post(address)
             .header(header::CONTENT_TYPE, "multipart/form-data; boundary=b")
             .header(header::ACCEPT_LANGUAGE, "en");
         self.send(request, body.into()).await
+    }
+}
+
+impl Browser {
+    /// Sends a file, checks how it would be read, and has it read. The answer is that to the confirmation.
+    async fn upload_and_confirm(&self, address: &str, name: &str, file: &str) -> Seen {
+        let sent = self.upload(address, Some(&self.csrf), name, file).await;
+        assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.text);
+        let check = self.page(sent.location()).await;
+        assert!(
+            check.has("button[name='action'][value='confirm']"),
+            "{}",
+            check.text
+        );
+        let given = check.value("upload");
+        self.post(address, &[("upload", given.as_str()), ("action", "confirm")])
+            .await
     }
 }
 
@@ -412,6 +437,24 @@ async fn visitors_see_what_is_public_and_are_asked_to_sign_in_for_the_rest() {
         let answer = visitor.get(address).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{address}");
         assert!(answer.has("h1") && answer.text.contains("not-found"), "{address}");
+    }
+    // Whoever is signed in stays so, also where there is nothing.
+    let officer = portal.sign_in("officer").await;
+    for (method, address) in [
+        (Method::GET, "/nowhere"),
+        (Method::GET, "/datasets/none/nothing.txt"),
+        (Method::GET, "/ledger/tile/9/9"),
+        (Method::DELETE, "/publish"),
+    ] {
+        let request = Request::builder().method(method).uri(address);
+        let answer = officer.send(request, Body::empty()).await;
+        assert!(answer.status.is_client_error(), "{address}: {}", answer.status);
+        assert!(
+            answer.has("a.who") && !answer.has("a[href^='/sign-in']"),
+            "{address}"
+        );
+        assert_eq!(answer.value("csrf_token"), officer.csrf, "{address}");
+        assert!(!visitor.get(address).await.has("a.who"), "{address}");
     }
     for address in ["/datasets?theme=nonsense", "/datasets?level=L9"] {
         assert_eq!(

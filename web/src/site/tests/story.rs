@@ -112,7 +112,13 @@ async fn an_open_dataset_from_the_entry_to_the_query() {
     assert!(versions.is_empty(), "nothing is half-published");
 
     let address = format!("{upload}?csrf_token={}", officer.csrf);
-    let taken = officer.upload(&address, None, "a.csv", file).await;
+    let kept = officer.upload(&address, None, "a.csv", file).await;
+    assert!(
+        kept.location().starts_with(&format!("{upload}?upload=")),
+        "{}",
+        kept.text
+    );
+    let taken = officer.upload_and_confirm(upload, "a.csv", file).await;
     assert!(taken.location().starts_with("/tasks/"), "{}", taken.text);
     assert!(
         officer
@@ -296,13 +302,8 @@ async fn a_protected_dataset_from_the_entry_to_an_answer_with_error_bars() {
         );
     }
     let upload = "/publish/bike-share-trips/upload";
-    assert!(
-        officer
-            .upload(upload, Some(&officer.csrf), "t.csv", &file)
-            .await
-            .location()
-            .starts_with("/tasks/")
-    );
+    let taken = officer.upload_and_confirm(upload, "t.csv", &file).await;
+    assert!(taken.location().starts_with("/tasks/"), "{}", taken.text);
     portal.ingest("bike-share-trips").await;
     let version = officer.page("/publish/bike-share-trips/versions/1").await;
     assert!(

@@ -1,0 +1,41 @@
+//! Plain SQL over open data.
+
+use i18n::Message;
+use query::{QueryError, Refused};
+
+use super::{Told, say};
+
+impl Told for QueryError {
+    fn told(&self) -> Message {
+        match self {
+            Self::TooLong { got, limit } => say("why-sql-too-long").with("got", *got).with("limit", *limit),
+            // What the engine says of a text or value, in its own words.
+            Self::Invalid(reason) => say("why-sql-invalid").with("reason", reason.as_str()),
+            Self::Value(reason) => say("why-sql-value").with("reason", reason.as_str()),
+            Self::UnknownColumn { name, known } => say("why-sql-column")
+                .with("name", name.as_str())
+                .with("known", known.as_str()),
+            Self::Refused(refused) => refused.told(),
+            Self::UnknownTable(name) => say("why-sql-table").with("name", name.as_str()),
+            Self::Timeout(seconds) => say("why-sql-timeout").with("seconds", *seconds),
+            Self::Memory => say("why-sql-memory"),
+            Self::Busy => say("why-sql-busy"),
+            Self::Internal => say("problem-internal"),
+        }
+    }
+}
+
+impl Told for Refused {
+    fn told(&self) -> Message {
+        match self {
+            Self::Statement(name) => say("why-sql-statement").with("name", *name),
+            Self::NoQuery => say("why-sql-no-query"),
+            Self::Placeholder => say("why-sql-placeholder"),
+            Self::Concatenation => say("why-sql-concatenation"),
+            Self::InFilter(construct) => {
+                let what = Message::new(format!("why-construct-{}", construct.as_str()));
+                say("why-sql-in-filter").with("what", what)
+            }
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Private jobs. What the planner refuses says so itself, in both languages.
+
+use db::Purse;
+use i18n::{Message, format};
+use sandbox_job::{EpsilonRule, JobError, Obstacle, Shortage};
+
+use super::{Told, no_such, say};
+
+impl Told for JobError {
+    fn told(&self) -> Message {
+        match self {
+            Self::Refused(_) => say("problem-sandbox-refused"),
+            Self::Invalid(rule) => rule.told(),
+            Self::BudgetExhausted(shortage) => shortage.told(),
+            Self::State(obstacle) => obstacle.told(),
+            Self::Denied(denied) => denied.told(),
+            Self::NotFound(what) => no_such(what),
+            Self::NotDue(moment) => say("why-not-due").with("moment", format::minute(*moment)),
+            Self::Database(error) => error.told(),
+            Self::Internal(_) => say("problem-internal"),
+        }
+    }
+}
+
+impl Told for EpsilonRule {
+    fn told(&self) -> Message {
+        match self {
+            Self::Range { most, got } => say("why-epsilon")
+                .with("most", most.to_string())
+                .with("got", got.to_string()),
+            Self::TooSmall(got) => say("why-epsilon-small").with("got", got.to_string()),
+        }
+    }
+}
+
+impl Told for Shortage {
+    fn told(&self) -> Message {
+        match self {
+            Self::NoBudget => say("why-no-budget"),
+            Self::Spent { purse: which, left } => say("why-budget-spent")
+                .with("purse", purse(*which))
+                .with("left", *left),
+        }
+    }
+}
+
+impl Told for Obstacle {
+    fn told(&self) -> Message {
+        say(match self {
+            Self::Ended => "why-project-ended",
+            Self::NothingToQuery => "why-nothing-to-query",
+        })
+    }
+}
+
+/// Which budget.
+pub(super) fn purse(purse: Purse) -> Message {
+    say(match purse {
+        Purse::Project => "why-purse-project",
+        Purse::Everyone => "why-purse-everyone",
+        Purse::Reserved => "why-purse-reserved",
+    })
+}
