@@ -3,6 +3,20 @@
 use model::Category;
 use sea_orm::{DbErr, RuntimeErr, sqlx};
 
+/// Which budget found too little left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Purse {
+    /// What a project may spend on a dataset.
+    #[error("the project's budget for the dataset")]
+    Project,
+    /// What everybody together may spend on a dataset.
+    #[error("the dataset's budget over everyone")]
+    Everyone,
+    /// What open projects may have promised to them.
+    #[error("what the dataset's cap has left beside what is reserved for other projects")]
+    Reserved,
+}
+
 /// A failure of the database, in the terms of either engine. No message holds a row's values.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -23,7 +37,7 @@ pub enum Error {
     Stale(&'static str),
     /// A conditional update found too little left: of what, it says.
     #[error("too little is left of {0}")]
-    BudgetExhausted(&'static str),
+    BudgetExhausted(Purse),
     /// The database is busy, full or out of reach.
     #[error("the database cannot be used now: {0}; try again later")]
     Unavailable(String),

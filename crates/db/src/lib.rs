@@ -27,5 +27,5 @@ mod suite;
 pub mod testing;
 
 pub use connection::{Connection, Database, DatabaseConfig, Tx};
-pub use error::Error;
+pub use error::{Error, Purse};
 pub use repository::*;

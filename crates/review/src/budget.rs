@@ -138,7 +138,7 @@ fn cap_of(epsilon: Epsilon, delta: Delta) -> Result<Cost, ReviewError> {
 ///
 /// # Errors
 /// [`ReviewError::BudgetNotAvailable`] if open allocations would sum past the window's cap, or the share past what
-/// is left of the lifetime's.
+/// is left of the lifetime's. A project longer than its own window counts once for each of them.
 pub(crate) async fn reserve(
     tx: &Tx,
     project: ProjectId,
@@ -159,19 +159,28 @@ pub(crate) async fn reserve(
     };
     let inserted = db::allocation::insert(tx, &allocation).await;
     let lineage = db::allocation::load_lineage(tx, share.lineage, now).await?;
+    let windows = windows(grant.days, policy, lineage.window_days);
     let lifetime_left = lineage.lifetime_cap.rho_nano - lineage.lifetime_spent.rho_nano;
     let reserved = match inserted {
         Ok(()) if share.cost.rho_nano <= lifetime_left => return Ok(()),
-        Ok(()) => lineage.rho_reserved_nano - share.cost.rho_nano,
+        Ok(()) => lineage.rho_reserved_nano - share.cost.rho_nano * windows,
         Err(db::Error::BudgetExhausted(_)) => lineage.rho_reserved_nano,
         Err(other) => return Err(other.into()),
     };
-    let left = (lineage.rho_window_cap_nano - reserved).min(lifetime_left).max(0);
+    let left = ((lineage.rho_window_cap_nano - reserved) / windows)
+        .min(lifetime_left)
+        .max(0);
     Err(ReviewError::BudgetNotAvailable {
         slug: share.slugs(),
         asked: grant.epsilon.to_string(),
         left: epsilon_down(left, share.delta),
     })
+}
+
+/// How often a project of so many days can spend its share within the lineage's window.
+fn windows(days: u32, policy: &BudgetPolicy, lineage_window_days: i64) -> i64 {
+    let period = Timestamp::from_micros(0).plus_days(i64::from(days)).as_micros();
+    db::allocation::windows(period, i64::from(policy.project_days), lineage_window_days)
 }
 
 /// The ε of what is left, to two decimals, rounded down so that granting it fits.
@@ -188,8 +197,9 @@ fn epsilon_left(rho_nano: i64, delta: Delta) -> f64 {
 }
 
 impl Review {
-    /// The ε that could still be granted on each personal (L3) dataset of an access request: what its lineage has
-    /// neither promised to other projects nor spent for good, rounded down. For those who decide on it.
+    /// The ε that could still be granted on each personal (L3) dataset of an access request, for the days that were
+    /// asked for: what its lineage has neither promised to other projects nor spent for good, rounded down. For those
+    /// who decide on it.
     ///
     /// # Errors
     /// [`ReviewError::NotFound`] for a request that the actor may not know of, [`ReviewError::Denied`] for others
@@ -204,6 +214,12 @@ impl Review {
         self.allow(actor, Action::DecideRequest, &open)?;
         let connection = self.parts.db.read();
         let now = self.parts.clock.now();
+        let (budget, review) = (
+            self.budget_policy(now).await?.rules,
+            self.review_policy(now).await?.rules,
+        );
+        let payload = crate::payload::Payload::read(&seen.request)?;
+        let days = BudgetGrant::default_of(&budget, &review, payload.days).days;
         let mut grantable = Vec::new();
         for dataset in seen
             .datasets
@@ -212,7 +228,8 @@ impl Review {
         {
             let lineage = db::allocation::load_lineage(connection, dataset.lineage_id, now).await?;
             let lifetime = lineage.lifetime_cap.rho_nano - lineage.lifetime_spent.rho_nano;
-            let left = (lineage.rho_window_cap_nano - lineage.rho_reserved_nano)
+            let windows = windows(days, &budget, lineage.window_days);
+            let left = ((lineage.rho_window_cap_nano - lineage.rho_reserved_nano) / windows)
                 .min(lifetime)
                 .max(0);
             let unit = dataset.declared.as_ref().and_then(model::DeclaredMetadata::unit);

@@ -16,12 +16,13 @@ macro_rules! steps {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 5] = steps![
+const STEPS: [Step; 6] = steps![
     "0001_initial",
     "0002_project_end",
     "0003_no_storage_cleanup",
     "0004_reason_nonce",
     "0005_version_key",
+    "0006_reserve_every_window",
 ];
 
 /// Takes the steps that a database lacks.

@@ -11,8 +11,8 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::connection::{Connection, Tx};
-use crate::entity::{allocation, charge, lineage};
-use crate::error::Error;
+use crate::entity::{allocation, charge, lineage, project};
+use crate::error::{Error, Purse};
 use crate::statement::one_row;
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -141,20 +141,29 @@ pub async fn set_lineage_terms(tx: &Tx, lineage: &Lineage) -> Result<(), Error> 
     one_row(changed, Error::Stale("lineage"))
 }
 
-/// Adds an allocation with everything left, and reserves its cap within the lineage's.
+/// Adds an allocation with everything left, and reserves what it can spend within the lineage's window: its cap, once
+/// for each of its own windows that begins while its project lasts.
 ///
 /// What ended allocations spent stays reserved until it has left the lineage's window: the window holds that much less
 /// for everyone, and nobody may be promised what is not there.
 ///
 /// # Errors
 /// [`Error::BudgetExhausted`] if what is reserved would sum past the lineage's cap; the caller then rolls back.
+/// [`Error::NotFound`] if there is no such lineage or project.
 pub async fn insert(tx: &Tx, allocation: &Allocation) -> Result<(), Error> {
     // A statement of its own: on PostgreSQL the next one then sees what those have committed that held the row before,
     // in all tables.
-    lineage::Entity::find_by_id(allocation.lineage_id.as_uuid())
+    let lineage = lineage::Entity::find_by_id(allocation.lineage_id.as_uuid())
         .lock_exclusive()
         .one(&tx.executor())
-        .await?;
+        .await?
+        .ok_or(Error::NotFound("lineage"))?;
+    let project = project::Entity::find_by_id(allocation.project_id.as_uuid())
+        .one(&tx.executor())
+        .await?
+        .ok_or(Error::NotFound("project"))?;
+    let period = project.expires_at - allocation.created_at.as_micros();
+    let windows = windows(period, allocation.window_days, lineage.window_days);
     let reserve = format!(
         "UPDATE lineage SET rho_reserved_nano = rho_reserved_nano + $4 WHERE id = $1 \
          AND rho_reserved_nano + $4 + ({SPENT_BY_ENDED}) <= rho_window_cap_nano"
@@ -166,14 +175,12 @@ pub async fn insert(tx: &Tx, allocation: &Allocation) -> Result<(), Error> {
                 allocation.lineage_id.as_uuid().into(),
                 allocation.created_at.as_micros().into(),
                 DAY_MICROS.into(),
-                allocation.cap.rho_nano.into(),
+                allocation.cap.rho_nano.saturating_mul(windows).into(),
             ],
         )
         .await?;
     if reserved != 1 {
-        return Err(Error::BudgetExhausted(
-            "the lineage's cap is reserved by other projects",
-        ));
+        return Err(Error::BudgetExhausted(Purse::Reserved));
     }
     let row = allocation::ActiveModel {
         id: Set(allocation.id.as_uuid()),
@@ -192,6 +199,16 @@ pub async fn insert(tx: &Tx, allocation: &Allocation) -> Result<(), Error> {
         .exec_without_returning(&tx.executor())
         .await?;
     Ok(())
+}
+
+/// How often an allocation can spend its cap within a window of its lineage while its project lasts: at the start, and
+/// anew whenever what it spent has slid out of its own window.
+pub fn windows(period_micros: i64, window_days: i64, lineage_window_days: i64) -> i64 {
+    let span = period_micros.min(lineage_window_days.saturating_mul(DAY_MICROS));
+    let window = window_days.saturating_mul(DAY_MICROS).max(1);
+    span.div_euclid(window)
+        .saturating_add(i64::from(span.rem_euclid(window) > 0))
+        .max(1)
 }
 
 /// What ended allocations spent within the window of `lineage`, at the moment `$2`, with the length of a day for `$3`.
@@ -213,15 +230,43 @@ pub async fn close(tx: &Tx, id: AllocationId, now: Timestamp) -> Result<bool, Er
         )
         .await?;
     if closed == 1 {
+        let row = allocation::Entity::find_by_id(id.as_uuid())
+            .one(&tx.executor())
+            .await?
+            .ok_or(Error::NotFound("allocation"))?;
+        let lineage = lineage::Entity::find_by_id(row.lineage_id)
+            .lock_exclusive()
+            .one(&tx.executor())
+            .await?
+            .ok_or(Error::NotFound("lineage"))?;
+        let reserved = reserved_by_open(tx, &lineage).await?;
         tx.execute(
-            "UPDATE lineage SET rho_reserved_nano = rho_reserved_nano - \
-             (SELECT rho_cap_nano FROM allocation WHERE id = $1) \
-             WHERE id = (SELECT lineage_id FROM allocation WHERE id = $1)",
-            [id.as_uuid().into()],
+            "UPDATE lineage SET rho_reserved_nano = $2 WHERE id = $1",
+            [
+                lineage.id.into(),
+                reserved.min(lineage.rho_window_cap_nano).into(),
+            ],
         )
         .await?;
     }
     Ok(closed == 1)
+}
+
+/// What the allocations of a lineage that have not ended have reserved.
+async fn reserved_by_open(tx: &Tx, lineage: &lineage::Model) -> Result<i64, Error> {
+    let open = allocation::Entity::find()
+        .filter(allocation::Column::LineageId.eq(lineage.id))
+        .filter(allocation::Column::ClosedAt.is_null())
+        .find_also_related(project::Entity)
+        .all(&tx.executor())
+        .await?;
+    let mut reserved = 0i64;
+    for (allocation, project) in open {
+        let period = project.ok_or(Error::NotFound("project"))?.expires_at - allocation.created_at;
+        let windows = windows(period, allocation.window_days, lineage.window_days);
+        reserved = reserved.saturating_add(allocation.rho_cap_nano.saturating_mul(windows));
+    }
+    Ok(reserved)
 }
 
 /// Charges a job: all of `charges` or, after the error, none, as the caller rolls back.
@@ -289,10 +334,7 @@ async fn charge_allocation(tx: &Tx, charge: &Charge) -> Result<(), Error> {
             ],
         )
         .await?;
-    one_row(
-        charged,
-        Error::BudgetExhausted("the project's budget for the dataset"),
-    )
+    one_row(charged, Error::BudgetExhausted(Purse::Project))
 }
 
 async fn charge_lineage(tx: &Tx, charge: &Charge) -> Result<(), Error> {
@@ -322,10 +364,7 @@ async fn charge_lineage(tx: &Tx, charge: &Charge) -> Result<(), Error> {
             ],
         )
         .await?;
-    one_row(
-        charged,
-        Error::BudgetExhausted("the dataset's budget over everyone"),
-    )
+    one_row(charged, Error::BudgetExhausted(Purse::Everyone))
 }
 
 /// The lineage with this id, which must exist, with what is left at `now`.

@@ -224,6 +224,34 @@ pub async fn list(
     query.read_all(connection, read).await
 }
 
+/// Up to `limit` datasets of a department, last changed first, after the one that changed at `after`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list_changed(
+    connection: &Connection,
+    organization: OrganizationId,
+    after: Option<(Timestamp, DatasetId)>,
+    limit: u64,
+) -> Result<Vec<Dataset>, Error> {
+    let mut query = Entity::find()
+        .filter(Column::OrganizationId.eq(organization.as_uuid()))
+        .order_by_desc(Column::UpdatedAt)
+        .order_by_desc(Column::Id)
+        .limit(limit);
+    if let Some((moment, id)) = after {
+        let moment = moment.as_micros();
+        let same = Column::UpdatedAt.eq(moment).and(Column::Id.lt(id.as_uuid()));
+        query = query.filter(Column::UpdatedAt.lt(moment).or(same));
+    }
+    query
+        .all(&connection.executor())
+        .await?
+        .into_iter()
+        .map(read)
+        .collect()
+}
+
 fn json<T: serde::Serialize>(value: &T) -> Result<serde_json::Value, Error> {
     serde_json::to_value(value).map_err(|e| Error::corrupt("dataset", e))
 }

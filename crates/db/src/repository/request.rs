@@ -383,6 +383,30 @@ pub async fn find_open_release(
         .await
 }
 
+/// The newest release request of a dataset, open or not, if there is one.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find_newest_release(
+    connection: &Connection,
+    dataset: DatasetId,
+) -> Result<Option<Request>, Error> {
+    let about = Query::select()
+        .column((request_dataset::Entity, request_dataset::Column::RequestId))
+        .from(request_dataset::Entity)
+        .and_where(
+            Expr::col((request_dataset::Entity, request_dataset::Column::DatasetId)).eq(dataset.as_uuid()),
+        )
+        .to_owned();
+    let row = Entity::find()
+        .filter(Column::Kind.eq(RequestKind::Release.as_str()))
+        .filter(Column::Id.in_subquery(about))
+        .order_by_desc(Column::Id)
+        .one(&connection.executor())
+        .await?;
+    row.map(read).transpose()
+}
+
 fn read_nonce(text: String) -> Result<Nonce, Error> {
     Nonce::try_from(text).map_err(|error| Error::corrupt("reason_nonce", error))
 }

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::{START, a_job, a_project, somebody};
 use crate::allocation::{self, Allocation, Charge, Cost, Lineage};
 use crate::connection::Database;
+use crate::error::Purse;
 use crate::organization::Organization;
 use crate::testing::TestDatabase;
 use crate::user::User;
@@ -15,6 +16,7 @@ crate::on_both_databases!(
     parallel_charges_never_overspend,
     reservations_never_sum_past_the_cap,
     windows_slide,
+    a_long_project_reserves_each_of_its_windows,
     joins_in_both_orders_do_not_deadlock,
     repeats_spare_the_lineage,
     a_refused_charge_leaves_no_trace,
@@ -233,6 +235,76 @@ async fn windows_slide(test: TestDatabase) {
         (lineage.lifetime_spent.rho_nano, lineage.rho_remaining_nano),
         (4_000, 1_000)
     );
+}
+
+/// A project of 200 days with a window of 90 can spend its cap three times within the lineage's year.
+async fn a_long_project_reserves_each_of_its_windows(test: TestDatabase) {
+    let db = &test.database;
+    let world = world(db, 1_000, 100).await;
+    let reserve = |days: i64, cap: i64| {
+        let (organization, user) = (world.organization.clone(), world.user.clone());
+        let lineage = world.lineage;
+        async move {
+            let tx = db.begin_write().await?;
+            let project = a_project(&tx, &organization, &user).await;
+            let until = START.plus_days(days).as_micros();
+            tx.execute(
+                "UPDATE project SET expires_at = $2 WHERE id = $1",
+                [project.into(), until.into()],
+            )
+            .await?;
+            let allocation = allocated(project, lineage, cap);
+            allocation::insert(&tx, &allocation).await?;
+            tx.commit().await?;
+            Ok::<_, Error>(World {
+                organization,
+                user,
+                project,
+                lineage,
+                allocation: allocation.id,
+            })
+        }
+    };
+    let reserved = || async {
+        let lineage = allocation::load_lineage(db.read(), world.lineage, START).await;
+        lineage.unwrap().rho_reserved_nano
+    };
+    let long = reserve(200, 250).await.unwrap();
+    assert_eq!(reserved().await, 100 + 3 * 250);
+    assert!(matches!(
+        reserve(91, 100).await,
+        Err(Error::BudgetExhausted(Purse::Reserved))
+    ));
+    reserve(90, 150).await.unwrap();
+    // Whoever was promised something can spend it all, whatever the others do.
+    for day in [0, 90, 180] {
+        long.pay(db, 250, START.plus_days(day)).await.unwrap();
+    }
+    world.pay(db, 100, START.plus_days(180)).await.unwrap();
+    let tx = db.begin_write().await.unwrap();
+    assert!(allocation::close(&tx, long.allocation, START).await.unwrap());
+    tx.commit().await.unwrap();
+    assert_eq!(
+        allocation::load_lineage(db.read(), world.lineage, START.plus_days(200))
+            .await
+            .unwrap()
+            .rho_reserved_nano,
+        100 + 150 + 750,
+        "what it spent is in the lineage's window still"
+    );
+    for (period, window, lineage, windows) in [
+        (0, 90, 365, 1),
+        (90, 90, 365, 1),
+        (91, 90, 365, 2),
+        (365, 90, 365, 5),
+        (3_650, 90, 365, 5),
+        (3_650, 90, 30, 1),
+    ] {
+        assert_eq!(
+            allocation::windows(period * 86_400_000_000, window, lineage),
+            windows
+        );
+    }
 }
 
 async fn joins_in_both_orders_do_not_deadlock(test: TestDatabase) {

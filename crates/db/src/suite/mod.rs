@@ -3,6 +3,7 @@
 
 mod account;
 mod allocation;
+mod dataset;
 mod engine;
 mod idempotency;
 mod ledger;
