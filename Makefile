@@ -21,8 +21,9 @@ LISTEN ?= 127.0.0.1:8080
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
+# Built together with the bench, for cargo then chooses the features of dependencies once for both.
 demo: build-tools ui ## build, seed a demo city and serve it on 127.0.0.1:8080
-	cargo build --locked --release --package shapan
+	cargo build --locked --release --package shapan --package bench
 	exec "$(CARGO_TARGET_DIR)/release/shapan" demo --data "$(DEMO_DATA)" --listen "$(LISTEN)"
 
 # All tests are built before the first one runs, with one choice of features, so that nothing is compiled
@@ -35,7 +36,7 @@ test: build-tools ui test-tools ## install what the tests need and run them all
 bench: build-tools ui bench-tools ## measure against the peers; writes target/bench/summary.json
 	cargo build --locked --release --package shapan --package bench
 	SHAPAN_BENCH_PYTHON="$(SHAPAN_CACHE)/venv-bench/bin/python" \
-		cargo run --locked --release --package bench -- $(BENCH_ARGS)
+		"$(CARGO_TARGET_DIR)/release/bench" $(BENCH_ARGS)
 
 # The same tests with their loops lengthened: more seeds for the statistical and property tests, more kill
 # points for the fault tests. Hours rather than minutes.

@@ -191,10 +191,10 @@ impl Protected {
             });
         }
         let grant = Grant {
-            version: plan.version,
+            version: self.manifest.version,
             parts,
             key: crate::world::data_key(),
-            columns: plan
+            columns: plan.tables[0]
                 .columns
                 .iter()
                 .map(|column| column.name.to_string())
@@ -203,7 +203,7 @@ impl Protected {
         };
         Ok(WorkRequest {
             plan,
-            grant,
+            grants: vec![grant],
             secret: GroupKeySecret([5; 16]),
             threads: 1,
             memory_bytes: 0,

@@ -1,5 +1,7 @@
 //! Answers and their encodings.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, SchemaRef};
 use bytes::Bytes;
@@ -50,6 +52,11 @@ impl Answer {
     /// Whether rows beyond the limit were left out.
     pub const fn is_truncated(&self) -> bool {
         self.truncated
+    }
+
+    /// The columns as Arrow names them.
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
     }
 
     /// The rows as Arrow batches.

@@ -13,6 +13,7 @@ mod ledger;
 mod listen;
 mod log;
 mod memory;
+mod open_data;
 mod portal;
 mod progress;
 mod publish;

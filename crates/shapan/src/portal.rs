@@ -11,14 +11,16 @@ use db::{Database, DatabaseConfig};
 use identity::{Actor, Authority, Identity, SessionPolicy};
 use model::{Clock, SystemClock};
 use privacy::OpenDpNoise;
+use query::Engine;
 use review::Review;
-use sandbox_job::Sandbox;
+use sandbox_job::{NoOpenData, OpenData, Sandbox};
 use sandbox_worker::{Supervisor, WorkerCommand, WorkerLimits};
 use shapan_config::Config;
 use storage::{OpenStore, QuarantineStore, SandboxStore};
 use task::Owner;
 
 use crate::failure::Failure;
+use crate::open_data::{OpenQueries, open_engine};
 use crate::secrets::Secrets;
 
 /// The file of the local database within the data folder.
@@ -48,8 +50,22 @@ pub(crate) struct Portal {
 }
 
 impl Portal {
-    /// Opens the data folder and the database, brings its schema up to date, and puts the use-cases together.
+    /// Opens the data folder and the database, brings its schema up to date, and puts the use-cases together. For
+    /// commands, which run no queries over open data.
     pub(crate) async fn open(config: &Config) -> Result<Self, Failure> {
+        Ok(Self::assemble(config, false).await?.0)
+    }
+
+    /// The same for the one process that serves, with the engine for queries over open data.
+    pub(crate) async fn serve(config: &Config) -> Result<(Self, Engine), Failure> {
+        let (portal, engine) = Self::assemble(config, true).await?;
+        Ok((
+            portal,
+            engine.ok_or_else(|| Failure::new("the query engine did not start"))?,
+        ))
+    }
+
+    async fn assemble(config: &Config, serves: bool) -> Result<(Self, Option<Engine>), Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let data = config.data.dir.as_path();
         make_folder(data)?;
@@ -79,6 +95,14 @@ impl Portal {
             keys: secrets.operator_key(),
         });
         let review = Review::new(db.clone(), Arc::clone(&clock), authority.clone());
+        let engine = serves.then(|| open_engine(config, &open)).transpose()?;
+        let queries: Arc<dyn OpenData> = match engine.clone() {
+            Some(engine) => Arc::new(OpenQueries {
+                engine,
+                catalog: catalog.clone(),
+            }),
+            None => Arc::new(NoOpenData),
+        };
         let sandbox = Sandbox::new(sandbox_job::Parts {
             db: db.clone(),
             clock: Arc::clone(&clock),
@@ -89,8 +113,9 @@ impl Portal {
             group_key: secrets.group_key(),
             keys: secrets.operator_key(),
             cores: u32::try_from(config.sandbox.threads).unwrap_or(u32::MAX),
+            open: queries,
         });
-        Ok(Self {
+        let portal = Self {
             clock,
             db,
             authority,
@@ -102,7 +127,8 @@ impl Portal {
             protected,
             open,
             secrets,
-        })
+        };
+        Ok((portal, engine))
     }
 
     /// The actor behind an account, for commands of whoever runs the machine.

@@ -6,9 +6,8 @@ use std::time::{Duration, Instant};
 
 use catalog_entry::index::Indexer;
 use metrics_exporter_prometheus::PrometheusHandle;
-use query::{Engine, Limits};
+use query::Engine;
 use shapan_config::{Config, ProcessRole};
-use storage::OpenStore;
 use task::Owner;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -19,9 +18,6 @@ use crate::failure::Failure;
 use crate::listen::{self, Bound, ConnectionLimits, DrainLimit, PaceLimit};
 use crate::log;
 use crate::portal::{Lock, Portal, SEARCH};
-
-/// Where queries over open data spill, within the data folder; emptied at each start.
-const SPILL: &str = "spill";
 
 /// `shapan serve`.
 pub(crate) async fn serve(config: Config, started: Instant) -> Result<(), Failure> {
@@ -51,11 +47,10 @@ impl Server {
         let mut lock = Lock::take(&config.data.dir)?;
         let serves = config.server.roles.contains(&ProcessRole::Web);
         let bound = serves.then(|| listen::bind(config.server.listen)).transpose()?;
-        let portal = Portal::open(&config).await?;
+        let (portal, engine) = Portal::serve(&config).await?;
         let indexer = Indexer::open(portal.db.clone(), &config.data.dir.join(SEARCH))
             .await
             .map_err(Failure::cannot("open the search index"))?;
-        let engine = open_engine(&config, &portal.open)?;
         let usage = Usage::default();
         let metrics = log::start_metrics()?;
         // There is a checkpoint before anybody can ask for one.
@@ -180,34 +175,6 @@ async fn succeed(portal: &Portal, lock: &mut Lock) -> Result<Owner, Failure> {
     let owner = Owner::fresh();
     lock.sign(owner)?;
     Ok(owner)
-}
-
-fn open_engine(config: &Config, open: &OpenStore) -> Result<Engine, Failure> {
-    let spill = config.data.dir.join(SPILL);
-    let cannot = |error: std::io::Error| {
-        Failure::cannot(format_args!(
-            "empty the folder of temporary files {}",
-            spill.display()
-        ))(error)
-    };
-    match std::fs::remove_dir_all(&spill) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(cannot(error)),
-        _ => std::fs::create_dir(&spill).map_err(cannot)?,
-    }
-    let query = &config.query;
-    let limits = Limits {
-        sql_bytes: query.sql_bytes,
-        time: Duration::from_secs(query.seconds),
-        memory_bytes: query.memory_bytes,
-        spill_bytes: query.spill_bytes,
-        spill_folder: Some(spill),
-        rows: query.rows,
-        concurrent: query.concurrent,
-        partitions: query.threads.min(4),
-        threads: query.threads,
-        ..Limits::default()
-    };
-    Engine::new(open.object_store(), limits).map_err(Failure::cannot("start the query engine"))
 }
 
 /// Cancelled when the process is asked to end: SIGTERM, or Ctrl-C at a terminal. A second Ctrl-C ends it at once.

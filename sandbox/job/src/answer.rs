@@ -2,14 +2,14 @@
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use privacy::{NoiseSource, Rho, Scale};
+use privacy::{Delta, NoiseSource, Rho, Scale};
 use sandbox_plan::scalar::ScalarExpr;
-use sandbox_plan::{Measure, PrivatePlan, ReleasedColumn, Totals};
+use sandbox_plan::{KeyValue, Measure, PrivatePlan, ReleasedColumn, Totals};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::JobError;
 use crate::interval::Errors;
+use crate::{JobCost, JobError};
 
 /// What was added to a column.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,9 @@ pub struct Answer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoisedTotals {
     totals: Vec<i64>,
+    /// The keys of the cells that are shown, where they were not known beforehand.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    found: Option<Vec<Vec<KeyValue>>>,
 }
 
 /// The noise's scale per aggregate.
@@ -81,30 +84,61 @@ fn scales(plan: &PrivatePlan, rho: Rho) -> Result<Vec<Scale>, JobError> {
 /// and with that the sensitivity of each cell is bounded here, not there. Noised totals are cut to 64 bits, which is
 /// post-processing.
 ///
+/// A found cell is kept if its noised number of units reaches the threshold, for which the job's δ pays
+/// ([`privacy::threshold`]). The worker has left out cells with fewer than ten units already: where one unit more makes
+/// ten, the cell is shown with no larger probability than the threshold allows for it.
+///
 /// # Errors
 /// If the totals are not those of the plan, or no noise can be drawn.
 pub(crate) fn noised(
     plan: &PrivatePlan,
     totals: &Totals,
-    rho: Rho,
+    cost: &JobCost,
     noise: &mut dyn NoiseSource,
 ) -> Result<NoisedTotals, JobError> {
     let core = &plan.core;
     let count = core.aggregates.len();
-    if totals.aggregates != count || totals.values.len() != core.cells as usize * count {
+    let cells = match &totals.found {
+        Some(found) if core.is_open() && found.len() <= core.cells as usize => found.len(),
+        None if !core.is_open() => core.cells as usize,
+        _ => return Err(JobError::Internal("totals of another plan")),
+    };
+    if totals.aggregates != count || totals.values.len() != cells * count {
         return Err(JobError::Internal("totals of another plan"));
     }
-    let scales = scales(plan, rho)?;
-    let mut noised = Vec::with_capacity(totals.values.len());
-    for cell in totals.values.chunks_exact(count) {
+    let scales = scales(plan, cost.exact_rho())?;
+    let threshold = match (core.is_open(), core.units_aggregate()) {
+        (false, _) => None,
+        (true, Some(units)) => {
+            let scale = *scales.get(units).ok_or(JobError::Internal("noise scale"))?;
+            let delta = Delta::from_units(cost.threshold_delta);
+            let least = privacy::threshold::release_threshold(scale, 1, delta, core.groups_per_unit);
+            Some((units, least.ok_or(JobError::Internal("threshold"))?))
+        }
+        (true, None) => return Err(JobError::Internal("threshold")),
+    };
+    let (mut noised, mut shown) = (Vec::with_capacity(totals.values.len()), Vec::new());
+    for (at, cell) in totals.values.chunks_exact(count).enumerate() {
+        let mut values = Vec::with_capacity(count);
         for ((total, aggregate), scale) in cell.iter().zip(&core.aggregates).zip(&scales) {
             let drawn = noise.gaussian(*scale).map_err(|_| JobError::Internal("noise"))?;
-            let value = core.clamp_total(aggregate, *total).saturating_add(drawn);
-            let ends = (i128::from(i64::MIN), i128::from(i64::MAX));
-            noised.push(i64::try_from(value.clamp(ends.0, ends.1)).map_err(|_| JobError::Internal("noise"))?);
+            values.push(core.clamp_total(aggregate, *total).saturating_add(drawn));
+        }
+        if threshold.is_some_and(|(units, least)| values.get(units).is_none_or(|value| *value < least)) {
+            continue;
+        }
+        shown.push(at);
+        let ends = (i128::from(i64::MIN), i128::from(i64::MAX));
+        for value in values {
+            let cut = i64::try_from(value.clamp(ends.0, ends.1));
+            noised.push(cut.map_err(|_| JobError::Internal("noise"))?);
         }
     }
-    Ok(NoisedTotals { totals: noised })
+    let found = totals.found.as_ref();
+    Ok(NoisedTotals {
+        totals: noised,
+        found: found.map(|found| shown.iter().filter_map(|at| found.get(*at).cloned()).collect()),
+    })
 }
 
 /// What a query makes of noised totals. Post-processing: it may be done for any query of the same core, and again.
@@ -114,7 +148,7 @@ pub(crate) fn noised(
 pub(crate) fn show(plan: &PrivatePlan, noised: &NoisedTotals, rho: Rho) -> Result<Answer, JobError> {
     let broken = |_| JobError::Internal("a released table");
     let totals: Vec<i128> = noised.totals.iter().map(|total| i128::from(*total)).collect();
-    let released = plan.release(&totals).map_err(broken)?;
+    let released = plan.release(&totals, noised.found.as_deref()).map_err(broken)?;
     let columns = plan.released_columns(&released).map_err(broken)?;
     let kept = plan.arrange(&columns).map_err(broken)?;
     let values = plan.output_columns(&columns, &kept).map_err(broken)?;
@@ -299,11 +333,21 @@ mod tests {
         Totals {
             aggregates,
             values: vec![value; plan.core.cells as usize * aggregates],
+            found: None,
+        }
+    }
+
+    fn cost(rho: Rho) -> JobCost {
+        JobCost {
+            epsilon: 0.5,
+            rho_nano: i64::try_from(rho.nano()).unwrap(),
+            delta_atto: 0,
+            threshold_delta: 0,
         }
     }
 
     fn answer(plan: &PrivatePlan, total: i128, rho: Rho, mut noise: Shift) -> Answer {
-        let noised = noised(plan, &totals(plan, total), rho, &mut noise).unwrap();
+        let noised = noised(plan, &totals(plan, total), &cost(rho), &mut noise).unwrap();
         show(plan, &noised, rho).unwrap()
     }
 
@@ -346,10 +390,11 @@ mod tests {
         let short = Totals {
             aggregates: 1,
             values: vec![0],
+            found: None,
         };
-        assert!(noised(&plan, &short, Rho::from_nano(1_000), &mut Shift(0)).is_err());
+        assert!(noised(&plan, &short, &cost(Rho::from_nano(1_000)), &mut Shift(0)).is_err());
         assert!(
-            noised(&plan, &totals(&plan, 0), Rho::ZERO, &mut Shift(0)).is_err(),
+            noised(&plan, &totals(&plan, 0), &cost(Rho::ZERO), &mut Shift(0)).is_err(),
             "no ρ, no answer"
         );
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hmac::{Hmac, KeyInit, Mac};
 use model::{JobId, VersionId};
 use sandbox_plan::bounding::GroupKeySecret;
+use sandbox_plan::source::ScanTable;
 use sandbox_plan::{Part, PrivatePlan};
 use sandbox_worker::{Fault, Grant, WorkRequest, WorkerError};
 use seal::KeyPurpose;
@@ -45,21 +46,21 @@ impl Sandbox {
             .await
             .map_err(|error| {
                 // The class of the fault only: engine messages quote values.
-                let version = plan.core.version;
+                let version = plan.core.versions();
                 if matches!(error, WorkerError::Fault(Fault::Incident(_))) {
                     tracing::error!(
-                        job = %id, %version, class = ?error,
+                        job = %id, ?version, class = ?error,
                         "ALARM: parts of a protected version are not what was published; its jobs are delayed until \
                          they are restored (a part's name is its SHA-256)"
                     );
                 } else {
-                    tracing::error!(job = %id, %version, class = ?error, "a worker did not finish");
+                    tracing::error!(job = %id, ?version, class = ?error, "a worker did not finish");
                 }
                 JobError::Internal("worker")
             })?;
         let noised = {
             let mut noise = self.parts.noise.lock().unwrap_or_else(PoisonError::into_inner);
-            answer::noised(&plan, &reply.totals, cost.exact_rho(), noise.as_mut())?
+            answer::noised(&plan, &reply.totals, &cost, noise.as_mut())?
         };
         let value = serde_json::to_value(noised).map_err(|_| JobError::Internal("noised totals"))?;
         let now = self.parts.clock.now();
@@ -74,9 +75,30 @@ impl Sandbox {
         }
     }
 
-    /// What a worker is asked: the columns of the plan in the parts of its version, for an hour.
+    /// What a worker is asked: the columns of the plan in the parts of its versions, for an hour.
     async fn request(&self, plan: &PrivatePlan) -> Result<WorkRequest, JobError> {
-        let version = db::version::load(self.parts.db.read(), plan.core.version).await?;
+        let mut grants = Vec::with_capacity(plan.core.tables.len());
+        for table in &plan.core.tables {
+            grants.push(self.grant(table).await?);
+        }
+        let first = plan
+            .core
+            .tables
+            .first()
+            .ok_or(JobError::Internal("stored plan"))?;
+        Ok(WorkRequest {
+            plan: plan.core.clone(),
+            grants,
+            secret: self.group_secret(first.version),
+            // The supervisor puts its own limits here.
+            threads: 1,
+            memory_bytes: 0,
+            cpu_seconds: 0,
+        })
+    }
+
+    async fn grant(&self, table: &ScanTable) -> Result<Grant, JobError> {
+        let version = db::version::load(self.parts.db.read(), table.version).await?;
         let manifest = version
             .manifest
             .ok_or(JobError::Internal("a version without parts"))?;
@@ -110,25 +132,16 @@ impl Sandbox {
                 unit_range,
             });
         }
-        Ok(WorkRequest {
-            plan: plan.core.clone(),
-            grant: Grant {
-                version: version.id,
-                parts,
-                key,
-                columns: plan
-                    .core
-                    .columns
-                    .iter()
-                    .map(|column| column.name.to_string())
-                    .collect(),
-                expires_at: self.parts.clock.now().plus_seconds(3_600),
-            },
-            secret: self.group_secret(version.id),
-            // The supervisor puts its own limits here.
-            threads: 1,
-            memory_bytes: 0,
-            cpu_seconds: 0,
+        Ok(Grant {
+            version: version.id,
+            parts,
+            key,
+            columns: table
+                .columns
+                .iter()
+                .map(|column| column.name.to_string())
+                .collect(),
+            expires_at: self.parts.clock.now().plus_seconds(3_600),
         })
     }
 

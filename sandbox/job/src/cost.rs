@@ -1,11 +1,15 @@
 //! What a job costs.
 
 use db::allocation::Cost as Charged;
-use model::{BudgetPolicy, UnitDeclaration};
+use model::BudgetPolicy;
 use privacy::{Cost, Delta, Epsilon, Rho};
 use serde::{Deserialize, Serialize};
 
 use crate::{EpsilonRule, JobError};
+
+/// How many thresholds the δ that a dataset promises would pay for. Half of it is there for charges: 500 jobs with
+/// undeclared cells, which is more than ρ pays for.
+const THRESHOLDS: u64 = 1_000;
 
 /// The price of a job: ε as it was asked for, and the (ρ, δ) that is charged.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -14,33 +18,49 @@ pub struct JobCost {
     pub epsilon: f64,
     /// ρ of zero-concentrated differential privacy, in 10⁻⁹.
     pub rho_nano: i64,
-    /// δ, in 10⁻¹⁸: the odds that two units share a keyed hash.
+    /// δ, in 10⁻¹⁸: the odds that two units share a keyed hash, and of undeclared cells that one with few units is shown.
     pub delta_atto: i64,
+    /// Of these, what the threshold of undeclared cells may take, in 10⁻²¹; 0 where all cells are declared.
+    #[serde(default)]
+    pub threshold_delta: u64,
 }
 
 impl JobCost {
-    /// The price of a job of this ε over a dataset with this unit.
+    /// The price of a job of this ε over datasets of which none declares more than so many units; `open` says whether
+    /// cells are found by a threshold.
     ///
     /// # Errors
     /// [`JobError::Invalid`] if ε is not above 0 and within the policy.
-    pub(crate) fn of(epsilon: f64, unit: &UnitDeclaration, policy: &BudgetPolicy) -> Result<Self, JobError> {
+    pub(crate) fn of(
+        epsilon: f64,
+        most_units: u64,
+        open: bool,
+        policy: &BudgetPolicy,
+    ) -> Result<Self, JobError> {
         let most = policy.job_epsilon;
         if !(epsilon > 0.0 && epsilon <= most) {
             return Err(EpsilonRule::Range { most, got: epsilon }.into());
         }
         let wanted = Epsilon::new(epsilon).ok_or(EpsilonRule::Range { most, got: epsilon })?;
         // The promised δ pays for the conversion and for the charge's own δ: `cap` splits it.
-        let rho = privacy::conversion::cap(wanted, Delta::promise(unit.max_units)).rho;
+        let rho = privacy::conversion::cap(wanted, Delta::promise(most_units)).rho;
         if rho.nano() == 0 {
             return Err(EpsilonRule::TooSmall(epsilon).into());
         }
-        let cost = Cost::new(rho, Delta::collision(unit.max_units));
+        let threshold = if open {
+            Delta::from_units(Delta::promise(most_units).units() / THRESHOLDS)
+        } else {
+            Delta::ZERO
+        };
+        let delta = Delta::collision(most_units).checked_add(threshold);
+        let cost = Cost::new(rho, delta.ok_or(JobError::Internal("cost beyond range"))?);
         let whole = |n: u64| i64::try_from(n).map_err(|_| JobError::Internal("cost beyond range"));
         Ok(Self {
             epsilon,
             rho_nano: whole(cost.rho.nano())?,
             // The database counts δ in 10⁻¹⁸; charges are rounded up.
             delta_atto: whole(cost.delta.units().div_ceil(1_000))?,
+            threshold_delta: threshold.units(),
         })
     }
 
@@ -68,22 +88,13 @@ impl JobCost {
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "tests")]
-    use model::UnitType;
-
     use super::*;
 
-    fn unit() -> UnitDeclaration {
-        UnitDeclaration {
-            unit_type: UnitType::Person,
-            max_units: 200_000,
-            max_rows: 2_000_000,
-            max_rows_per_unit: 100,
-        }
-    }
+    const UNITS: u64 = 200_000;
 
     #[test]
     fn half_an_epsilon_is_about_four_thousandths_rho() {
-        let cost = JobCost::of(0.5, &unit(), &BudgetPolicy::default()).unwrap();
+        let cost = JobCost::of(0.5, UNITS, false, &BudgetPolicy::default()).unwrap();
         assert!((0.0036..0.0040).contains(&cost.rho()), "{cost:?}");
         assert!((1..100_000).contains(&cost.delta_atto), "{cost:?}");
     }
@@ -91,7 +102,7 @@ mod tests {
     #[test]
     fn an_epsilon_without_meaning_or_over_the_policy_is_refused() {
         for bad in [0.0, -1.0, 0.500_1, f64::NAN, f64::INFINITY, 1e-12] {
-            let error = JobCost::of(bad, &unit(), &BudgetPolicy::default()).unwrap_err();
+            let error = JobCost::of(bad, UNITS, false, &BudgetPolicy::default()).unwrap_err();
             assert!(error.to_string().contains("epsilon"), "{error}");
         }
     }

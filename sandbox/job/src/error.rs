@@ -73,6 +73,9 @@ pub enum JobError {
     /// The answer is not released yet.
     #[error("the answer is released at {0}")]
     NotDue(model::Timestamp),
+    /// The engine for open data has no room for the public part of the query now; nothing was charged.
+    #[error("the public part of the query cannot be computed now; try again")]
+    OpenDataBusy,
     /// The database failed or refused.
     #[error(transparent)]
     Database(#[from] db::Error),
@@ -92,6 +95,7 @@ impl JobError {
             Self::Denied(_) => "forbidden",
             Self::NotFound(_) => "not-found",
             Self::NotDue(_) => "not-due",
+            Self::OpenDataBusy => "unavailable",
             Self::Database(error) => match error.category() {
                 Category::Conflict => "conflict",
                 Category::Unavailable => "database-unavailable",
@@ -109,6 +113,7 @@ impl JobError {
             Self::BudgetExhausted(_) | Self::State(_) | Self::NotDue(_) => Category::Conflict,
             Self::Denied(error) => error.category(),
             Self::NotFound(_) => Category::NotFound,
+            Self::OpenDataBusy => Category::Unavailable,
             Self::Database(error) => error.category(),
             Self::Internal(_) => Category::Internal,
         }

@@ -1,11 +1,12 @@
 //! Estimates: what a job would cost and how exact it would be, without looking at data.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use identity::{Action, Actor};
-use model::{ProjectId, VersionId};
+use model::ProjectId;
 use sandbox_plan::scalar::ScalarExpr;
-use sandbox_plan::{Measure, OutputColumn, PrivatePlan, Relation, ReleasedColumn};
+use sandbox_plan::{Measure, OutputColumn, PrivatePlan, Relation, ReleasedColumn, Tables};
 use serde::Serialize;
 
 use crate::project::Budget;
@@ -66,8 +67,8 @@ pub struct Estimate {
     pub groups_per_unit: u32,
     /// The expected error of each noised column.
     pub expected_error: Vec<AggregateError>,
-    /// The budget that would be left; none if it does not suffice.
-    pub budget_after: Option<Budget>,
+    /// The budgets that would be left, of every dataset that the query names; none if one does not suffice.
+    pub budgets_after: Option<Vec<Budget>>,
     /// How long after its charge the job would be released.
     pub due_in: Duration,
     /// Whether the same question was paid for in this project: the stored answer is free.
@@ -78,8 +79,8 @@ pub struct Estimate {
 pub(crate) struct Planned {
     pub(crate) plan: PrivatePlan,
     pub(crate) cost: JobCost,
-    pub(crate) budget: Budget,
-    pub(crate) version: VersionId,
+    /// Of each dataset that is charged, in the plan's order.
+    pub(crate) budgets: Vec<Budget>,
     pub(crate) due_in: Duration,
     pub(crate) policy: Option<model::PolicyId>,
 }
@@ -105,13 +106,17 @@ impl Sandbox {
             cells: planned.plan.core.cells,
             groups_per_unit: planned.plan.core.groups_per_unit,
             expected_error,
-            budget_after: planned.budget.after(charge),
+            budgets_after: planned
+                .budgets
+                .iter()
+                .map(|budget| budget.after(charge))
+                .collect(),
             due_in: planned.due_in,
             already_paid: paid,
         })
     }
 
-    /// Plans a query over one of the project's datasets, from declarations alone.
+    /// Plans a query over the project's datasets, from declarations and public data alone.
     pub(crate) async fn plan(
         &self,
         actor: &Actor,
@@ -129,7 +134,7 @@ impl Sandbox {
             .authority
             .decide(actor, action, &crate::project::of_project(&view.project, now))?;
         let (policy, policy_id) = self.budget_policy().await?;
-        let mut relations = Vec::new();
+        let (mut relations, mut budgets) = (Vec::new(), Vec::new());
         for budget in &view.budgets {
             let dataset = &budget.dataset;
             let (Some(version), Some(level), Some(declared)) = (
@@ -147,40 +152,40 @@ impl Sandbox {
                 special: dataset.metadata.special,
                 metadata: declared,
             };
-            relations.push((relation, budget.clone()));
+            relations.push(relation);
+            budgets.push(budget.clone());
         }
+        if relations.is_empty() {
+            return Err(Obstacle::NothingToQuery.into());
+        }
+        let relations = Arc::new(relations);
+        let public = self.freeze(actor, sql, &relations).await?;
         let text = sql.to_owned();
-        let (plan, budget) = tokio::task::spawn_blocking(move || choose(&text, relations))
+        let plan = move || {
+            let tables = Tables {
+                protected: &relations,
+                public: &public,
+            };
+            sandbox_plan::plan(&text, tables)
+        };
+        let plan = tokio::task::spawn_blocking(plan)
             .await
             .map_err(|_| JobError::Internal("planning"))??;
-        let cost = JobCost::of(epsilon, &plan.core.unit, &policy)?;
+        let cost = JobCost::of(epsilon, plan.core.most_units(), plan.core.is_open(), &policy)?;
         let due_in = plan.core.due_in(self.parts.cores);
-        let version = plan.core.version;
+        let of = |id| budgets.iter().find(|budget| budget.dataset.id == id).cloned();
+        let budgets = plan
+            .core
+            .datasets()
+            .into_iter()
+            .map(of)
+            .collect::<Option<Vec<_>>>();
         Ok(Planned {
             plan,
             cost,
-            budget,
-            version,
+            budgets: budgets.ok_or(JobError::Internal("a dataset of another project"))?,
             due_in,
             policy: policy_id,
         })
-    }
-}
-
-/// Plans against the dataset that the query names: the one whose table is known.
-fn choose(sql: &str, relations: Vec<(Relation, Budget)>) -> Result<(PrivatePlan, Budget), JobError> {
-    let mut refusal = None;
-    for (relation, budget) in relations {
-        match sandbox_plan::plan(sql, &relation) {
-            Ok(plan) => return Ok((plan, budget)),
-            Err(error) if error.rule == sandbox_plan::Rule::UnknownTable => {
-                refusal.get_or_insert(error);
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    match refusal {
-        Some(refusal) => Err(refusal.into()),
-        None => Err(Obstacle::NothingToQuery.into()),
     }
 }

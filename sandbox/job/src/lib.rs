@@ -13,6 +13,7 @@ mod cost;
 mod error;
 mod estimate;
 mod interval;
+mod open_data;
 mod project;
 mod receipt;
 pub mod release;
@@ -35,6 +36,7 @@ pub use compute::TASK_KIND;
 pub use cost::JobCost;
 pub use error::{EpsilonRule, JobError, Obstacle, Shortage};
 pub use estimate::{AggregateError, Estimate};
+pub use open_data::{NoOpenData, OpenData, OpenDataError, OpenRows};
 pub use project::{Budget, ProjectView};
 pub use submit::JobView;
 
@@ -64,6 +66,8 @@ pub struct Parts {
     pub keys: OperatorKey,
     /// Cores reserved for one job.
     pub cores: u32,
+    /// Runs what of a query is about open data alone.
+    pub open: Arc<dyn OpenData>,
 }
 
 impl std::fmt::Debug for Sandbox {

@@ -93,16 +93,24 @@ impl Sandbox {
         planned: &Planned,
         now: Timestamp,
     ) -> Result<Job, JobError> {
-        let dataset = &planned.budget.dataset;
-        let allocation = planned.budget.allocation.as_ref().ok_or(Shortage::NoBudget)?;
         let sealed = |value| Opening::seal(value).map_err(|_| JobError::Internal("commitment"));
         let plan = sealed(json!(planned.plan.hash().to_string()))?;
         let sql = sealed(json!(job.sql))?;
-        let leaf = Leaf::builder(Act::JobCharged, now.as_micros(), actor.ledger_actor())
+        let mut leaf = Leaf::builder(Act::JobCharged, now.as_micros(), actor.ledger_actor())
             .subject("job", job.id.to_string())
-            .subject("project", job.project_id.to_string())
-            .subject("dataset", dataset.id.to_string())
-            .subject("version", planned.version.to_string())
+            .subject("project", job.project_id.to_string());
+        // The second dataset of a join is `dataset_2`, and so on.
+        let numbered = |word: &str, at: usize| match at {
+            0 => word.to_owned(),
+            _ => format!("{word}_{}", at + 1),
+        };
+        for (at, dataset) in planned.plan.core.datasets().iter().enumerate() {
+            leaf = leaf.subject(&numbered("dataset", at), dataset.to_string());
+        }
+        for (at, version) in planned.plan.core.versions().iter().enumerate() {
+            leaf = leaf.subject(&numbered("version", at), version.to_string());
+        }
+        let leaf = leaf
             .fact("rho_nano", planned.cost.rho_nano)
             .fact("delta_atto", planned.cost.delta_atto)
             .fact("due_at", job.due_at.to_string())
@@ -124,23 +132,19 @@ impl Sandbox {
         let tx = self.parts.db.begin_write().await?;
         hold_open(&tx, job.project_id, now).await?;
         db::job::insert(&tx, &job).await?;
-        let charge = Charge {
-            id: Uuid::new_v4(),
-            job_id: job.id,
-            project_id: job.project_id,
-            allocation_id: allocation.id,
-            lineage_id: dataset.lineage_id,
-            cost: planned.cost.charged(),
-            lineage_charged: true,
-            created_at: now,
-        };
-        db::allocation::charge(&tx, &[charge])
+        let charges = charges(&job, planned, now)?;
+        let left = planned
+            .budgets
+            .iter()
+            .map(|budget| budget.questions(planned.cost.rho_nano))
+            .min()
+            .unwrap_or(0);
+        db::allocation::charge(&tx, &charges)
             .await
             .map_err(|error| match error {
-                db::Error::BudgetExhausted(purse) => JobError::BudgetExhausted(Shortage::Spent {
-                    purse,
-                    left: planned.budget.questions(planned.cost.rho_nano),
-                }),
+                db::Error::BudgetExhausted(purse) => {
+                    JobError::BudgetExhausted(Shortage::Spent { purse, left })
+                }
                 other => other.into(),
             })?;
         db::ledger::append(&tx, &leaf, now).await?;
@@ -237,6 +241,30 @@ impl Sandbox {
         job.state = shown_state(job.state, job.created_at, self.parts.clock.now());
         Ok(JobView { job, cost })
     }
+}
+
+/// A charge for each lineage that the plan reads: every one of them pays the whole price. Two datasets of one lineage
+/// pay once, as the guarantee is the lineage's.
+fn charges(job: &Job, planned: &Planned, now: Timestamp) -> Result<Vec<Charge>, JobError> {
+    let mut charges: Vec<Charge> = Vec::with_capacity(planned.budgets.len());
+    for budget in &planned.budgets {
+        let lineage = budget.dataset.lineage_id;
+        if charges.iter().any(|charge| charge.lineage_id == lineage) {
+            continue;
+        }
+        let allocation = budget.allocation.as_ref().ok_or(Shortage::NoBudget)?;
+        charges.push(Charge {
+            id: Uuid::new_v4(),
+            job_id: job.id,
+            project_id: job.project_id,
+            allocation_id: allocation.id,
+            lineage_id: lineage,
+            cost: planned.cost.charged(),
+            lineage_charged: true,
+            created_at: now,
+        });
+    }
+    Ok(charges)
 }
 
 /// Lets nobody close the project before this transaction ends, if nobody has: what is charged here is then counted when

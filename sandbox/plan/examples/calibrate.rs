@@ -16,7 +16,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::encryption::encrypt::FileEncryptionProperties;
 use parquet::file::properties::WriterProperties;
 use sandbox_plan::bounding::GroupKeySecret;
-use sandbox_plan::{Part, Relation};
+use sandbox_plan::{Granted, Part, Relation};
 use seal::DataKey;
 
 const GROUP_ROWS: u64 = 250_000;
@@ -42,13 +42,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for sql in QUERIES {
         let plan = sandbox_plan::plan(sql, &relation)?;
         let started = Instant::now();
-        sandbox_plan::execute(
-            &plan.core,
-            std::slice::from_ref(&part),
-            &key,
-            &GroupKeySecret([3; 16]),
-            threads,
-        )?;
+        let granted = Granted {
+            parts: vec![part.clone()],
+            key: key.clone(),
+        };
+        sandbox_plan::execute(&plan.core, &[granted], &GroupKeySecret([3; 16]), threads)?;
         #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
         let measured = started.elapsed().as_nanos() as f64 * threads as f64 / rows as f64;
         let declared = plan.core.worst_case_nanos() / rows;

@@ -3,36 +3,38 @@
 
 mod above;
 mod grouping;
+mod join;
+mod per_unit;
 mod shape;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use datafusion_common::config::ConfigOptions;
-use datafusion_common::{DataFusionError, SchemaError, TableReference};
+use datafusion_common::{DataFusionError, SchemaError};
 use datafusion_expr::{Aggregate as PlannerGrouping, Expr, LogicalPlan};
 use datafusion_optimizer::analyzer::type_coercion::TypeCoercion;
 use datafusion_optimizer::{Analyzer, AnalyzerRule};
 use datafusion_sql::planner::{ParserOptions, SqlToRel};
 use datafusion_sql::sqlparser::ast::Statement;
-use model::{FieldRole, FieldType, Level, UnitDeclaration, UnitType};
+use model::{FieldType, Level, UnitDeclaration};
 
 use self::above::Above;
 use self::grouping::{grouping_bits, grouping_sets};
-use self::shape::not_below;
 use crate::context::Context;
 use crate::interval::{Range, range};
-use crate::lower::{Bound, Lowering, canonical, canonical_key, column_span};
+use crate::lower::{Bound, Lowering, canonical_key, column_span};
 use crate::moments::Moments;
 use crate::parse;
 use crate::plan::{
     Aggregate, AggregateFunction, GroupKey, KeyCells, MAX_AGGREGATES, MAX_CELLS, MAX_GROUPS_PER_UNIT,
-    MAX_KEY_VALUES, MAX_KEYS, MAX_TOTAL, OutputColumn, PlanCore, PrivatePlan, ScanColumn,
+    MAX_KEY_VALUES, MAX_KEYS, MAX_REPLY, MAX_TOTAL, OutputColumn, PlanCore, PrivatePlan, most_found,
 };
+use crate::public::PublicTable;
 use crate::refusal::{Planned, Refusal, Rule, Span};
-use crate::relation::Relation;
+use crate::relation::{Relation, Tables};
 use crate::release::ReleasedColumn;
-use crate::scalar::{Function, Literal, Real, ScalarExpr};
+use crate::scalar::{Function, Literal, ScalarExpr};
+use crate::source::{ScanTable, Shape, Source, SourceColumns, mark, renumber};
 
 /// Planning walks expressions recursively; their depth is capped, and this is room for it.
 const STACK: usize = 64 * 1024 * 1024;
@@ -53,19 +55,20 @@ const MAX_SHOWING_NANOS: u64 = 5 * 1_000_000_000;
 /// The most text that it may make, in bytes.
 const MAX_SHOWING_BYTES: u64 = 512 << 20;
 
-/// Decides on a query over one protected dataset.
+/// Decides on a query over protected datasets, and public relations that stand for what in it is public.
 ///
 /// # Errors
 /// A [`Refusal`] with the rule it breaks, the place, and a hint. Refusals depend on the query and the declaration alone.
-pub fn plan(sql: &str, relation: &Relation) -> Result<PrivatePlan, Refusal> {
+pub fn plan<'a>(sql: &str, tables: impl Into<Tables<'a>>) -> Result<PrivatePlan, Refusal> {
+    let tables = tables.into();
     on_large_stack(|| {
-        let statement = parse::parse(sql, relation)?;
-        decide(statement, relation)
+        let statement = parse::parse(sql, tables)?;
+        decide(statement, tables)
     })
 }
 
 /// Runs on a thread of its own: deep expressions need the stack, and a panic in the planner ends there.
-fn on_large_stack<T: Send>(work: impl FnOnce() -> Planned<T> + Send) -> Planned<T> {
+pub(crate) fn on_large_stack<T: Send>(work: impl FnOnce() -> Planned<T> + Send) -> Planned<T> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .name("sandbox-plan".to_owned())
@@ -84,12 +87,11 @@ fn on_large_stack<T: Send>(work: impl FnOnce() -> Planned<T> + Send) -> Planned<
 }
 
 /// The decision proper. It does not rely on the shape check of [`parse`].
-pub(crate) fn decide(statement: Statement, relation: &Relation) -> Planned<PrivatePlan> {
-    let unit = admit(relation)?;
+pub(crate) fn decide(statement: Statement, tables: Tables<'_>) -> Planned<PrivatePlan> {
     if !matches!(statement, Statement::Query(_)) {
         return Err(Refusal::new(Rule::SelectOnly));
     }
-    let context = Context::new(relation);
+    let context = Context::new(tables);
     let options = ParserOptions {
         collect_spans: true,
         map_string_types_to_utf8view: false,
@@ -103,7 +105,13 @@ pub(crate) fn decide(statement: Statement, relation: &Relation) -> Planned<Priva
     let analysed = Analyzer::with_rules(rules)
         .execute_and_check(logical, &ConfigOptions::default(), |_, _| {})
         .map_err(|e| planner_refusal(&e))?;
-    let plan = Decision::new(relation, unit).query(&analysed)?;
+    let plan = Decision { tables }.query(&analysed)?;
+    if plan.core.reply_bytes() > MAX_REPLY {
+        return Err(Refusal::about(
+            Rule::TooManyCells,
+            format!("up to {} undeclared cells", plan.core.cells),
+        ));
+    }
     if plan.core.check().is_err() {
         return Err(Refusal::new(Rule::UnsupportedPlan));
     }
@@ -148,17 +156,23 @@ fn planner_refusal(error: &DataFusionError) -> Refusal {
 }
 
 pub(crate) struct Decision<'a> {
-    relation: &'a Relation,
-    unit: UnitDeclaration,
-    /// Every declared field as a scan column, in declared order.
-    declared: Vec<ScanColumn>,
-    types: Vec<FieldType>,
+    pub(crate) tables: Tables<'a>,
 }
 
 /// A relation whose rows each belong to one unit.
-struct PerUnit {
-    columns: Vec<Bound>,
-    filter: Option<ScalarExpr>,
+pub(crate) struct PerUnit {
+    /// The protected tables that it reads.
+    pub(crate) scans: Vec<ScanTable>,
+    /// The public relations that it is joined with.
+    pub(crate) public: Vec<PublicTable>,
+    /// How its rows are made.
+    pub(crate) source: Source,
+    /// The source's columns and sizes.
+    pub(crate) shape: Shape,
+    /// What the names in sight stand for, over the source's columns.
+    pub(crate) columns: Vec<Bound>,
+    /// Rows where this is not true are left out.
+    pub(crate) filter: Option<ScalarExpr>,
 }
 
 /// The aggregates that a query needs, in the order in which they are found; none twice.
@@ -177,36 +191,7 @@ impl Needed {
     }
 }
 
-impl<'a> Decision<'a> {
-    fn new(relation: &'a Relation, unit: UnitDeclaration) -> Self {
-        let fields = relation.metadata.fields().iter();
-        let declared: Vec<ScanColumn> = fields
-            .map(|field| ScanColumn {
-                name: field.name.clone(),
-                field_type: field.field_type,
-                bounds: field
-                    .bounds
-                    .and_then(|b| Some((Real::new(b.lo())?, Real::new(b.hi())?))),
-                has_domain: field.domain.is_some(),
-            })
-            .collect();
-        let types = declared.iter().map(|column| column.field_type).collect();
-        Self {
-            relation,
-            unit,
-            declared,
-            types,
-        }
-    }
-
-    pub(crate) fn declared(&self) -> &[ScanColumn] {
-        &self.declared
-    }
-
-    pub(crate) const fn unit_type(&self) -> UnitType {
-        self.unit.unit_type
-    }
-
+impl Decision<'_> {
     fn query(&self, plan: &LogicalPlan) -> Planned<PrivatePlan> {
         let mut above = self.above(plan)?;
         let mut output = Vec::with_capacity(above.columns.len());
@@ -219,7 +204,7 @@ impl<'a> Decision<'a> {
                 expr: expr.clone(),
             });
         }
-        self.number_columns(&mut above.core);
+        number_columns(&mut above.core)?;
         Ok(PrivatePlan {
             core: above.core,
             sets: above.sets,
@@ -232,24 +217,30 @@ impl<'a> Decision<'a> {
     /// The aggregation by which figures are released.
     fn released(&self, grouping: &PlannerGrouping) -> Planned<Above> {
         let below = self.per_unit(&grouping.input)?;
-        let lowering = self.lowering(&grouping.input, &below);
+        let types = below.shape.columns.types();
+        let lowering = below.lowering(grouping.input.schema(), &types);
         let (written, sets) = grouping_sets(&grouping.group_expr)?;
         if written.len() > MAX_KEYS {
             return Err(Refusal::new(Rule::TooManyColumns));
         }
         let keys = written
             .iter()
-            .map(|expr| self.key(&lowering, expr))
+            .map(|expr| key(&below, &lowering, expr))
             .collect::<Planned<Vec<GroupKey>>>()?;
         let (keys, places) = canonical_order(keys);
         let cells = keys
             .iter()
             .fold(1u64, |n, key| n.saturating_mul(key.cells.count()));
+        let open = keys.iter().any(|key| matches!(key.cells, KeyCells::Open(_)));
+        if open && sets.is_some() {
+            // What is not shown would be missing from the totals.
+            return Err(Refusal::new(Rule::OpenSets));
+        }
         let most = u64::from(MAX_CELLS) / sets.as_ref().map_or(1, |sets| sets.len().max(1) as u64);
-        let cells = u32::try_from(cells)
-            .ok()
-            .filter(|n| u64::from(*n) <= most)
-            .ok_or_else(|| Refusal::about(Rule::TooManyCells, format!("{cells} cells, at most {most}")))?;
+        let too_many =
+            |cells: u64| Refusal::about(Rule::TooManyCells, format!("{cells} cells, at most {most}"));
+        let listed = u32::try_from(cells).ok().filter(|n| u64::from(*n) <= most);
+        let listed = listed.ok_or_else(|| too_many(cells))?;
         let sets = sets.map(|sets| -> Vec<Vec<usize>> {
             let place = |set: Vec<usize>| {
                 let mut set: Vec<usize> = set.into_iter().map(|key| places[key]).collect();
@@ -259,7 +250,12 @@ impl<'a> Decision<'a> {
             };
             sets.into_iter().map(place).collect()
         });
-        let groups_per_unit = self.groups_per_unit(&keys, cells);
+        let groups_per_unit = groups_per_unit(&below.shape, &keys, if open { u32::MAX } else { listed });
+        let cells = if open {
+            most_found(&below.shape.unit, groups_per_unit)
+        } else {
+            listed
+        };
         let mut released: Vec<ReleasedColumn> = places.iter().map(|key| ReleasedColumn::Key(*key)).collect();
         if sets.is_some() {
             // The planner's own column, in its own order of bits.
@@ -281,7 +277,7 @@ impl<'a> Decision<'a> {
                 ReleasedColumn::Grouping(grouping_bits(call, &written, &places)?)
             } else {
                 let mut moments = Moments {
-                    decision: self,
+                    shape: &below.shape,
                     lowering: &lowering,
                     groups_per_unit,
                     needed: &mut needed,
@@ -292,6 +288,14 @@ impl<'a> Decision<'a> {
         }
         if needed.0.is_empty() {
             return Err(Refusal::new(Rule::Rows));
+        }
+        if open {
+            // Hidden unless it is asked for: which cells are shown is decided by it.
+            needed.place(aggregate(
+                &below.shape,
+                AggregateFunction::CountUnits,
+                groups_per_unit,
+            )?);
         }
         if needed.0.len() > MAX_AGGREGATES {
             return Err(Refusal::new(Rule::TooManyColumns));
@@ -309,11 +313,10 @@ impl<'a> Decision<'a> {
         }
         let core = PlanCore {
             format: PlanCore::FORMAT,
-            dataset: self.relation.dataset,
-            version: self.relation.version,
-            unit: self.unit,
-            zone: self.relation.metadata.zone().to_owned(),
-            columns: self.declared.clone(),
+            tables: below.scans,
+            public: below.public,
+            source: below.source,
+            unit: below.shape.unit,
             filter: below.filter,
             keys,
             cells,
@@ -333,207 +336,156 @@ impl<'a> Decision<'a> {
             columns,
         })
     }
+}
 
-    fn lowering<'b>(&'b self, plan: &'b LogicalPlan, below: &'b PerUnit) -> Lowering<'b> {
-        Lowering {
-            schema: plan.schema(),
-            columns: &below.columns,
-            types: &self.types,
-        }
-    }
+fn key(below: &PerUnit, lowering: &Lowering<'_>, expr: &Expr) -> Planned<GroupKey> {
+    let span = match expr {
+        Expr::Column(column) => column_span(column),
+        _ => None,
+    };
+    let lowered = lowering.expr(expr)?;
+    let cells = match key_cells(&below.shape.columns, &lowered)? {
+        Some(cells) => cells,
+        None => match lowering.field_type(&lowered)? {
+            FieldType::Number | FieldType::Boolean => {
+                return Err(Refusal::about(Rule::UndeclaredDomain, expr.to_string()).with_span(span));
+            }
+            other => KeyCells::Open(other),
+        },
+    };
+    Ok(GroupKey { expr: lowered, cells })
+}
 
-    /// Below the aggregation: filters and projections over the one table.
-    fn per_unit(&self, plan: &LogicalPlan) -> Planned<PerUnit> {
-        match plan {
-            LogicalPlan::Filter(filter) => {
-                let below = self.per_unit(&filter.input)?;
-                let own = self
-                    .lowering(&filter.input, &below)
-                    .condition(&filter.predicate)?;
-                Ok(PerUnit {
-                    columns: below.columns,
-                    filter: Some(match below.filter {
-                        None => own,
-                        Some(before) => canonical(ScalarExpr::And(vec![before, own])),
-                    }),
-                })
+/// The cells of a key: a declared domain, or one derived from the expression.
+fn key_cells(columns: &SourceColumns, expr: &ScalarExpr) -> Planned<Option<KeyCells>> {
+    let field_type = expr.field_type(&columns.types());
+    let field_type = field_type.ok_or_else(|| Refusal::new(Rule::UnsupportedExpression))?;
+    Ok(match field_type {
+        FieldType::Boolean => Some(KeyCells::Boolean),
+        FieldType::Text => match expr {
+            ScalarExpr::Column(column) => {
+                let texts = columns.0.get(*column).and_then(|column| column.texts.clone());
+                texts.map(|(values, other)| KeyCells::Text { values, other })
             }
-            LogicalPlan::Projection(projection) => {
-                let below = self.per_unit(&projection.input)?;
-                let lowering = self.lowering(&projection.input, &below);
-                let columns = projection
-                    .expr
-                    .iter()
-                    .map(|expr| {
-                        if lowering.is_unit_key(expr) {
-                            Ok(Bound::UnitKey)
-                        } else {
-                            Ok(Bound::Value(lowering.expr(expr)?))
-                        }
-                    })
-                    .collect::<Planned<Vec<Bound>>>()?;
-                if columns.iter().map(bound_size).sum::<usize>() > MAX_EXPRESSIONS {
-                    return Err(Refusal::new(Rule::TooComplex));
-                }
-                Ok(PerUnit {
-                    columns,
-                    filter: below.filter,
-                })
+            other => {
+                let mut values = vec![];
+                constant_texts(other, &mut values).then_some(KeyCells::Text { values, other: false })
             }
-            LogicalPlan::SubqueryAlias(alias) => self.per_unit(&alias.input),
-            LogicalPlan::TableScan(scan) => {
-                let known = matches!(&scan.table_name, TableReference::Bare { table }
-                    if **table == *self.relation.sql_name());
-                if !known {
-                    return Err(Refusal::about(Rule::UnknownTable, scan.table_name.to_string()));
-                }
-                if !scan.filters.is_empty() || scan.fetch.is_some() || scan.projection.is_some() {
-                    return Err(Refusal::new(Rule::UnsupportedPlan));
-                }
-                let columns = self.relation.metadata.fields().iter().enumerate();
-                Ok(PerUnit {
-                    columns: columns
-                        .filter_map(|(at, field)| match field.role {
-                            FieldRole::UnitKey => Some(Bound::UnitKey),
-                            FieldRole::DirectIdentifier => None,
-                            FieldRole::QuasiIdentifier | FieldRole::Sensitive | FieldRole::Attribute => {
-                                Some(Bound::Value(ScalarExpr::Column(at)))
-                            }
-                        })
-                        .collect(),
-                    filter: None,
-                })
+        },
+        FieldType::Integer if let Some(values) = listed(columns, expr) => Some(KeyCells::Integers { values }),
+        FieldType::Integer => match range(expr, columns) {
+            Some(Range::Integer(lo, hi)) if i128::from(hi) - i128::from(lo) < i128::from(MAX_KEY_VALUES) => {
+                Some(KeyCells::Integer { lo, hi })
             }
-            other => Err(not_below(other)),
-        }
-    }
-
-    fn key(&self, lowering: &Lowering<'_>, expr: &Expr) -> Planned<GroupKey> {
-        let span = match expr {
-            Expr::Column(column) => column_span(column),
             _ => None,
-        };
-        let lowered = lowering.expr(expr)?;
-        let cells = self
-            .key_cells(&lowered)?
-            .ok_or_else(|| Refusal::about(Rule::UndeclaredDomain, expr.to_string()).with_span(span))?;
-        Ok(GroupKey { expr: lowered, cells })
-    }
+        },
+        FieldType::Number | FieldType::Date | FieldType::Timestamp => None,
+    })
+}
 
-    /// The cells of a key: a declared domain, or one derived from the expression.
-    fn key_cells(&self, expr: &ScalarExpr) -> Planned<Option<KeyCells>> {
-        let field_type = expr.field_type(&self.types);
-        let field_type = field_type.ok_or_else(|| Refusal::new(Rule::UnsupportedExpression))?;
-        Ok(match field_type {
-            FieldType::Boolean => Some(KeyCells::Boolean),
-            FieldType::Text => match expr {
-                ScalarExpr::Column(column) => {
-                    let domain = self.relation.metadata.fields()[*column].domain.as_ref();
-                    domain.map(|domain| KeyCells::Text {
-                        values: domain.values().to_vec(),
-                        other: true,
-                    })
-                }
-                other => {
-                    let mut values = vec![];
-                    constant_texts(other, &mut values).then_some(KeyCells::Text { values, other: false })
-                }
-            },
-            FieldType::Integer => match range(expr, &self.declared[..]) {
-                Some(Range::Integer(lo, hi))
-                    if i128::from(hi) - i128::from(lo) < i128::from(MAX_KEY_VALUES) =>
-                {
-                    Some(KeyCells::Integer { lo, hi })
-                }
-                _ => None,
-            },
-            FieldType::Number | FieldType::Date | FieldType::Timestamp => None,
-        })
+/// The integers of a column that is given with a list of them.
+fn listed(columns: &SourceColumns, expr: &ScalarExpr) -> Option<Vec<i64>> {
+    match expr {
+        ScalarExpr::Column(column) => columns.0.get(*column)?.integers.clone(),
+        _ => None,
     }
+}
 
-    /// C = min(5, cells, rows per unit), and 1 where every key is a unit-static column as it stands.
-    fn groups_per_unit(&self, keys: &[GroupKey], cells: u32) -> u32 {
-        let fields = self.relation.metadata.fields();
-        let fixed = keys
-            .iter()
-            .all(|key| matches!(&key.expr, ScalarExpr::Column(column) if fields[*column].unit_static));
-        if fixed {
-            return 1;
-        }
-        MAX_GROUPS_PER_UNIT.min(cells).min(self.unit.max_rows_per_unit)
+/// C = min(5, cells, rows per unit), and 1 where every key is a unit-static column as it stands.
+fn groups_per_unit(shape: &Shape, keys: &[GroupKey], cells: u32) -> u32 {
+    let fixed = |key: &GroupKey| match &key.expr {
+        ScalarExpr::Column(column) => shape
+            .columns
+            .0
+            .get(*column)
+            .is_some_and(|column| column.unit_static),
+        _ => false,
+    };
+    if keys.iter().all(fixed) {
+        return 1;
     }
+    MAX_GROUPS_PER_UNIT.min(cells).min(shape.unit.max_rows_per_unit)
+}
 
-    /// Puts an aggregate on its integer grid.
-    pub(crate) fn aggregate(&self, function: AggregateFunction, groups_per_unit: u32) -> Planned<Aggregate> {
-        let rows = i128::from(self.unit.max_rows_per_unit);
-        let (exponent, row_lo, row_hi) = match &function {
-            AggregateFunction::CountRows | AggregateFunction::CountValues(_) => (0, 0, 1),
-            AggregateFunction::CountUnits => (0, 0, 1),
-            AggregateFunction::Sum(expr) => {
-                let bounds = range(expr, &self.declared[..]).filter(|r| r.is_bounded());
-                let bounds = bounds.ok_or_else(|| Refusal::new(Rule::MissingBounds))?;
-                self.grid(bounds)
-            }
-        };
-        let (spread, unit_most) = match function {
-            AggregateFunction::CountUnits => (groups_per_unit, 1),
-            _ => (
-                1,
-                (rows * i128::from(row_lo.unsigned_abs().max(row_hi.unsigned_abs()))).max(1),
-            ),
-        };
-        if i128::from(self.unit.max_units) * unit_most >= MAX_TOTAL {
-            return Err(Refusal::new(Rule::TotalTooLarge));
+/// Puts an aggregate on its integer grid.
+pub(crate) fn aggregate(
+    shape: &Shape,
+    function: AggregateFunction,
+    groups_per_unit: u32,
+) -> Planned<Aggregate> {
+    let unit = shape.unit;
+    let rows = i128::from(unit.max_rows_per_unit);
+    let (exponent, row_lo, row_hi) = match &function {
+        AggregateFunction::CountRows | AggregateFunction::CountValues(_) => (0, 0, 1),
+        AggregateFunction::CountUnits => (0, 0, 1),
+        AggregateFunction::Sum(expr) => {
+            let bounds = range(expr, &shape.columns).filter(|r| r.is_bounded());
+            let bounds = bounds.ok_or_else(|| Refusal::new(Rule::MissingBounds))?;
+            grid(unit, bounds)
         }
-        let unit_most = i64::try_from(unit_most).map_err(|_| Refusal::new(Rule::TotalTooLarge))?;
-        Ok(Aggregate {
-            function,
-            exponent,
-            row_lo,
-            row_hi,
-            spread,
-            unit_most,
-        })
+    };
+    let (spread, unit_most) = match function {
+        AggregateFunction::CountUnits => (groups_per_unit, 1),
+        _ => (
+            1,
+            (rows * i128::from(row_lo.unsigned_abs().max(row_hi.unsigned_abs()))).max(1),
+        ),
+    };
+    if i128::from(unit.max_units) * unit_most >= MAX_TOTAL {
+        return Err(Refusal::new(Rule::TotalTooLarge));
     }
+    let unit_most = i64::try_from(unit_most).map_err(|_| Refusal::new(Rule::TotalTooLarge))?;
+    Ok(Aggregate {
+        function,
+        exponent,
+        row_lo,
+        row_hi,
+        spread,
+        unit_most,
+    })
+}
 
-    /// The grid of a sum: powers of two, so that scaling is exact. Integers get steps of 1 wherever the total fits;
-    /// doubles get up to 31 bits below their bound, which keeps the cut (one step a row) far below the noise.
-    fn grid(&self, bounds: Range) -> (i32, i64, i64) {
-        let bits = |n: u64| i32::try_from(u64::BITS - n.leading_zeros()).unwrap_or(64);
-        let room = 61 - bits(self.unit.max_units) - bits(self.unit.max_rows_per_unit.into());
-        let (lo, hi) = bounds.ends();
-        let most = lo.abs().max(hi.abs());
-        // The least e with most ≤ 2^e.
-        let mut e = -1_000;
-        while f64::from(e).exp2() < most {
-            e += 1;
-        }
-        let exponent = match bounds {
-            Range::Integer(..) => (e - room).max(0),
-            Range::Number(..) if most == 0.0 => 0,
-            Range::Number(..) => e - room.min(31),
-        };
-        let step = f64::from(exponent).exp2();
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "within 2^61 by the choice of the exponent"
-        )]
-        let cut = |x: f64| (x / step).trunc() as i64;
-        (exponent, cut(lo), cut(hi))
+/// The grid of a sum: powers of two, so that scaling is exact. Integers get steps of 1 wherever the total fits;
+/// doubles get up to 31 bits below their bound, which keeps the cut (one step a row) far below the noise.
+fn grid(unit: UnitDeclaration, bounds: Range) -> (i32, i64, i64) {
+    let bits = |n: u64| i32::try_from(u64::BITS - n.leading_zeros()).unwrap_or(64);
+    let room = 61 - bits(unit.max_units) - bits(unit.max_rows_per_unit.into());
+    let (lo, hi) = bounds.ends();
+    let most = lo.abs().max(hi.abs());
+    // The least e with most ≤ 2^e.
+    let mut e = -1_000;
+    while f64::from(e).exp2() < most {
+        e += 1;
     }
+    let exponent = match bounds {
+        Range::Integer(..) => (e - room).max(0),
+        Range::Number(..) if most == 0.0 => 0,
+        Range::Number(..) => e - room.min(31),
+    };
+    let step = f64::from(exponent).exp2();
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "within 2^61 by the choice of the exponent"
+    )]
+    let cut = |x: f64| (x / step).trunc() as i64;
+    (exponent, cut(lo), cut(hi))
+}
 
-    /// Keeps the columns that are used, and renumbers.
-    fn number_columns(&self, core: &mut PlanCore) {
-        let mut used = BTreeSet::new();
-        for expr in expressions(core) {
-            expr.collect_columns(&mut used);
-        }
-        core.columns = used.iter().map(|column| self.declared[*column].clone()).collect();
-        let order: Vec<usize> = used.into_iter().collect();
-        for expr in expressions(core) {
-            renumber(expr, &order);
-        }
+/// Keeps the columns that are used, and renumbers.
+fn number_columns(core: &mut PlanCore) -> Planned<()> {
+    let broken = || Refusal::new(Rule::UnsupportedPlan);
+    let mut used = vec![false; core.column_types().len()];
+    for expr in expressions(core) {
+        mark(expr, &mut used);
     }
+    let places = core
+        .source
+        .prune(&used, &mut core.tables, &core.public)
+        .ok_or_else(broken)?;
+    for expr in expressions(core) {
+        renumber(expr, &places).ok_or_else(broken)?;
+    }
+    Ok(())
 }
 
 fn expressions(core: &mut PlanCore) -> Vec<&mut ScalarExpr> {
@@ -548,15 +500,6 @@ fn expressions(core: &mut PlanCore) -> Vec<&mut ScalarExpr> {
             }),
     );
     all
-}
-
-fn renumber(expr: &mut ScalarExpr, order: &[usize]) {
-    if let ScalarExpr::Column(column) = expr {
-        *column = order.binary_search(column).unwrap_or(usize::MAX);
-    }
-    for child in expr.children_mut() {
-        renumber(child, order);
-    }
 }
 
 /// Collects the texts that an expression of constants and CASE can give; false if it can give others.
@@ -599,7 +542,7 @@ fn canonical_order<T: serde::Serialize + PartialEq>(written: Vec<T>) -> (Vec<T>,
 fn bound_size(bound: &Bound) -> usize {
     match bound {
         Bound::Value(expr) => size(expr),
-        Bound::UnitKey => 1,
+        Bound::UnitKey | Bound::OtherKey => 1,
     }
 }
 

@@ -10,13 +10,16 @@
 //! clamped to ± `unit_most`; and the vector is finally scaled down, toward zero, onto the ball of the declared radius.
 //! Totals are exact integers in 128 bits, so the order of addition and the number of partitions cannot show.
 
+mod open_keys;
+mod unit;
+
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Decimal128Array, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Decimal128Array, RecordBatch};
 use arrow::buffer::BooleanBuffer;
 use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, UInt64Type};
 use datafusion_common::tree_node::TreeNodeRecursion;
@@ -33,26 +36,37 @@ use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
 
 use crate::eval::{self, EvalError};
-use crate::execute::{ExecutionError, Incident};
-use crate::plan::{Aggregate, AggregateFunction, KeyCells, PlanCore};
+use crate::execute::ExecutionError;
+use crate::plan::{Aggregate, AggregateFunction, GroupKey, KeyCells, PlanCore};
 use crate::scalar::ScalarExpr;
+
+pub(crate) use open_keys::OpenKeys;
+use unit::{OpenUnit, Rows};
 
 /// The secret by which a unit with too many groups keeps the same C of them every time.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GroupKeySecret(pub [u8; 16]);
 
+impl GroupKeySecret {
+    fn of_listed(&self, unit: u64, cell: u32) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write_u64(unit);
+        hasher.write_u32(cell);
+        hasher.finish()
+    }
+
+    fn of_found(&self, unit: u64, cell: &[u8]) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write_u64(unit);
+        hasher.write(cell);
+        hasher.finish()
+    }
+}
+
 impl fmt::Debug for GroupKeySecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("GroupKeySecret(…)")
     }
-}
-
-/// The open unit's group: which cell, and what the unit adds to it per aggregate.
-#[derive(Debug, Clone)]
-struct Slot {
-    cell: u32,
-    hash: u64,
-    sums: Vec<i64>,
 }
 
 /// Adds up bounded contributions, batch by batch, in unit order.
@@ -62,12 +76,21 @@ pub struct Bounding {
     secret: GroupKeySecret,
     texts: Vec<HashMap<String, u32>>,
     strides: Vec<u64>,
-    unit: Option<u64>,
-    unit_rows: u32,
-    used: usize,
-    slots: Vec<Slot>,
-    totals: Vec<i128>,
     cells: Vec<u32>,
+    state: State,
+}
+
+/// What is kept between batches.
+#[derive(Debug)]
+enum State {
+    /// Cells are known beforehand, and have numbers.
+    Listed { unit: OpenUnit<u32>, totals: Vec<i128> },
+    /// Cells are found, and named by their keys.
+    Found {
+        unit: OpenUnit<Vec<u8>>,
+        totals: HashMap<Vec<u8>, Vec<i128>>,
+        keys: OpenKeys,
+    },
 }
 
 /// What a row adds to an aggregate.
@@ -77,41 +100,54 @@ enum Added {
     Values(Vec<i64>),
 }
 
+/// Totals of one partition.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Partial {
+    /// Cell by cell in plan order, all aggregates of a cell together.
+    Listed(Vec<i128>),
+    /// The cells that some unit is in, by their encoded keys.
+    Found(HashMap<Vec<u8>, Vec<i128>>),
+}
+
 impl Bounding {
     /// A fresh operator for one partition.
-    pub fn new(core: Arc<PlanCore>, secret: GroupKeySecret) -> Self {
+    ///
+    /// # Errors
+    /// [`ExecutionError::Internal`] if the plan's keys cannot be encoded.
+    pub fn new(core: Arc<PlanCore>, secret: GroupKeySecret) -> Result<Self, ExecutionError> {
         let texts = core
             .keys
             .iter()
             .map(|key| match &key.cells {
                 KeyCells::Text { values, .. } => values.iter().cloned().zip(0u32..).collect(),
-                KeyCells::Integer { .. } | KeyCells::Boolean => HashMap::new(),
+                _ => HashMap::new(),
             })
             .collect();
-        let aggregates = core.aggregates.len();
-        let slot = Slot {
-            cell: 0,
-            hash: 0,
-            sums: vec![0; aggregates],
+        let (aggregates, groups) = (core.aggregates.len(), core.groups_per_unit as usize);
+        let state = if core.is_open() {
+            State::Found {
+                unit: OpenUnit::new(groups, aggregates),
+                totals: HashMap::new(),
+                keys: OpenKeys::new(&core)?,
+            }
+        } else {
+            State::Listed {
+                unit: OpenUnit::new(groups, aggregates),
+                totals: vec![0; core.cells as usize * aggregates],
+            }
         };
-        let slots = vec![slot; core.groups_per_unit as usize];
-        let totals = vec![0; core.cells as usize * aggregates];
         let strides = core.strides();
-        Self {
+        Ok(Self {
             core,
             secret,
             texts,
             strides,
-            unit: None,
-            unit_rows: 0,
-            used: 0,
-            slots,
-            totals,
             cells: vec![],
-        }
+            state,
+        })
     }
 
-    /// Takes in the next rows: the unit column first, then the plan's columns.
+    /// Takes in the next rows: the unit column first, then the source's columns.
     ///
     /// # Errors
     /// [`Incident::OutOfOrder`] if units do not increase; [`ExecutionError::Internal`] if the batch does not fit the plan.
@@ -126,187 +162,172 @@ impl Bounding {
             Some(filter) => Some(condition(filter, columns, rows)?),
             None => None,
         };
-        self.find_cells(columns, rows)?;
         let mut added = Vec::with_capacity(core.aggregates.len());
         for aggregate in &core.aggregates {
             added.push(row_values(aggregate, columns, rows)?);
         }
-        let cells = std::mem::take(&mut self.cells);
-        let most_rows = core.unit.max_rows_per_unit;
-        let mut result = Ok(());
-        for (row, unit) in units.values().iter().enumerate() {
-            if self.unit != Some(*unit) {
-                if self.unit.is_some_and(|open| open > *unit) {
-                    result = Err(Incident::OutOfOrder.into());
-                    break;
-                }
-                self.close_unit();
-                self.unit = Some(*unit);
-            }
-            self.unit_rows = self.unit_rows.saturating_add(1);
-            if self.unit_rows > most_rows || mask.as_ref().is_some_and(|mask| !mask.value(row)) {
-                continue;
-            }
-            let Some(slot) = self.slot(*unit, cells.get(row).copied().unwrap_or(0)) else {
-                continue;
-            };
-            for (sum, added) in self.slots[slot].sums.iter_mut().zip(&added) {
-                match added {
-                    Added::One => *sum += 1,
-                    Added::Presence => *sum = 1,
-                    Added::Values(values) => *sum += values[row],
-                }
-            }
-        }
-        self.cells = cells;
-        result
-    }
-
-    /// The totals: cell by cell, all aggregates of a cell together.
-    pub fn finish(mut self) -> Vec<i128> {
-        self.close_unit();
-        self.totals
-    }
-
-    /// The cell of every row.
-    fn find_cells(&mut self, columns: &[ArrayRef], rows: usize) -> Result<(), ExecutionError> {
-        self.cells.clear();
-        self.cells.resize(rows, 0);
-        for (at, key) in self.core.keys.iter().enumerate() {
-            let stride = u32::try_from(self.strides[at]).map_err(|_| ExecutionError::Internal)?;
-            let vector = eval::evaluate(&key.expr, columns, rows)?;
-            let null = u32::try_from(key.cells.count() - 1).map_err(|_| ExecutionError::Internal)?;
-            match &key.cells {
-                KeyCells::Text { values, other } => {
-                    let outside = if *other {
-                        u32::try_from(values.len()).unwrap_or(null)
-                    } else {
-                        null
-                    };
-                    let codes = &self.texts[at];
-                    let code = |text: &str| codes.get(text).copied().unwrap_or(outside);
-                    match vector
-                        .array
-                        .as_dictionary_opt::<Int32Type>()
-                        .filter(|_| !vector.scalar)
-                    {
-                        Some(dictionary) => {
-                            let texts = dictionary.values().as_string_opt::<i32>().ok_or(EvalError)?;
-                            let by_key: Vec<u32> = texts
-                                .iter()
-                                .map(|text| text.map_or(null, code) * stride)
-                                .collect();
-                            let missing = null * stride;
-                            for (cell, key) in self.cells.iter_mut().zip(dictionary.keys()) {
-                                let key = key.and_then(|key| usize::try_from(key).ok());
-                                *cell += key.and_then(|key| by_key.get(key).copied()).unwrap_or(missing);
-                            }
-                        }
-                        None => {
-                            let texts = eval::texts(&vector)?;
-                            for (row, cell) in self.cells.iter_mut().enumerate() {
-                                *cell += texts.get(row).map_or(null, code) * stride;
-                            }
-                        }
-                    }
-                }
-                KeyCells::Integer { lo, hi } => {
-                    let values = eval::integers(&vector)?;
-                    for (row, cell) in self.cells.iter_mut().enumerate() {
-                        let value = values.get(row).filter(|value| (lo..=hi).contains(&value));
-                        let code = value.and_then(|value| u32::try_from(value.abs_diff(*lo)).ok());
-                        *cell += code.unwrap_or(null) * stride;
-                    }
-                }
-                KeyCells::Boolean => {
-                    let array = vector.into_array(rows)?;
-                    let values = array.as_boolean_opt().ok_or(EvalError)?;
-                    for (cell, value) in self.cells.iter_mut().zip(values) {
-                        *cell += value.map_or(null, u32::from) * stride;
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// The open unit's slot for a cell, if the cell is among the C with the least hashes so far.
-    ///
-    /// Keeping the C least at every step leaves the C least at the end: a cell once pushed out has a larger hash than C
-    /// others and cannot come back.
-    #[inline]
-    fn slot(&mut self, unit: u64, cell: u32) -> Option<usize> {
-        if let Some(found) = self.slots[..self.used].iter().position(|slot| slot.cell == cell) {
-            return Some(found);
-        }
-        let hash = if self.slots.len() as u64 >= u64::from(self.core.cells) {
-            0
-        } else {
-            let mut hasher = SipHasher24::new_with_key(&self.secret.0);
-            hasher.write_u64(unit);
-            hasher.write_u32(cell);
-            hasher.finish()
+        let rows = Rows {
+            units: units.values(),
+            mask: mask.as_ref(),
+            added: &added,
+            core: &core,
         };
-        let at = if self.used < self.slots.len() {
-            self.used += 1;
-            self.used - 1
-        } else {
-            let (at, worst) = self
-                .slots
-                .iter()
-                .enumerate()
-                .max_by_key(|(_, s)| (s.hash, s.cell))?;
-            if (worst.hash, worst.cell) <= (hash, cell) {
-                return None;
+        match &mut self.state {
+            State::Listed { unit, totals } => {
+                find_cells(
+                    &core,
+                    (&self.texts, &self.strides),
+                    &mut self.cells,
+                    columns,
+                    rows.units.len(),
+                )?;
+                let (secret, cells) = (&self.secret, &self.cells);
+                // With room for every cell, no choice is made.
+                let all = core.groups_per_unit >= core.cells;
+                let hash = |unit: u64, cell: &u32| if all { 0 } else { secret.of_listed(unit, *cell) };
+                unit.walk(
+                    &rows,
+                    |row| cells.get(row).unwrap_or(&0),
+                    hash,
+                    &mut |cell, sums| add_listed(totals, *cell, sums),
+                )
             }
-            at
-        };
-        let slot = &mut self.slots[at];
-        (slot.cell, slot.hash) = (cell, hash);
-        slot.sums.fill(0);
-        Some(at)
-    }
-
-    /// Clips the open unit's vector and adds it to the totals.
-    fn close_unit(&mut self) {
-        let count = self.core.aggregates.len();
-        let slots = &mut self.slots[..self.used];
-        for (at, aggregate) in self.core.aggregates.iter().enumerate() {
-            clip(slots.iter_mut().map(|slot| &mut slot.sums[at]), aggregate);
-            for slot in slots.iter() {
-                self.totals[slot.cell as usize * count + at] += i128::from(slot.sums[at]);
+            State::Found { unit, totals, keys } => {
+                let encoded = keys.encode(&core, &self.texts, columns, rows.units.len())?;
+                let secret = &self.secret;
+                unit.walk(
+                    &rows,
+                    |row| encoded.row(row).data(),
+                    |unit, cell| secret.of_found(unit, cell),
+                    &mut |cell, sums| add_found(totals, cell, sums),
+                )
             }
         }
-        self.used = 0;
-        self.unit_rows = 0;
+    }
+
+    /// The totals.
+    pub fn finish(mut self) -> Partial {
+        match &mut self.state {
+            State::Listed { unit, totals } => {
+                unit.close(&self.core, &mut |cell, sums| add_listed(totals, *cell, sums));
+            }
+            State::Found { unit, totals, .. } => {
+                unit.close(&self.core, &mut |cell, sums| add_found(totals, cell, sums));
+            }
+        }
+        match self.state {
+            State::Listed { totals, .. } => Partial::Listed(totals),
+            State::Found { totals, .. } => Partial::Found(totals),
+        }
     }
 }
 
-/// Clamps every entry to the unit's range, then scales the vector, toward zero, onto the ball of the declared radius.
-///
-/// With n = ⌈‖x‖⌉ and s = ⌊Δ⌋ every entry becomes ⌊|x|·s/n⌋ with its sign, so the squared norm is at most
-/// s²·‖x‖²/n² ≤ s² ≤ Δ².
-fn clip<'a>(entries: impl Iterator<Item = &'a mut i64>, aggregate: &Aggregate) {
-    let (lo, hi) = aggregate.unit_range();
-    let mut norm = 0u128;
-    let mut clamped: Vec<&'a mut i64> = Vec::new();
-    for entry in entries {
-        *entry = (*entry).clamp(lo, hi);
-        norm = norm.saturating_add(u128::from(entry.unsigned_abs()).pow(2));
-        clamped.push(entry);
+fn add_listed(totals: &mut [i128], cell: u32, sums: &[i64]) {
+    let start = cell as usize * sums.len();
+    for (total, sum) in totals[start..].iter_mut().zip(sums) {
+        *total += i128::from(*sum);
     }
-    let allowed = aggregate.sensitivity_squared();
-    if norm <= allowed {
-        return;
+}
+
+fn add_found(totals: &mut HashMap<Vec<u8>, Vec<i128>>, cell: &Vec<u8>, sums: &[i64]) {
+    let own = match totals.get_mut(cell) {
+        Some(own) => own,
+        None => totals.entry(cell.clone()).or_insert_with(|| vec![0; sums.len()]),
+    };
+    for (total, sum) in own.iter_mut().zip(sums) {
+        *total += i128::from(*sum);
     }
-    let floor = norm.isqrt();
-    let length = if floor * floor == norm { floor } else { floor + 1 };
-    let radius = allowed.isqrt();
-    for entry in clamped {
-        let scaled = u128::from(entry.unsigned_abs()) * radius / length;
-        let scaled = i64::try_from(scaled).unwrap_or(0);
-        *entry = if *entry < 0 { -scaled } else { scaled };
+}
+
+/// The cell of every row.
+fn find_cells(
+    core: &PlanCore,
+    (texts, strides): (&[HashMap<String, u32>], &[u64]),
+    cells: &mut Vec<u32>,
+    columns: &[ArrayRef],
+    rows: usize,
+) -> Result<(), ExecutionError> {
+    cells.clear();
+    cells.resize(rows, 0);
+    for (at, key) in core.keys.iter().enumerate() {
+        let stride = u32::try_from(strides[at]).map_err(|_| ExecutionError::Internal)?;
+        add_codes(key, &texts[at], stride, cells, columns, rows)?;
     }
+    Ok(())
+}
+
+/// Adds the codes of one key, times its stride.
+fn add_codes(
+    key: &GroupKey,
+    codes: &HashMap<String, u32>,
+    stride: u32,
+    cells: &mut [u32],
+    columns: &[ArrayRef],
+    rows: usize,
+) -> Result<(), ExecutionError> {
+    let vector = eval::evaluate(&key.expr, columns, rows)?;
+    let null = u32::try_from(key.cells.count() - 1).map_err(|_| ExecutionError::Internal)?;
+    match &key.cells {
+        KeyCells::Text { values, other } => {
+            let outside = if *other {
+                u32::try_from(values.len()).unwrap_or(null)
+            } else {
+                null
+            };
+            let code = |text: &str| codes.get(text).copied().unwrap_or(outside);
+            match vector
+                .array
+                .as_dictionary_opt::<Int32Type>()
+                .filter(|_| !vector.scalar)
+            {
+                Some(dictionary) => {
+                    let texts = dictionary.values().as_string_opt::<i32>().ok_or(EvalError)?;
+                    let by_key: Vec<u32> = texts
+                        .iter()
+                        .map(|text| text.map_or(null, code) * stride)
+                        .collect();
+                    let missing = null * stride;
+                    for (cell, key) in cells.iter_mut().zip(dictionary.keys()) {
+                        let key = key.and_then(|key| usize::try_from(key).ok());
+                        *cell += key.and_then(|key| by_key.get(key).copied()).unwrap_or(missing);
+                    }
+                }
+                None => {
+                    let texts = eval::texts(&vector)?;
+                    for (row, cell) in cells.iter_mut().enumerate() {
+                        *cell += texts.get(row).map_or(null, code) * stride;
+                    }
+                }
+            }
+        }
+        KeyCells::Integer { lo, hi } => {
+            let values = eval::integers(&vector)?;
+            for (row, cell) in cells.iter_mut().enumerate() {
+                let value = values.get(row).filter(|value| (lo..=hi).contains(&value));
+                let code = value.and_then(|value| u32::try_from(value.abs_diff(*lo)).ok());
+                *cell += code.unwrap_or(null) * stride;
+            }
+        }
+        KeyCells::Integers { values: listed } => {
+            let values = eval::integers(&vector)?;
+            for (row, cell) in cells.iter_mut().enumerate() {
+                let place = values
+                    .get(row)
+                    .and_then(|value| listed.binary_search(&value).ok());
+                let code = place.and_then(|place| u32::try_from(place).ok());
+                *cell += code.unwrap_or(null) * stride;
+            }
+        }
+        KeyCells::Boolean => {
+            let array = vector.into_array(rows)?;
+            let values = array.as_boolean_opt().ok_or(EvalError)?;
+            for (cell, value) in cells.iter_mut().zip(values) {
+                *cell += value.map_or(null, u32::from) * stride;
+            }
+        }
+        KeyCells::Open(_) => return Err(ExecutionError::Internal),
+    }
+    Ok(())
 }
 
 fn condition(
@@ -371,9 +392,11 @@ pub struct BoundingExec {
 impl BoundingExec {
     /// Bounds the rows of `input`, a scan in unit order.
     pub fn new(core: Arc<PlanCore>, secret: GroupKeySecret, input: Arc<dyn ExecutionPlan>) -> Self {
-        let fields: Vec<_> = (0..core.aggregates.len())
-            .map(|at| Field::new(format!("total_{at}"), DataType::Decimal128(38, 0), false))
-            .collect();
+        let total = |at| Field::new(format!("total_{at}"), DataType::Decimal128(38, 0), false);
+        let mut fields: Vec<_> = (0..core.aggregates.len()).map(total).collect();
+        if core.is_open() {
+            fields.push(Field::new("cell", DataType::Binary, false));
+        }
         let schema = Arc::new(Schema::new(fields));
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
@@ -393,11 +416,8 @@ impl BoundingExec {
 
 impl DisplayAs for BoundingExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "BoundingExec: cells={}, groups_per_unit={}",
-            self.core.cells, self.core.groups_per_unit
-        )
+        let (cells, groups) = (self.core.cells, self.core.groups_per_unit);
+        write!(f, "BoundingExec: cells={cells}, groups_per_unit={groups}")
     }
 }
 
@@ -454,21 +474,33 @@ impl ExecutionPlan for BoundingExec {
 
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
         let mut input = self.input.execute(partition, context)?;
-        let mut bounding = Bounding::new(Arc::clone(&self.core), self.secret.clone());
+        let external = |error: ExecutionError| DataFusionError::External(Box::new(error));
+        let mut bounding = Bounding::new(Arc::clone(&self.core), self.secret.clone()).map_err(external)?;
         let schema = Arc::clone(&self.schema);
         let work = async move {
             while let Some(batch) = input.next().await {
-                bounding
-                    .push(&batch?)
-                    .map_err(|e| DataFusionError::External(Box::new(e)))?;
+                bounding.push(&batch?).map_err(external)?;
             }
             let count = bounding.core.aggregates.len();
-            let totals = bounding.finish();
-            let mut columns: Vec<ArrayRef> = Vec::with_capacity(count);
+            let (totals, names) = match bounding.finish() {
+                Partial::Listed(totals) => (totals, None),
+                Partial::Found(cells) => {
+                    let (mut totals, mut names) = (Vec::with_capacity(cells.len() * count), vec![]);
+                    for (name, values) in cells {
+                        names.push(name);
+                        totals.extend(values);
+                    }
+                    (totals, Some(names))
+                }
+            };
+            let mut columns: Vec<ArrayRef> = Vec::with_capacity(count + 1);
             for at in 0..count {
                 let values = totals.iter().skip(at).step_by(count).copied();
                 let array = Decimal128Array::from_iter_values(values).with_precision_and_scale(38, 0)?;
                 columns.push(Arc::new(array));
+            }
+            if let Some(names) = names {
+                columns.push(Arc::new(BinaryArray::from_iter_values(names)));
             }
             Ok(RecordBatch::try_new(schema, columns)?)
         };

@@ -1,4 +1,4 @@
-//! What DataFusion's planner may resolve: one table, the allowed functions, nothing else.
+//! What DataFusion's planner may resolve: the given tables, the allowed functions, nothing else.
 //!
 //! The functions here carry names and types only; they are compiled into [`crate::scalar::ScalarExpr`] and never run.
 
@@ -15,8 +15,8 @@ use datafusion_expr::{
 };
 use model::{FieldRole, FieldType};
 
-use crate::function::{self, AGGREGATES, ALLOWED, Allowed, Shape, TIMESTAMP};
-use crate::relation::Relation;
+use crate::function::{self, AGGREGATES, ALLOWED, Allowed, INNER_AGGREGATES, Shape, TIMESTAMP};
+use crate::relation::Tables;
 
 /// The Arrow type by which the planner knows a field type.
 pub(crate) fn planner_type(field_type: FieldType) -> DataType {
@@ -43,8 +43,7 @@ impl TableSource for Source {
 
 /// The planner's world.
 pub(crate) struct Context {
-    table: String,
-    source: Arc<Source>,
+    tables: Vec<(String, Arc<Source>)>,
     options: ConfigOptions,
     scalars: Vec<(&'static Allowed, Arc<ScalarUDF>)>,
     aggregates: Vec<Arc<AggregateUDF>>,
@@ -52,17 +51,27 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    pub(crate) fn new(relation: &Relation) -> Self {
-        let fields: Vec<_> = relation
-            .visible_fields()
-            .map(|field| {
+    pub(crate) fn new(tables: Tables<'_>) -> Self {
+        let named = |name: String, fields: Vec<Field>| {
+            let schema = Arc::new(Schema::new(fields));
+            (name, Arc::new(Source { schema }))
+        };
+        let protected = tables.protected.iter().map(|relation| {
+            let fields = relation.visible_fields().map(|field| {
                 let data_type = match field.role {
                     FieldRole::UnitKey => DataType::Utf8,
                     _ => planner_type(field.field_type),
                 };
                 Field::new(field.name.as_str(), data_type, true)
-            })
-            .collect();
+            });
+            named(relation.sql_name(), fields.collect())
+        });
+        let public = tables.public.iter().map(|table| {
+            let columns = table.columns.iter();
+            let fields =
+                columns.map(|column| Field::new(&column.name, planner_type(column.field_type), true));
+            named(table.name.clone(), fields.collect())
+        });
         let scalars: Vec<_> = ALLOWED
             .iter()
             .map(|f| (f, Arc::new(ScalarUDF::new_from_impl(Declared::new(f)))))
@@ -71,15 +80,14 @@ impl Context {
             scalars: scalars.clone(),
         };
         Self {
-            table: relation.sql_name(),
-            source: Arc::new(Source {
-                schema: Arc::new(Schema::new(fields)),
-            }),
+            tables: protected.chain(public).collect(),
             options: ConfigOptions::default(),
             scalars,
             aggregates: AGGREGATES
                 .iter()
-                .map(|(name, _)| Arc::new(AggregateUDF::new_from_impl(Released::new(name))))
+                .map(|(name, _)| *name)
+                .chain(INNER_AGGREGATES)
+                .map(|name| Arc::new(AggregateUDF::new_from_impl(Released::new(name))))
                 .collect(),
             planners: vec![Arc::new(planner)],
         }
@@ -88,9 +96,13 @@ impl Context {
 
 impl ContextProvider for Context {
     fn get_table_source(&self, name: TableReference) -> Result<Arc<dyn TableSource>> {
-        match name {
-            TableReference::Bare { table } if *table == *self.table => Ok(Arc::clone(&self.source) as _),
-            other => plan_err!("there is no dataset {other}"),
+        let known = match &name {
+            TableReference::Bare { table } => self.tables.iter().find(|(known, _)| known == &**table),
+            _ => None,
+        };
+        match known {
+            Some((_, source)) => Ok(Arc::clone(source) as _),
+            None => plan_err!("there is no dataset {name}"),
         }
     }
 
@@ -111,7 +123,8 @@ impl ContextProvider for Context {
     }
 
     fn get_aggregate_meta(&self, name: &str) -> Option<Arc<AggregateUDF>> {
-        let wanted = function::find_aggregate(name)?;
+        let inner = INNER_AGGREGATES.into_iter().find(|inner| *inner == name);
+        let wanted = function::find_aggregate(name).or(inner)?;
         self.aggregates.iter().find(|udf| udf.name() == wanted).cloned()
     }
 
@@ -222,6 +235,7 @@ impl AggregateUDFImpl for Released {
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
         match (self.name, arg_types) {
             ("sum", [t]) if t.is_floating() => Ok(DataType::Float64),
+            ("min" | "max", [t]) => Ok(t.clone()),
             ("count" | "sum" | "grouping", _) => Ok(DataType::Int64),
             _ => Ok(DataType::Float64),
         }
@@ -229,7 +243,7 @@ impl AggregateUDFImpl for Released {
 
     fn coerce_types(&self, arg_types: &[DataType]) -> Result<Vec<DataType>> {
         match (self.name, arg_types) {
-            ("count", [t]) => Ok(vec![t.clone()]),
+            ("count" | "min" | "max", [t]) => Ok(vec![t.clone()]),
             ("sum", [t]) if t.is_integer() => Ok(vec![DataType::Int64]),
             ("sum", [t]) if t.is_floating() => Ok(vec![DataType::Float64]),
             ("grouping", types) if !types.is_empty() => Ok(types.to_vec()),

@@ -1,5 +1,7 @@
 //! From a private plan and granted parts to exact totals: builds the physical plan, checks it, runs it on threads.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
@@ -11,10 +13,12 @@ use futures::StreamExt;
 use seal::DataKey;
 use serde::{Deserialize, Serialize};
 
-use crate::bounding::{BoundingExec, GroupKeySecret, is_bounding};
+use crate::bounding::{BoundingExec, GroupKeySecret, OpenKeys, Partial, is_bounding};
 use crate::eval::EvalError;
-use crate::plan::{PlanCore, PlanError};
-use crate::scan::{Part, UnitScanExec, is_unit_scan};
+use crate::operator::{SourceExec, is_source};
+use crate::plan::{KeyValue, MIN_FOUND_UNITS, PlanCore, PlanError};
+use crate::scan::{Cut, Part, UnitScanExec, is_unit_scan};
+use crate::source::Source;
 
 /// The data is not what its manifest promises: nothing of the version is released until people have looked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -90,8 +94,10 @@ impl From<DataFusionError> for ExecutionError {
 pub struct Totals {
     /// Aggregates per cell.
     pub aggregates: usize,
-    /// Cell by cell in plan order, all aggregates of a cell together.
+    /// Cell by cell, all aggregates of a cell together: in plan order, or in that of `found`.
     pub values: Vec<i128>,
+    /// The keys of the cells where they are not known beforehand: those that at least [`MIN_FOUND_UNITS`] units are in.
+    pub found: Option<Vec<Vec<KeyValue>>>,
 }
 
 impl std::fmt::Debug for Totals {
@@ -112,45 +118,94 @@ impl Totals {
     }
 }
 
-/// Computes the totals of a plan over the parts of its version, which open with the version's key, on so many threads.
+/// The granted parts of one of a plan's tables, with the key of their version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Granted {
+    /// The parts, in unit order.
+    pub parts: Vec<Part>,
+    /// The version's data key: without it the parts are noise.
+    pub key: DataKey,
+}
+
+/// Computes the totals of a plan over the granted parts of its tables, in the plan's order, on so many threads.
 ///
 /// # Errors
 /// [`ExecutionError`]; the class says whether it is the data, the machine or us.
 pub fn execute(
     core: &PlanCore,
-    parts: &[Part],
-    key: &DataKey,
+    granted: &[Granted],
     secret: &GroupKeySecret,
     threads: usize,
 ) -> Result<Totals, ExecutionError> {
     core.check()?;
-    let scan = UnitScanExec::open(core, parts, key, threads)?;
-    let shared = Arc::new(core.clone());
+    if granted.len() != core.tables.len() {
+        return Err(PlanError("grants").into());
+    }
+    let mut cuts = None;
+    let rows = physical(core, &core.source, granted, threads, &mut cuts)?;
     let physical: Arc<dyn ExecutionPlan> =
-        Arc::new(BoundingExec::new(shared, secret.clone(), Arc::new(scan)));
+        Arc::new(BoundingExec::new(Arc::new(core.clone()), secret.clone(), rows));
     check_physical(&physical)?;
     run(core, &physical)
 }
 
-/// The second check: over the physical plan. Only the bounding operator over the scan in unit order is known; nothing
-/// may repartition, reorder or limit rows below it.
+/// The operators of a source. Its first scan is cut into as many partitions as there are threads, and the others at the
+/// same units.
+fn physical(
+    core: &PlanCore,
+    source: &Source,
+    granted: &[Granted],
+    threads: usize,
+    cuts: &mut Option<Vec<u64>>,
+) -> Result<Arc<dyn ExecutionPlan>, ExecutionError> {
+    if let Source::Scan(table) = source {
+        let granted = granted.get(*table).ok_or(PlanError("grants"))?;
+        let table = core.tables.get(*table).ok_or(PlanError("table"))?;
+        let cut = cuts.as_deref().map_or(Cut::Into(threads), Cut::At);
+        let scan = UnitScanExec::open(table, &granted.parts, &granted.key, cut)?;
+        cuts.get_or_insert_with(|| scan.cuts());
+        return Ok(Arc::new(scan));
+    }
+    let mut inputs = Vec::new();
+    for input in source.inputs() {
+        inputs.push(physical(core, input, granted, threads, cuts)?);
+    }
+    Ok(Arc::new(SourceExec::new(core, source, inputs)?))
+}
+
+/// The second check: over the physical plan. The bounding operator stands on top, scans in unit order at the bottom, and
+/// between them our own operators that work unit by unit; nothing may repartition, reorder or limit rows.
 ///
 /// # Errors
 /// [`ExecutionError::Operator`] names the first operator that is not allowed.
 pub fn check_physical(plan: &Arc<dyn ExecutionPlan>) -> Result<(), ExecutionError> {
-    let refuse = |plan: &Arc<dyn ExecutionPlan>| Err(ExecutionError::Operator(plan.name().to_owned()));
     if !is_bounding(plan.as_ref()) {
         return refuse(plan);
     }
     match plan.children().as_slice() {
-        [scan] if is_unit_scan(scan.as_ref()) && scan.children().is_empty() => {
-            let same =
-                scan.output_partitioning().partition_count() == plan.output_partitioning().partition_count();
-            if same { Ok(()) } else { refuse(plan) }
-        }
-        [other, ..] => refuse(other),
-        [] => refuse(plan),
+        [rows] => check_rows(rows, plan.output_partitioning().partition_count()),
+        _ => refuse(plan),
     }
+}
+
+fn check_rows(plan: &Arc<dyn ExecutionPlan>, partitions: usize) -> Result<(), ExecutionError> {
+    let children = plan.children();
+    let known = if is_unit_scan(plan.as_ref()) {
+        children.is_empty()
+    } else {
+        is_source(plan.as_ref()) && !children.is_empty()
+    };
+    if !known || plan.output_partitioning().partition_count() != partitions {
+        return refuse(plan);
+    }
+    children
+        .into_iter()
+        .try_for_each(|child| check_rows(child, partitions))
+}
+
+fn refuse(plan: &Arc<dyn ExecutionPlan>) -> Result<(), ExecutionError> {
+    Err(ExecutionError::Operator(plan.name().to_owned()))
 }
 
 fn run(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, ExecutionError> {
@@ -169,13 +224,52 @@ fn run(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, Exe
         joined.collect::<Result<Vec<_>, _>>()
     })?;
     let aggregates = core.aggregates.len();
-    let mut values = vec![0i128; core.cells as usize * aggregates];
+    if !core.is_open() {
+        let mut values = vec![0i128; core.cells as usize * aggregates];
+        for partial in partials {
+            let Partial::Listed(partial) = partial else {
+                return Err(ExecutionError::Internal);
+            };
+            for (total, part) in values.iter_mut().zip(partial) {
+                *total += part;
+            }
+        }
+        return Ok(Totals {
+            aggregates,
+            values,
+            found: None,
+        });
+    }
+    let mut all: HashMap<Vec<u8>, Vec<i128>> = HashMap::new();
     for partial in partials {
-        for (total, part) in values.iter_mut().zip(partial) {
-            *total += part;
+        let Partial::Found(cells) = partial else {
+            return Err(ExecutionError::Internal);
+        };
+        for (name, values) in cells {
+            match all.entry(name) {
+                Entry::Vacant(place) => {
+                    place.insert(values);
+                }
+                Entry::Occupied(mut place) => {
+                    for (total, part) in place.get_mut().iter_mut().zip(values) {
+                        *total += part;
+                    }
+                }
+            }
         }
     }
-    Ok(Totals { aggregates, values })
+    // Nothing of a cell with few units leaves the worker, not even that it is there.
+    let units = core.units_aggregate().ok_or(ExecutionError::Internal)?;
+    all.retain(|_, values| values.get(units).is_some_and(|units| *units >= MIN_FOUND_UNITS));
+    let mut cells: Vec<(Vec<u8>, Vec<i128>)> = all.into_iter().collect();
+    cells.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    let (names, values): (Vec<_>, Vec<_>) = cells.into_iter().unzip();
+    let found = OpenKeys::new(core)?.decode(core, &names)?;
+    Ok(Totals {
+        aggregates,
+        values: values.concat(),
+        found: Some(found),
+    })
 }
 
 fn partial(
@@ -183,24 +277,37 @@ fn partial(
     physical: &dyn ExecutionPlan,
     partition: usize,
     context: Arc<TaskContext>,
-) -> Result<Vec<i128>, ExecutionError> {
+) -> Result<Partial, ExecutionError> {
     let mut stream = physical.execute(partition, context)?;
-    let aggregates = core.aggregates.len();
-    let mut values = vec![0i128; core.cells as usize * aggregates];
-    while let Some(batch) = futures::executor::block_on(stream.next()) {
-        let batch = batch?;
-        if batch.num_rows() != core.cells as usize || batch.num_columns() != aggregates {
-            return Err(ExecutionError::Internal);
-        }
-        for at in 0..aggregates {
-            let column = batch
-                .column(at)
-                .as_primitive_opt::<Decimal128Type>()
-                .ok_or(ExecutionError::Internal)?;
-            for (cell, total) in column.values().iter().enumerate() {
-                values[cell * aggregates + at] += total;
-            }
+    let batch = futures::executor::block_on(stream.next()).ok_or(ExecutionError::Internal)??;
+    if futures::executor::block_on(stream.next()).is_some() {
+        return Err(ExecutionError::Internal);
+    }
+    let (aggregates, rows) = (core.aggregates.len(), batch.num_rows());
+    let mut values = vec![0i128; rows * aggregates];
+    for at in 0..aggregates {
+        let column = batch
+            .column(at)
+            .as_primitive_opt::<Decimal128Type>()
+            .ok_or(ExecutionError::Internal)?;
+        for (cell, total) in column.values().iter().enumerate() {
+            values[cell * aggregates + at] += total;
         }
     }
-    Ok(values)
+    if !core.is_open() {
+        return if rows == core.cells as usize && batch.num_columns() == aggregates {
+            Ok(Partial::Listed(values))
+        } else {
+            Err(ExecutionError::Internal)
+        };
+    }
+    let names = batch
+        .columns()
+        .get(aggregates)
+        .and_then(|names| names.as_binary_opt::<i32>());
+    let names = names.ok_or(ExecutionError::Internal)?.iter().flatten();
+    let cells = names
+        .map(<[u8]>::to_vec)
+        .zip(values.chunks_exact(aggregates).map(<[i128]>::to_vec));
+    Ok(Partial::Found(cells.collect()))
 }

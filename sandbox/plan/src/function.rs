@@ -109,6 +109,14 @@ pub(crate) fn find_aggregate(name: &str) -> Option<&'static str> {
         .map(|(aggregate, _)| *aggregate)
 }
 
+/// The aggregates that are allowed within a unit only: released, they would show a single value.
+pub(crate) const INNER_AGGREGATES: [&str; 2] = ["min", "max"];
+
+/// Whether it is an aggregate that is allowed within a unit only.
+pub(crate) fn is_inner_aggregate(name: &str) -> bool {
+    INNER_AGGREGATES.contains(&name)
+}
+
 /// Whether it is one of the aggregates that are released.
 pub(crate) fn is_aggregate(name: &str) -> bool {
     find_aggregate(name).is_some()

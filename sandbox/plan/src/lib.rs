@@ -1,4 +1,4 @@
-//! SQL over a protected dataset becomes a private plan, or a refusal (privacy.md "SQL").
+//! SQL over protected datasets becomes a private plan, or a refusal (privacy.md "SQL").
 //!
 //! - [`plan()`] decides: parse under limits, resolve and coerce with DataFusion, then a pass of ours over the analysed
 //!   logical plan that knows a closed list of shapes and expressions and refuses everything else.
@@ -17,13 +17,16 @@ pub mod function;
 pub mod interval;
 mod lower;
 mod moments;
+mod operator;
 mod parse;
 pub mod plan;
+pub mod public;
 pub mod refusal;
 pub mod relation;
 pub mod release;
 pub mod scalar;
 pub mod scan;
+pub mod source;
 
 #[cfg(test)]
 mod guide;
@@ -31,13 +34,14 @@ mod guide;
 mod tests;
 
 pub use analyse::plan;
-pub use execute::{ExecutionError, Totals, execute};
-pub use parse::{MAX_NESTING, MAX_OPERATORS, MAX_SQL};
+pub use execute::{ExecutionError, Granted, Totals, execute};
+pub use parse::{MAX_NESTING, MAX_OPERATORS, MAX_SQL, PublicBody, PublicQuery, public_queries};
 pub use plan::{
     Aggregate, AggregateFunction, GroupKey, KeyCells, KeyValue, OutputColumn, PlanCore, PlanHash,
     PrivatePlan, ScanColumn,
 };
+pub use public::{PublicError, PublicTable};
 pub use refusal::{Refusal, Rule, Span};
-pub use relation::Relation;
+pub use relation::{Relation, Tables};
 pub use release::{Measure, Released, ReleasedColumn, Row, Step};
 pub use scan::Part;

@@ -24,6 +24,8 @@ pub(crate) enum Bound {
     Value(ScalarExpr),
     /// The unit key, which has no value here.
     UnitKey,
+    /// The unit key of a side of a left join that a row need not have: nothing can be done with it.
+    OtherKey,
 }
 
 /// Compiles the expressions that stand on one plan node.
@@ -143,7 +145,7 @@ impl Lowering<'_> {
         let at = self.schema.maybe_index_of_column(column);
         match at.and_then(|at| self.columns.get(at)) {
             Some(Bound::Value(expr)) => Ok(expr.clone()),
-            Some(Bound::UnitKey) => {
+            Some(Bound::UnitKey | Bound::OtherKey) => {
                 Err(Refusal::about(Rule::UnitKey, column.name.clone()).with_span(column_span(column)))
             }
             None => {
@@ -205,6 +207,11 @@ impl Lowering<'_> {
     fn compare(&self, op: Comparison, left: ScalarExpr, right: ScalarExpr) -> Planned<ScalarExpr> {
         let (left, right) = self.pair(left, right)?;
         Ok(ScalarExpr::Compare(op, Box::new(left), Box::new(right)))
+    }
+
+    /// Both sides of an equality, of one type.
+    pub(crate) fn equal_pair(&self, left: &Expr, right: &Expr) -> Planned<(ScalarExpr, ScalarExpr)> {
+        self.pair(self.expr(left)?, self.expr(right)?)
     }
 
     fn number(&self, expr: &ScalarExpr) -> Planned<()> {

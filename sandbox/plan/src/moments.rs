@@ -9,23 +9,24 @@ use datafusion_expr::Expr;
 use datafusion_expr::expr::AggregateFunction as PlannerAggregate;
 use model::{FieldType, UnitType};
 
-use crate::analyse::{Decision, Needed};
+use crate::analyse::{Needed, aggregate};
 use crate::interval::range;
 use crate::lower::Lowering;
 use crate::plan::AggregateFunction;
 use crate::refusal::{Planned, Refusal, Rule};
 use crate::release::{Centred, Measure};
 use crate::scalar::{Arithmetic, CastTarget, Literal, Real, ScalarExpr};
+use crate::source::Shape;
 
 /// Finds the measures of one aggregation.
-pub(crate) struct Moments<'a, 'b> {
-    pub(crate) decision: &'a Decision<'b>,
+pub(crate) struct Moments<'a> {
+    pub(crate) shape: &'a Shape,
     pub(crate) lowering: &'a Lowering<'a>,
     pub(crate) groups_per_unit: u32,
     pub(crate) needed: &'a mut Needed,
 }
 
-impl Moments<'_, '_> {
+impl Moments<'_> {
     /// The figure that an aggregate call is.
     pub(crate) fn measure(&mut self, call: &PlannerAggregate) -> Planned<Measure> {
         let params = &call.params;
@@ -120,7 +121,7 @@ impl Moments<'_, '_> {
     }
 
     fn place(&mut self, function: AggregateFunction) -> Planned<usize> {
-        let aggregate = self.decision.aggregate(function, self.groups_per_unit)?;
+        let aggregate = aggregate(self.shape, function, self.groups_per_unit)?;
         Ok(self.needed.place(aggregate))
     }
 
@@ -129,7 +130,7 @@ impl Moments<'_, '_> {
     }
 
     fn units(&mut self, argument: &Expr, filtered: bool) -> Planned<Measure> {
-        let of_units = self.lowering.is_unit_key(argument) && self.decision.unit_type() != UnitType::Row;
+        let of_units = self.lowering.is_unit_key(argument) && self.shape.unit.unit_type != UnitType::Row;
         if !of_units {
             return Err(Refusal::new(Rule::DistinctValues));
         }
@@ -169,7 +170,7 @@ impl Moments<'_, '_> {
 
     /// The expression as a number less the middle of its range.
     fn centred(&self, x: &ScalarExpr) -> Planned<(ScalarExpr, Centred)> {
-        let bounds = range(x, self.decision.declared()).filter(|range| range.is_bounded());
+        let bounds = range(x, &self.shape.columns).filter(|range| range.is_bounded());
         let (lo, hi) = bounds.ok_or_else(|| Refusal::new(Rule::MissingBounds))?.ends();
         let real = |x: f64| Real::new(x).ok_or_else(|| Refusal::new(Rule::MissingBounds));
         let of = Centred {

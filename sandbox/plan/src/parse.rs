@@ -3,13 +3,15 @@
 //! This check gives good messages; it is not what the promise rests on. [`crate::analyse`] decides on the analysed
 //! logical plan and refuses by itself whatever slips through here.
 
+mod public;
+
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
-    DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident,
-    JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr, Spanned, Statement, TableFactor,
-    UnaryOperator, Visit, Visitor,
+    BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
+    GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr,
+    Spanned, Statement, TableFactor, UnaryOperator, Visit, Visitor,
 };
 use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion_sql::sqlparser::keywords::Keyword;
@@ -18,7 +20,9 @@ use datafusion_sql::sqlparser::tokenizer::{Span as SqlSpan, Token, TokenWithSpan
 
 use crate::function;
 use crate::refusal::{Planned, Refusal, Rule, Span};
-use crate::relation::Relation;
+use crate::relation::{Relation, Tables};
+
+pub use public::{PublicBody, PublicQuery};
 
 /// The longest SQL, in bytes.
 pub const MAX_SQL: usize = 64 * 1024;
@@ -38,11 +42,32 @@ const MAX_QUERIES: usize = 16;
 /// What sqlparser may recurse: each level of nesting costs it a few.
 const RECURSION: usize = 200;
 
-/// Parses one SELECT and checks its shape.
-pub(crate) fn parse(sql: &str, relation: &Relation) -> Planned<Statement> {
-    let statement = parse_statement(sql)?;
+/// The public relations that a query needs, for whoever computes them.
+///
+/// # Errors
+/// A [`Refusal`] if the query cannot be parsed.
+pub fn public_queries(sql: &str, protected: &[Relation]) -> Planned<Vec<PublicQuery>> {
+    crate::analyse::on_large_stack(|| {
+        let mut statement = parse_statement(sql)?;
+        public::extract(sql, &mut statement, &names(protected))
+    })
+}
+
+fn names(protected: &[Relation]) -> HashSet<String> {
+    protected.iter().map(Relation::sql_name).collect()
+}
+
+/// Parses one SELECT, puts the given public relations in for what is public in it, and checks its shape.
+pub(crate) fn parse(sql: &str, tables: Tables<'_>) -> Planned<Statement> {
+    let mut statement = parse_statement(sql)?;
+    let needed = public::extract(sql, &mut statement, &names(tables.protected))?;
+    for query in needed {
+        if tables.find_public(&query.name).is_none() {
+            return Err(Refusal::about(Rule::UnknownTable, query.name).with_span(query.span));
+        }
+    }
     let mut check = ShapeCheck {
-        relation,
+        tables,
         allowed_keys: HashSet::new(),
         named: HashSet::new(),
         queries: 0,
@@ -142,7 +167,7 @@ fn resolved(ident: &Ident) -> String {
 }
 
 struct ShapeCheck<'a> {
-    relation: &'a Relation,
+    tables: Tables<'a>,
     /// Places where the unit key may stand: inside COUNT(DISTINCT …), and where an inner query passes it on.
     allowed_keys: HashSet<SqlSpan>,
     /// The names that WITH gives.
@@ -178,7 +203,7 @@ impl ShapeCheck<'_> {
         }
         for table in &with.cte_tables {
             let name = resolved(&table.alias.name);
-            if table.from.is_some() || name == self.relation.sql_name() {
+            if table.from.is_some() || self.tables.find_protected(&name).is_some() {
                 return refuse(Rule::Cte, table.span());
             }
             self.named.insert(name);
@@ -202,8 +227,54 @@ impl ShapeCheck<'_> {
                 }
             }
         }
+        if self.queries > 1
+            && let GroupByExpr::Expressions(keys, _) = &select.group_by
+        {
+            let keys = keys
+                .iter()
+                .filter_map(column_of)
+                .filter(|ident| self.is_unit_key(ident));
+            let keys: Vec<SqlSpan> = keys.map(|ident| ident.span).collect();
+            self.allowed_keys.extend(keys);
+        }
+        let joins = || select.from.iter().flat_map(|from| &from.joins);
+        for join in joins() {
+            if let Some(condition) = condition_of(&join.join_operator) {
+                self.allow_equal_keys(condition);
+            }
+        }
         let derived = |table: &TableFactor| matches!(table, TableFactor::Derived { .. });
-        self.nested |= query.with.is_some() || select.from.iter().any(|from| derived(&from.relation));
+        self.nested |= query.with.is_some()
+            || select.from.iter().any(|from| derived(&from.relation))
+            || joins().any(|join| derived(&join.relation));
+    }
+
+    /// Unit keys may be compared for equality where protected tables are joined; whether they are is for the decision.
+    fn allow_equal_keys(&mut self, condition: &Expr) {
+        match condition {
+            Expr::Nested(inner) => self.allow_equal_keys(inner),
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::And,
+                right,
+            } => {
+                self.allow_equal_keys(left);
+                self.allow_equal_keys(right);
+            }
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::Eq,
+                right,
+            } => {
+                if let (Some(left), Some(right)) = (column_of(left), column_of(right))
+                    && self.is_unit_key(left)
+                    && self.is_unit_key(right)
+                {
+                    self.allowed_keys.extend([left.span, right.span]);
+                }
+            }
+            _ => {}
+        }
     }
 
     fn query(&self, query: &Query) -> Planned<()> {
@@ -274,14 +345,25 @@ impl ShapeCheck<'_> {
                 None => refuse(Rule::NoTable, select.select_token.0.span),
             };
         };
-        if let Some(join) = from.joins.first() {
-            let rule = match join.join_operator {
-                JoinOperator::Left(_)
+        for join in &from.joins {
+            let rule = match &join.join_operator {
+                JoinOperator::Join(_)
+                | JoinOperator::Inner(_)
+                | JoinOperator::Left(_)
                 | JoinOperator::LeftOuter(_)
                 | JoinOperator::Right(_)
                 | JoinOperator::RightOuter(_)
-                | JoinOperator::FullOuter(_)
-                | JoinOperator::OuterApply => Rule::OuterJoin,
+                | JoinOperator::LeftSemi(_)
+                | JoinOperator::LeftAnti(_)
+                | JoinOperator::RightSemi(_)
+                | JoinOperator::RightAnti(_)
+                | JoinOperator::CrossJoin(JoinConstraint::None)
+                    if !join.global =>
+                {
+                    self.table(&join.relation)?;
+                    continue;
+                }
+                JoinOperator::FullOuter(_) | JoinOperator::OuterApply => Rule::OuterJoin,
                 _ => Rule::Join,
             };
             return refuse(rule, join.span());
@@ -333,7 +415,7 @@ impl ShapeCheck<'_> {
             [part] => part
                 .as_ident()
                 .map(resolved)
-                .is_some_and(|name| name == self.relation.sql_name() || self.named.contains(&name)),
+                .is_some_and(|name| self.tables.knows(&name) || self.named.contains(&name)),
             _ => false,
         };
         if known {
@@ -352,7 +434,7 @@ impl ShapeCheck<'_> {
             [part] => part.as_ident().map(resolved).unwrap_or_default(),
             _ => call.name.to_string(),
         };
-        let aggregate = function::is_aggregate(&name);
+        let aggregate = function::is_aggregate(&name) || (self.nested && function::is_inner_aggregate(&name));
         if !aggregate && function::find(&name).is_none() {
             let rule = if function::is_unbounded_aggregate(&name) {
                 Rule::UnboundedAggregate
@@ -402,10 +484,8 @@ impl ShapeCheck<'_> {
                             Some(ident) if self.is_unit_key(ident) => {
                                 self.allowed_keys.insert(ident.span);
                             }
-                            // Perhaps the unit key by another name.
-                            Some(ident)
-                                if self.nested
-                                    && self.relation.metadata.find_field(&resolved(ident)).is_none() => {}
+                            // Perhaps the unit key by another name, or values of one unit.
+                            _ if self.nested => {}
                             Some(ident) => {
                                 self.column(ident)?;
                                 return refuse(Rule::DistinctValues, span);
@@ -422,10 +502,11 @@ impl ShapeCheck<'_> {
 
     fn is_unit_key(&self, ident: &Ident) -> bool {
         let name = resolved(ident);
-        self.relation
-            .metadata
-            .unit_key()
-            .is_some_and(|key| key.as_str() == name)
+        self.tables
+            .protected
+            .iter()
+            .filter_map(|relation| relation.metadata.unit_key())
+            .any(|key| key.as_str() == name)
     }
 
     fn column(&self, ident: &Ident) -> Planned<()> {
@@ -500,6 +581,27 @@ fn column_of(expr: &Expr) -> Option<&Ident> {
             _ => None,
         },
         Expr::Nested(inner) => column_of(inner),
+        _ => None,
+    }
+}
+
+/// What stands behind ON.
+fn condition_of(join: &JoinOperator) -> Option<&Expr> {
+    let (JoinOperator::Join(constraint)
+    | JoinOperator::Inner(constraint)
+    | JoinOperator::Left(constraint)
+    | JoinOperator::LeftOuter(constraint)
+    | JoinOperator::Right(constraint)
+    | JoinOperator::RightOuter(constraint)
+    | JoinOperator::LeftSemi(constraint)
+    | JoinOperator::RightSemi(constraint)
+    | JoinOperator::LeftAnti(constraint)
+    | JoinOperator::RightAnti(constraint)) = join
+    else {
+        return None;
+    };
+    match constraint {
+        JoinConstraint::On(condition) => Some(condition),
         _ => None,
     }
 }

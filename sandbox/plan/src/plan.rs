@@ -24,8 +24,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::interval::{ColumnRange, Range, everything};
+use crate::public::PublicTable;
 use crate::release::{ReleasedColumn, Step};
 use crate::scalar::{Real, ScalarExpr};
+use crate::source::{MAX_TABLES, ScanTable, Source};
 
 /// The most groups that one unit may touch (privacy.md, defaults).
 pub const MAX_GROUPS_PER_UNIT: u32 = 5;
@@ -42,11 +44,21 @@ pub const MAX_AGGREGATES: usize = 16;
 /// The widest range of an integer grouping key.
 pub const MAX_KEY_VALUES: i64 = 10_000;
 
+/// The longest text that names an undeclared cell, in bytes; longer ones count as NULL.
+pub const MAX_OPEN_TEXT: usize = 256;
+
+/// The units that an undeclared cell has to have before anything of it leaves the worker; what is shown has to reach the
+/// noised threshold besides (`privacy::threshold`).
+pub const MIN_FOUND_UNITS: i128 = 10;
+
+/// The most bytes that a worker may answer with.
+pub const MAX_REPLY: u64 = 256 << 20;
+
 /// Totals stay below 2⁶² in magnitude, so that noise can be added without overflow (privacy.md "Bounding").
 pub const MAX_TOTAL: i128 = 1 << 62;
 
 /// The layout of a serialised plan.
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 
 /// A column that the scan reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,8 +69,27 @@ pub struct ScanColumn {
     pub field_type: FieldType,
     /// Declared bounds of a number; values outside are clamped to them as they are read.
     pub bounds: Option<(Real, Real)>,
-    /// Whether it has a declared domain, and so few distinct values.
-    pub has_domain: bool,
+    /// The declared domain of a text, which so has few distinct values.
+    pub domain: Option<Vec<String>>,
+    /// Whether all rows of a unit hold the same value, as was verified when the version was made.
+    pub unit_static: bool,
+}
+
+impl ScanColumn {
+    /// The values that a number can take: the scan clamps to them.
+    pub(crate) fn range(&self) -> Option<Range> {
+        let Some((lo, hi)) = self.bounds else {
+            return everything(self.field_type);
+        };
+        match self.field_type {
+            FieldType::Number => Some(Range::Number(lo.get(), hi.get())),
+            FieldType::Integer => {
+                let (lo, hi) = integer_bounds(lo, hi);
+                Some(Range::Integer(lo, hi))
+            }
+            FieldType::Text | FieldType::Boolean | FieldType::Date | FieldType::Timestamp => None,
+        }
+    }
 }
 
 /// The values of a grouping key that have cells of their own, in the order of the cells. Behind them come the cell
@@ -72,6 +103,11 @@ pub enum KeyCells {
         /// Whether values outside the list can occur; they share the cell `other`.
         other: bool,
     },
+    /// Listed integers, in order.
+    Integers {
+        /// The public values.
+        values: Vec<i64>,
+    },
     /// Every integer between two.
     Integer {
         /// The least.
@@ -81,17 +117,38 @@ pub enum KeyCells {
     },
     /// False, then true.
     Boolean,
+    /// Any value of a type, NULL among them: which there are is found, and shown only where enough units have it.
+    Open(FieldType),
 }
 
 impl KeyCells {
-    /// How many cells there are, NULL's included.
+    /// How many cells there are, NULL's included; 1 where they are not known.
     pub fn count(&self) -> u64 {
         let values = match self {
             Self::Text { values, other } => values.len() as u64 + u64::from(*other),
+            Self::Integers { values } => values.len() as u64,
             Self::Integer { lo, hi } => hi.abs_diff(*lo).saturating_add(1),
             Self::Boolean => 2,
+            Self::Open(_) => 0,
         };
         values.saturating_add(1)
+    }
+
+    /// Whether a cell can stand for this value.
+    pub fn can_hold(&self, value: &KeyValue) -> bool {
+        match (self, value) {
+            (_, KeyValue::Null) => true,
+            (Self::Text { values, .. }, KeyValue::Text(text)) => values.contains(text),
+            (Self::Text { other, .. }, KeyValue::Other) => *other,
+            (Self::Integers { values }, KeyValue::Integer(value)) => values.contains(value),
+            (Self::Integer { lo, hi }, KeyValue::Integer(value)) => (lo..=hi).contains(&value),
+            (Self::Boolean, KeyValue::Boolean(_))
+            | (Self::Open(FieldType::Text), KeyValue::Text(_))
+            | (Self::Open(FieldType::Integer), KeyValue::Integer(_))
+            | (Self::Open(FieldType::Date), KeyValue::Date(_))
+            | (Self::Open(FieldType::Timestamp), KeyValue::Timestamp(_)) => true,
+            _ => false,
+        }
     }
 
     /// What the n-th cell stands for.
@@ -103,6 +160,7 @@ impl KeyCells {
                 None if *other && at == values.len() => KeyValue::Other,
                 None => KeyValue::Null,
             },
+            Self::Integers { values } => values.get(at).copied().map_or(KeyValue::Null, KeyValue::Integer),
             Self::Integer { lo, hi } => match lo.checked_add_unsigned(cell) {
                 Some(value) if value <= *hi => KeyValue::Integer(value),
                 _ => KeyValue::Null,
@@ -112,21 +170,26 @@ impl KeyCells {
                 1 => KeyValue::Boolean(true),
                 _ => KeyValue::Null,
             },
+            Self::Open(_) => KeyValue::Null,
         }
     }
 }
 
-/// The value of a grouping key in a cell.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The value of a grouping key in a cell; of one type they are ordered, what has no value last.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum KeyValue {
-    /// A text of the domain.
+    /// A text.
     Text(String),
-    /// Any text outside the domain.
-    Other,
     /// An integer.
     Integer(i64),
     /// A boolean.
     Boolean(bool),
+    /// A date, in days since 1970-01-01.
+    Date(i32),
+    /// A civil time, in microseconds since 1970-01-01T00:00.
+    Timestamp(i64),
+    /// Any text outside the domain.
+    Other,
     /// Missing.
     Null,
 }
@@ -207,21 +270,19 @@ impl Aggregate {
 pub struct PlanCore {
     /// The layout of this structure.
     pub format: u16,
-    /// Whose lineage is charged.
-    pub dataset: DatasetId,
-    /// The version that is read.
-    pub version: VersionId,
-    /// The declared unit and its maxima.
+    /// The protected versions that are read, once for each place where the query names them.
+    pub tables: Vec<ScanTable>,
+    /// The public relations that they are joined with.
+    pub public: Vec<PublicTable>,
+    /// How rows are made of them.
+    pub source: Source,
+    /// Whom the guarantee protects, the most units and rows of the source, and the most rows of one unit.
     pub unit: UnitDeclaration,
-    /// The zone in which timestamps are civil times.
-    pub zone: String,
-    /// The columns that are read, by name.
-    pub columns: Vec<ScanColumn>,
     /// Rows where this is not true are left out.
     pub filter: Option<ScalarExpr>,
     /// Grouping keys in canonical order; the last varies fastest over the cells.
     pub keys: Vec<GroupKey>,
-    /// How many cells there are: the product over the keys.
+    /// How many cells there are: the product over the keys; where keys are open, the most that can have enough units.
     pub cells: u32,
     /// C: the most groups that one unit touches.
     pub groups_per_unit: u32,
@@ -277,18 +338,7 @@ pub struct PlanError(pub(crate) &'static str);
 
 impl ColumnRange for [ScanColumn] {
     fn column_range(&self, column: usize) -> Option<Range> {
-        let column = self.get(column)?;
-        let Some((lo, hi)) = column.bounds else {
-            return everything(column.field_type);
-        };
-        match column.field_type {
-            FieldType::Number => Some(Range::Number(lo.get(), hi.get())),
-            FieldType::Integer => {
-                let (lo, hi) = integer_bounds(lo, hi);
-                Some(Range::Integer(lo, hi))
-            }
-            FieldType::Text | FieldType::Boolean | FieldType::Date | FieldType::Timestamp => None,
-        }
+        self.get(column)?.range()
     }
 }
 
@@ -311,14 +361,71 @@ impl PlanCore {
         self.unit.max_rows.min(by_units)
     }
 
-    /// The types of the columns.
+    /// The types of the source's columns.
     pub fn column_types(&self) -> Vec<FieldType> {
-        self.columns.iter().map(|column| column.field_type).collect()
+        self.source.types(&self.tables, &self.public).unwrap_or_default()
+    }
+
+    /// The versions that are read, each once, in the plan's order.
+    pub fn versions(&self) -> Vec<VersionId> {
+        let mut versions = Vec::with_capacity(self.tables.len());
+        for table in &self.tables {
+            if !versions.contains(&table.version) {
+                versions.push(table.version);
+            }
+        }
+        versions
+    }
+
+    /// The datasets whose lineages are charged, each once, in the plan's order.
+    pub fn datasets(&self) -> Vec<DatasetId> {
+        let mut datasets = Vec::with_capacity(self.tables.len());
+        for table in &self.tables {
+            if !datasets.contains(&table.dataset) {
+                datasets.push(table.dataset);
+            }
+        }
+        datasets
+    }
+
+    /// The most units that any dataset of the plan declares.
+    pub fn most_units(&self) -> u64 {
+        self.tables
+            .iter()
+            .map(|table| table.unit.max_units)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The largest magnitude that a total of this aggregate can have: units × bound.
     pub fn total_bound(&self, aggregate: &Aggregate) -> i128 {
         i128::from(self.unit.max_units) * i128::from(aggregate.unit_most)
+    }
+
+    /// Whether cells are found rather than known.
+    pub fn is_open(&self) -> bool {
+        self.keys.iter().any(|key| matches!(key.cells, KeyCells::Open(_)))
+    }
+
+    /// The aggregate whose noised total decides whether a found cell is shown: COUNT(DISTINCT unit).
+    pub fn units_aggregate(&self) -> Option<usize> {
+        let counts = |aggregate: &Aggregate| aggregate.function == AggregateFunction::CountUnits;
+        self.aggregates.iter().position(counts)
+    }
+
+    /// The most bytes that a worker answers with: its totals, and the names of found cells.
+    pub fn reply_bytes(&self) -> u64 {
+        let totals = self.aggregates.len() as u64 * 16;
+        let names: u64 = self
+            .keys
+            .iter()
+            .map(|key| match key.cells {
+                KeyCells::Open(FieldType::Text) => 16 + 2 * MAX_OPEN_TEXT as u64,
+                _ => 16,
+            })
+            .sum();
+        let names = if self.is_open() { 8 + names } else { 0 };
+        u64::from(self.cells).saturating_mul(totals + names)
     }
 
     /// What the noise of one aggregate is calibrated to when the job's whole ρ is shared equally: A·Δ², in squared grid
@@ -344,11 +451,23 @@ impl PlanCore {
     /// # Errors
     /// If anything does not hold together; the text names the part.
     pub fn check(&self) -> Result<(), PlanError> {
-        let types = self.column_types();
-        let well_typed = |expr: &ScalarExpr| expr.field_type(&types);
         if self.format != FORMAT {
             return Err(PlanError("format"));
         }
+        if self.tables.len() + self.public.len() > MAX_TABLES {
+            return Err(PlanError("tables"));
+        }
+        let mut scans = self.source.scans();
+        scans.sort_unstable();
+        if scans.is_empty() || !scans.into_iter().eq(0..self.tables.len()) {
+            return Err(PlanError("scans"));
+        }
+        let shape = self.source.shape(&self.tables, &self.public)?;
+        if shape.unit != self.unit {
+            return Err(PlanError("sizes"));
+        }
+        let types = shape.columns.types();
+        let well_typed = |expr: &ScalarExpr| expr.field_type(&types);
         if self.keys.len() > MAX_KEYS || self.aggregates.is_empty() || self.aggregates.len() > MAX_AGGREGATES
         {
             return Err(PlanError("counts"));
@@ -360,7 +479,13 @@ impl PlanCore {
             .keys
             .iter()
             .fold(1u64, |n, key| n.saturating_mul(key.cells.count()));
-        if cells != u64::from(self.cells) || self.cells > MAX_CELLS {
+        let open = self.is_open();
+        let known = if open {
+            cells <= MAX_CELLS.into() && self.cells == most_found(&self.unit, self.groups_per_unit)
+        } else {
+            cells == u64::from(self.cells) && self.cells <= MAX_CELLS
+        };
+        if !known || self.reply_bytes() > MAX_REPLY || (open && self.units_aggregate().is_none()) {
             return Err(PlanError("cells"));
         }
         if self.groups_per_unit == 0
@@ -379,8 +504,10 @@ impl PlanCore {
         for key in &self.keys {
             let wanted = match key.cells {
                 KeyCells::Text { .. } => FieldType::Text,
-                KeyCells::Integer { .. } => FieldType::Integer,
+                KeyCells::Integer { .. } | KeyCells::Integers { .. } => FieldType::Integer,
                 KeyCells::Boolean => FieldType::Boolean,
+                KeyCells::Open(FieldType::Number | FieldType::Boolean) => return Err(PlanError("key")),
+                KeyCells::Open(field_type) => field_type,
             };
             if well_typed(&key.expr) != Some(wanted) {
                 return Err(PlanError("key"));
@@ -421,7 +548,7 @@ impl PlanCore {
     /// The name of the answer: equal for queries that differ in nothing but words.
     pub fn hash(&self) -> PlanHash {
         let mut hasher = Sha256::new();
-        hasher.update(b"shapan private plan 1\0");
+        hasher.update(b"shapan private plan 2\0");
         hasher.update(crate::lower::canonical_key(self).as_bytes());
         PlanHash(hasher.finalize().into())
     }
@@ -446,16 +573,24 @@ impl PlanCore {
 
     /// Nanoseconds of one core in the worst case the declaration allows, calibrated on the release build.
     pub fn worst_case_nanos(&self) -> u64 {
-        let columns: u64 = self.columns.iter().map(column_cost).sum();
+        let source = cost::source(&self.source, &self.tables, &self.public);
         let types = self.column_types();
         let exprs: u64 = self.row_exprs().map(|expr| cost::expr(expr, &types)).sum();
         let (keys, aggregates) = (self.keys.len() as u64, self.aggregates.len() as u64);
-        let per_row = ROW_NANOS + columns + exprs + keys * KEY_NANOS + aggregates * AGGREGATE_NANOS;
+        let per_row = exprs + keys * KEY_NANOS + aggregates * AGGREGATE_NANOS;
         let groups = u64::from(self.groups_per_unit);
-        let per_unit = UNIT_NANOS + groups * aggregates * AGGREGATE_NANOS;
+        let (open_row, open_group) = if self.is_open() {
+            (OPEN_ROW_NANOS, OPEN_GROUP_NANOS)
+        } else {
+            (0, 0)
+        };
+        let per_row = per_row + open_row;
+        let per_unit = UNIT_NANOS + groups * (open_group + aggregates * AGGREGATE_NANOS);
         let per_cell = u64::from(self.cells) * aggregates * CELL_NANOS;
         let rows = self.max_rows().saturating_mul(per_row);
-        rows.saturating_add(self.unit.max_units.saturating_mul(per_unit))
+        let source = source.saturating_add(rows);
+        source
+            .saturating_add(self.unit.max_units.saturating_mul(per_unit))
             .saturating_add(per_cell)
     }
 
@@ -464,13 +599,14 @@ impl PlanCore {
     pub fn due_in(&self, cores: u32) -> Duration {
         let share = self.worst_case_nanos() / u64::from(cores.max(1));
         // Every core compiles for itself.
-        let setup = self.row_exprs().map(cost::setup).sum();
+        let below = cost::source_setup(&self.source);
+        let setup = self.row_exprs().map(cost::setup).fold(below, u64::saturating_add);
         Duration::from_nanos(share.saturating_mul(SLACK_PERCENT) / 100)
             .saturating_add(Duration::from_nanos(setup))
             .saturating_add(START)
     }
 
-    /// The expressions that are computed for every row.
+    /// The expressions that are computed for every row of the source.
     fn row_exprs(&self) -> impl Iterator<Item = &ScalarExpr> {
         let keys = self.keys.iter().map(|key| &key.expr);
         let sums = self.aggregates.iter().filter_map(|a| match &a.function {
@@ -481,23 +617,23 @@ impl PlanCore {
     }
 }
 
-/// Reading the unit column and walking the rows.
-const ROW_NANOS: u64 = 20;
+/// The most cells that can have enough units where each counts in at most so many.
+pub(crate) fn most_found(unit: &UnitDeclaration, groups_per_unit: u32) -> u32 {
+    let units = u128::from(unit.max_units) * u128::from(groups_per_unit);
+    let most = units / MIN_FOUND_UNITS.unsigned_abs();
+    u32::try_from(most).unwrap_or(u32::MAX).max(groups_per_unit)
+}
+
+/// Encoding a row's open keys, and finding its group among the open unit's.
+const OPEN_ROW_NANOS: u64 = 250;
+/// Adding a unit's group to the found cells.
+const OPEN_GROUP_NANOS: u64 = 400;
 const KEY_NANOS: u64 = 10;
 const AGGREGATE_NANOS: u64 = 6;
 const UNIT_NANOS: u64 = 100;
 const CELL_NANOS: u64 = 30;
 const SLACK_PERCENT: u64 = 160;
 const START: Duration = Duration::from_millis(400);
-
-fn column_cost(column: &ScanColumn) -> u64 {
-    match column.field_type {
-        FieldType::Text if column.has_domain => 12,
-        FieldType::Text => 80,
-        FieldType::Timestamp => 14,
-        FieldType::Integer | FieldType::Number | FieldType::Boolean | FieldType::Date => 10,
-    }
-}
 
 impl PrivatePlan {
     /// The name of the noised totals within a project; see [`PlanCore::hash`].

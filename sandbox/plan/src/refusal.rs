@@ -72,11 +72,34 @@ rules! {
         "子查询只能写在 FROM 或 WITH 中；条件请直接写入 WHERE。",
         "Subqueries stand in FROM or WITH only; put conditions into WHERE directly.";
     /// An outer join.
-    OuterJoin = "outer-join", "外连接会产生不属于任何单位的行。", "An outer join can make rows that belong to no unit.",
-        "请只查询一个数据集。", "Query one dataset only.";
+    OuterJoin = "outer-join", "这种外连接会产生不属于任何单位的行。", "This outer join can make rows that belong to no unit.",
+        "请使用保留受保护数据一侧的 LEFT JOIN。", "Use a LEFT JOIN that keeps the rows of the protected side.";
     /// Any other join.
-    Join = "join", "尚不支持连接。", "Joins are not allowed.",
-        "请只查询一个数据集。", "Query one dataset only.";
+    Join = "join", "不支持这种连接。", "This kind of join is not allowed.",
+        "请先写受保护的数据集，再写 JOIN … ON …；多个公开表请先在子查询中连接。",
+        "Write the protected dataset first, then JOIN … ON …; join public tables with each other in a subquery.";
+    /// A join of protected datasets by something else than their unit keys.
+    JoinUnit = "join-unit", "受保护数据集之间只能按单位键连接。", "Protected datasets are joined by their unit keys only.",
+        "请写 ON a.单位键 = b.单位键，其他条件用 AND 连接。", "Write ON a.unit_key = b.unit_key, with other conditions behind AND.";
+    /// Protected datasets about different kinds of units.
+    UnitTypes = "unit-types", "两个数据集的隐私单位类型不同。", "The datasets are about different kinds of privacy units.",
+        "只有单位类型相同的数据集（如同为个人）才能连接。", "Only datasets about the same kind of unit, such as persons, can be joined.";
+    /// A join without an equality.
+    JoinCondition = "join-condition", "连接缺少等值条件。", "The join has no equality.",
+        "请写 ON 受保护列 = 公开列。", "Write ON protected_column = public_column.";
+    /// Joins that multiply a unit's rows too much.
+    FanOut = "fan-out", "连接使一个单位的行数过多。", "The joins give one unit too many rows.",
+        "请先按连接键聚合公开表，或先按单位键聚合受保护的数据集。",
+        "Aggregate the public table by the join key first, or a protected dataset by its unit key.";
+    /// More tables than a plan may have.
+    TooManyTables = "too-many-tables", "表过多。", "There are too many tables.",
+        "最多连接 8 个表。", "Join at most 8 tables.";
+    /// A public relation that is too large to be part of a plan.
+    PublicTooLarge = "public-too-large", "所连接的公开数据过大。", "The public data that is joined is too large.",
+        "请用子查询过滤或聚合：最多 100000 行、4 MB。", "Filter or aggregate it in a subquery: at most 100,000 rows and 4 MB.";
+    /// A public relation that cannot be computed.
+    PublicQuery = "public-query", "公开数据部分无法计算。", "The public part of the query cannot be computed.",
+        "请单独用开放数据 SQL 运行该部分并修正。", "Run that part on its own with SQL over open data, and mend it.";
     /// A function in FROM.
     TableFunction = "table-function", "不支持表函数。", "Table functions are not allowed.",
         "请从数据集查询。", "Select from the dataset.";
@@ -106,14 +129,23 @@ rules! {
     /// GROUP BY ALL and the like.
     GroupingSets = "grouping-sets", "不支持这种分组写法。", "This way of grouping is not allowed.",
         "请列出分组键，或用 ROLLUP、CUBE、GROUPING SETS。", "List the keys, or use ROLLUP, CUBE or GROUPING SETS.";
+    /// Grouping sets over keys whose cells are not known.
+    OpenSets = "open-sets", "分组键没有公开的取值范围时，不能使用 ROLLUP、CUBE、GROUPING SETS。",
+        "ROLLUP, CUBE and GROUPING SETS need keys with declared domains.",
+        "未达到门限的单元格不会出现，合计会缺少它们；请另提交不分组的作业。",
+        "Cells below the threshold are not shown and would be missing from totals; ask for totals in a job of their own.";
     /// COUNT(DISTINCT unit) in sets whose totals are added up.
     TotalOfUnits = "total-of-units", "同一单位可能出现在多个单元格，合计不能由单元格相加。",
         "Units can be in several cells, so their total cannot be added up from the cells.",
         "请把 COUNT(DISTINCT 单位键) 的合计作为另一个作业，或只按单位不变的列分组。",
         "Ask for the total of COUNT(DISTINCT the unit key) in a job of its own, or group by unit-static columns only.";
-    /// GROUP BY below the release.
-    InnerAggregation = "inner-aggregation", "尚不支持对聚合结果再次聚合。", "Aggregating twice is not allowed yet.",
-        "请只聚合一次；合计可用 ROLLUP。", "Aggregate once; ROLLUP gives totals.";
+    /// GROUP BY below the release without the unit key.
+    InnerAggregation = "inner-aggregation", "内层聚合须按单位键分组。", "An inner aggregation groups by the unit key.",
+        "请在内层 GROUP BY 中写上单位键；合计可用 ROLLUP。",
+        "Put the unit key into the inner GROUP BY; ROLLUP gives totals.";
+    /// An aggregate that is not computed within a unit.
+    InnerFunction = "inner-function", "内层聚合不支持该函数。", "This aggregate cannot be computed within a unit.",
+        "内层可用 COUNT、SUM、AVG、MIN、MAX。", "Within a unit there are COUNT, SUM, AVG, MIN and MAX.";
     /// `*`.
     Wildcard = "wildcard", "不能选取行。", "Rows cannot be selected.",
         "请用 COUNT(*)、COUNT(DISTINCT 单位键) 或 SUM。", "Use COUNT(*), COUNT(DISTINCT the unit key) or SUM.";
@@ -145,12 +177,13 @@ rules! {
     UnknownColumn = "unknown-column", "没有这一列。", "There is no such column.",
         "请查看数据集的字段；直接标识符不在沙箱内。", "See the dataset's fields; direct identifiers are not in the sandbox.";
     /// The unit key outside COUNT(DISTINCT …).
-    UnitKey = "unit-key", "单位键只能用于 COUNT(DISTINCT 单位键)。", "The unit key can only be counted distinct.",
+    UnitKey = "unit-key", "单位键只能用于连接、内层 GROUP BY 与 COUNT(DISTINCT 单位键)。",
+        "The unit key can only join, be an inner GROUP BY, and be counted distinct.",
         "请从其余位置去掉单位键。", "Remove the unit key from everywhere else.";
-    /// A grouping key without a finite public domain.
-    UndeclaredDomain = "undeclared-domain", "分组键没有公开的取值范围。", "A grouping key has no declared finite domain.",
-        "请按有取值表的列分组，或用 date_part、CASE、有界整数表达式。",
-        "Group by a column with a declared domain, date_part, CASE or a bounded integer expression.";
+    /// A grouping key that is a number with a fraction.
+    UndeclaredDomain = "undeclared-domain", "小数不能作为分组键。", "A number with a fraction cannot be a grouping key.",
+        "请用 width_bucket、CAST(x AS BIGINT) 或 CASE 分段。",
+        "Cut it into ranges by width_bucket, CAST(x AS BIGINT) or CASE.";
     /// Too many cells.
     TooManyCells = "too-many-cells", "单元格过多。", "The grouping has too many cells.",
         "请减少分组键或取值。", "Use fewer keys or coarser ones.";

@@ -1,4 +1,6 @@
-//! The one table a query may name, as far as it is declared.
+//! The tables a query may name, as far as they are declared or public.
+
+use crate::public::PublicTable;
 
 use model::{DatasetId, DeclaredMetadata, FieldDeclaration, FieldRole, Level, Slug, VersionId};
 
@@ -17,6 +19,40 @@ pub struct Relation {
     pub special: bool,
     /// What is declared of it.
     pub metadata: DeclaredMetadata,
+}
+
+/// Everything that a query may name.
+#[derive(Debug, Clone, Copy)]
+pub struct Tables<'a> {
+    /// Protected datasets.
+    pub protected: &'a [Relation],
+    /// Public relations, those that [`crate::public_queries`] has asked for.
+    pub public: &'a [PublicTable],
+}
+
+impl<'a> Tables<'a> {
+    pub(crate) fn find_protected(self, name: &str) -> Option<&'a Relation> {
+        self.protected.iter().find(|relation| relation.sql_name() == name)
+    }
+
+    /// The place of a public relation.
+    pub(crate) fn find_public(self, name: &str) -> Option<usize> {
+        self.public.iter().position(|table| table.name == name)
+    }
+
+    pub(crate) fn knows(self, name: &str) -> bool {
+        self.find_protected(name).is_some() || self.find_public(name).is_some()
+    }
+}
+
+/// One protected dataset, and nothing else.
+impl<'a> From<&'a Relation> for Tables<'a> {
+    fn from(relation: &'a Relation) -> Self {
+        Self {
+            protected: std::slice::from_ref(relation),
+            public: &[],
+        }
+    }
 }
 
 impl Relation {

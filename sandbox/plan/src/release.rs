@@ -9,7 +9,8 @@
 //! computed from noised sums about a public centre, which halves (for squares: quarters) the bounds of what is summed.
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int64Array, StringArray, UInt32Array,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Float64Array, Int64Array, StringArray,
+    TimestampMicrosecondArray, UInt32Array,
 };
 use arrow::compute::{SortColumn, SortOptions, lexsort_to_indices, take};
 use model::FieldType;
@@ -146,6 +147,8 @@ pub struct Row {
 pub struct Released {
     /// The rows, in the order in which an answer shows them unless the query sorts.
     pub rows: Vec<Row>,
+    /// The values of every row's keys, in the plan's order.
+    pub keys: Vec<Vec<KeyValue>>,
     /// Totals, all aggregates of a row together.
     pub totals: Vec<i128>,
 }
@@ -157,6 +160,7 @@ impl Released {
         let places = || kept.values().iter().map(|row| *row as usize);
         Self {
             rows: places().filter_map(|row| self.rows.get(row).copied()).collect(),
+            keys: places().filter_map(|row| self.keys.get(row).cloned()).collect(),
             totals: places()
                 .filter_map(|row| self.totals.get(row * count..(row + 1) * count))
                 .flatten()
@@ -294,12 +298,18 @@ impl PrivatePlan {
             .collect()
     }
 
-    /// The released table of noised totals, cell by cell, all aggregates of a cell together.
+    /// The released table of noised totals, cell by cell, all aggregates of a cell together; of cells that were found, with
+    /// their keys.
     ///
     /// # Errors
     /// [`EvalError`] if they are not as many as the plan has.
-    pub fn release(&self, noised: &[i128]) -> Evaluated<Released> {
+    pub fn release(&self, noised: &[i128], found: Option<&[Vec<KeyValue>]>) -> Evaluated<Released> {
         let count = self.core.aggregates.len();
+        match (found, self.core.is_open()) {
+            (Some(found), true) => return self.release_found(noised, found),
+            (None, false) => {}
+            _ => return Err(EvalError),
+        }
         if noised.len() != self.core.cells as usize * count {
             return Err(EvalError);
         }
@@ -318,7 +328,36 @@ impl PrivatePlan {
                 }
             }
         }
-        Ok(Released { rows, totals })
+        let keys = rows.iter().map(|row| self.core.cell(row.cell)).collect();
+        Ok(Released { rows, keys, totals })
+    }
+
+    fn release_found(&self, noised: &[i128], found: &[Vec<KeyValue>]) -> Evaluated<Released> {
+        let count = self.core.aggregates.len();
+        let whole = found.iter().all(|keys| keys.len() == self.core.keys.len());
+        if !whole || noised.len() != found.len() * count || self.sets.is_some() {
+            return Err(EvalError);
+        }
+        let shown = self.shown_keys();
+        let mut order: Vec<usize> = (0..found.len()).collect();
+        order.sort_by_cached_key(|row| -> Vec<KeyValue> {
+            shown.iter().map(|key| found[*row][*key].clone()).collect()
+        });
+        let row = |at: &usize| {
+            Ok(Row {
+                set: 0,
+                cell: u32::try_from(*at).map_err(|_| EvalError)?,
+                cells: 1,
+            })
+        };
+        Ok(Released {
+            rows: order.iter().map(row).collect::<Evaluated<_>>()?,
+            keys: order.iter().map(|at| found[*at].clone()).collect(),
+            totals: order
+                .iter()
+                .flat_map(|at| noised[at * count..(at + 1) * count].iter().copied())
+                .collect(),
+        })
     }
 
     /// The released columns as arrays.
@@ -327,14 +366,13 @@ impl PrivatePlan {
     /// [`EvalError`] if the plan does not hold together.
     pub fn released_columns(&self, released: &Released) -> Evaluated<Vec<ArrayRef>> {
         let count = self.core.aggregates.len().max(1);
-        let cells: Vec<Vec<KeyValue>> = released.rows.iter().map(|row| self.core.cell(row.cell)).collect();
         let kept = |row: &Row, key: usize| self.sets.as_ref().is_none_or(|sets| sets[row.set].contains(&key));
         self.released
             .iter()
             .map(|column| -> Evaluated<ArrayRef> {
                 Ok(match column {
                     ReleasedColumn::Key(key) => {
-                        let values = released.rows.iter().zip(&cells).map(|(row, cell)| {
+                        let values = released.rows.iter().zip(&released.keys).map(|(row, cell)| {
                             let value = cell.get(*key).filter(|_| kept(row, *key));
                             value.unwrap_or(&KeyValue::Null)
                         });
@@ -460,9 +498,8 @@ impl PrivatePlan {
         self.sets.as_ref().map_or(1, Vec::len)
     }
 
-    /// The rows of the released table: set by set, in each by the answer's keys from left to right, in declared order.
-    pub fn rows(&self) -> Vec<Row> {
-        let names = Names::of(self);
+    /// The keys from left to right as the answer shows them, then those that it does not.
+    fn shown_keys(&self) -> Vec<usize> {
         let mut shown: Vec<usize> = self
             .output
             .iter()
@@ -475,6 +512,13 @@ impl PrivatePlan {
             })
             .collect();
         shown.extend(0..self.core.keys.len());
+        shown
+    }
+
+    /// The rows of the released table: set by set, in each by the answer's keys from left to right, in declared order.
+    pub fn rows(&self) -> Vec<Row> {
+        let names = Names::of(self);
+        let shown = self.shown_keys();
         let mut rows = Vec::new();
         for set in 0..self.set_count() {
             let mut found: HashMap<u64, Row> = HashMap::new();
@@ -499,8 +543,9 @@ impl ReleasedColumn {
     pub fn field_type(&self, core: &PlanCore) -> FieldType {
         match self {
             Self::Key(key) => match core.keys.get(*key).map(|key| &key.cells) {
-                Some(KeyCells::Integer { .. }) => FieldType::Integer,
+                Some(KeyCells::Integer { .. } | KeyCells::Integers { .. }) => FieldType::Integer,
                 Some(KeyCells::Boolean) => FieldType::Boolean,
+                Some(KeyCells::Open(field_type)) => *field_type,
                 Some(KeyCells::Text { .. }) | None => FieldType::Text,
             },
             Self::Grouping(_) => FieldType::Integer,
@@ -547,23 +592,43 @@ fn take_all(columns: &[ArrayRef], rows: &UInt32Array) -> Evaluated<Vec<ArrayRef>
 
 fn key_array<'a>(cells: &KeyCells, values: impl Iterator<Item = &'a KeyValue>) -> ArrayRef {
     match cells {
-        KeyCells::Text { .. } => Arc::new(
+        KeyCells::Open(FieldType::Date) => Arc::new(
             values
                 .map(|value| match value {
-                    KeyValue::Text(text) => Some(text.as_str()),
-                    KeyValue::Other => Some(OTHER),
+                    KeyValue::Date(days) => Some(*days),
                     _ => None,
                 })
-                .collect::<StringArray>(),
+                .collect::<Date32Array>(),
         ),
-        KeyCells::Integer { .. } => Arc::new(
+        KeyCells::Open(FieldType::Timestamp) => Arc::new(
             values
                 .map(|value| match value {
-                    KeyValue::Integer(value) => Some(*value),
+                    KeyValue::Timestamp(micros) => Some(*micros),
                     _ => None,
                 })
-                .collect::<Int64Array>(),
+                .collect::<TimestampMicrosecondArray>(),
         ),
+        KeyCells::Text { .. } | KeyCells::Open(FieldType::Text | FieldType::Number | FieldType::Boolean) => {
+            Arc::new(
+                values
+                    .map(|value| match value {
+                        KeyValue::Text(text) => Some(text.as_str()),
+                        KeyValue::Other => Some(OTHER),
+                        _ => None,
+                    })
+                    .collect::<StringArray>(),
+            )
+        }
+        KeyCells::Integer { .. } | KeyCells::Integers { .. } | KeyCells::Open(FieldType::Integer) => {
+            Arc::new(
+                values
+                    .map(|value| match value {
+                        KeyValue::Integer(value) => Some(*value),
+                        _ => None,
+                    })
+                    .collect::<Int64Array>(),
+            )
+        }
         KeyCells::Boolean => Arc::new(
             values
                 .map(|value| match value {

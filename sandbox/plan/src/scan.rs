@@ -39,8 +39,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::context::planner_type;
 use crate::execute::{ExecutionError, Incident};
-use crate::plan::{PlanCore, ScanColumn, integer_bounds};
+use crate::plan::{ScanColumn, integer_bounds};
 use crate::scalar::Real;
+use crate::source::ScanTable;
 
 /// The keyed hash of the unit: first column of every part of a protected version.
 pub const UNIT_COLUMN: &str = "__unit";
@@ -79,6 +80,22 @@ struct Segment {
     units: (u64, u64),
 }
 
+/// How a scan is shared over partitions.
+#[derive(Debug, Clone, Copy)]
+pub enum Cut<'a> {
+    /// Into so many runs with about the same number of rows.
+    Into(usize),
+    /// Where another scan was cut ([`UnitScanExec::cuts`]), so that a unit's rows of both lie in the same partition.
+    At(&'a [u64]),
+}
+
+/// What one partition reads: the rows of these segments whose units lie in a range.
+#[derive(Debug, Clone)]
+struct Run {
+    segments: Vec<Segment>,
+    units: RangeInclusive<u64>,
+}
+
 #[derive(Debug)]
 struct OpenPart {
     path: PathBuf,
@@ -92,7 +109,7 @@ pub struct UnitScanExec {
     columns: Arc<[ScanColumn]>,
     zone: Arc<str>,
     parts: Vec<Arc<OpenPart>>,
-    partitions: Vec<Vec<Segment>>,
+    partitions: Vec<Run>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
 }
@@ -100,7 +117,7 @@ pub struct UnitScanExec {
 /// The Arrow type in which a column leaves the scan.
 fn scan_type(column: &ScanColumn) -> DataType {
     match column.field_type {
-        FieldType::Text if column.has_domain => dictionary(),
+        FieldType::Text if column.domain.is_some() => dictionary(),
         other => planner_type(other),
     }
 }
@@ -126,22 +143,22 @@ fn stores(data_type: &DataType, field_type: FieldType) -> bool {
 }
 
 impl UnitScanExec {
-    /// Opens the parts, checks their order, and shares their row groups over at most so many partitions.
+    /// Opens the parts of a table, checks their order, and shares their row groups over partitions.
     ///
     /// # Errors
     /// [`ExecutionError::Incident`] if a part is not what the grant says, or ranges overlap; [`ExecutionError::Io`] if a
     /// file cannot be read.
     pub fn open(
-        core: &PlanCore,
+        table: &ScanTable,
         parts: &[Part],
         key: &DataKey,
-        partitions: usize,
+        cut: Cut<'_>,
     ) -> Result<Self, ExecutionError> {
-        let columns: Arc<[ScanColumn]> = core.columns.clone().into();
+        let columns: Arc<[ScanColumn]> = table.columns.clone().into();
         let mut open = Vec::with_capacity(parts.len());
         let mut segments = Vec::new();
         for (index, part) in parts.iter().enumerate() {
-            let opened = open_part(part, core.version, key, &columns)?;
+            let opened = open_part(part, table.version, key, &columns)?;
             segments.extend(part_segments(index, part, &opened.metadata)?);
             open.push(Arc::new(opened));
         }
@@ -157,7 +174,10 @@ impl UnitScanExec {
             }
             before = Some(last);
         }
-        let partitions = share(segments, partitions.max(1));
+        let partitions = match cut {
+            Cut::Into(partitions) => runs(share(segments, partitions.max(1))),
+            Cut::At(cuts) => cut_at(&segments, cuts),
+        };
         let fields: Vec<_> = std::iter::once(Field::new(UNIT_COLUMN, DataType::UInt64, false))
             .chain(
                 columns
@@ -174,12 +194,21 @@ impl UnitScanExec {
         ));
         Ok(Self {
             columns,
-            zone: core.zone.as_str().into(),
+            zone: table.zone.as_str().into(),
             parts: open,
             partitions,
             schema,
             properties,
         })
+    }
+
+    /// The least unit of every partition but the first.
+    pub fn cuts(&self) -> Vec<u64> {
+        self.partitions
+            .iter()
+            .skip(1)
+            .map(|run| *run.units.start())
+            .collect()
     }
 }
 
@@ -322,6 +351,46 @@ fn share(segments: Vec<Segment>, partitions: usize) -> Vec<Vec<Segment>> {
     runs
 }
 
+/// Runs with the ranges of units between them.
+fn runs(shared: Vec<Vec<Segment>>) -> Vec<Run> {
+    let firsts: Vec<Option<u64>> = shared
+        .iter()
+        .map(|segments| segments.first().map(|segment| segment.units.0))
+        .collect();
+    let last = shared.len().saturating_sub(1);
+    let range = |at: usize| {
+        let start = if at == 0 {
+            0
+        } else {
+            firsts[at].unwrap_or(u64::MAX)
+        };
+        let end = if at == last {
+            u64::MAX
+        } else {
+            firsts[at + 1].map_or(u64::MAX, |next| next.saturating_sub(1))
+        };
+        start..=end
+    };
+    let ranges: Vec<_> = (0..shared.len()).map(range).collect();
+    let runs = shared.into_iter().zip(ranges);
+    runs.map(|(segments, units)| Run { segments, units }).collect()
+}
+
+/// The segments that have units between neighbouring cuts; one that lies over a cut is read on both of its sides.
+fn cut_at(segments: &[Segment], cuts: &[u64]) -> Vec<Run> {
+    (0..=cuts.len())
+        .map(|at| {
+            let start = if at == 0 { 0 } else { cuts[at - 1] };
+            let end = cuts.get(at).map_or(u64::MAX, |next| next.saturating_sub(1));
+            let within = |segment: &&Segment| segment.units.0 <= end && segment.units.1 >= start;
+            Run {
+                segments: segments.iter().filter(within).cloned().collect(),
+                units: start..=end,
+            }
+        })
+        .collect()
+}
+
 impl DisplayAs for UnitScanExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "UnitScanExec: partitions={}", self.partitions.len())
@@ -364,13 +433,15 @@ impl ExecutionPlan for UnitScanExec {
     }
 
     fn execute(&self, partition: usize, _: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
-        let segments = self.partitions.get(partition).cloned().unwrap_or_default();
+        let run = self.partitions.get(partition).cloned();
+        let run = run.ok_or_else(|| DataFusionError::External(Box::new(ExecutionError::Internal)))?;
         let reader = SegmentReader {
             columns: Arc::clone(&self.columns),
             zone: Arc::clone(&self.zone),
             parts: self.parts.clone(),
             schema: Arc::clone(&self.schema),
-            segments: segments.into_iter(),
+            segments: run.segments.into_iter(),
+            units: run.units,
             open: None,
             failed: false,
         };
@@ -391,6 +462,7 @@ struct SegmentReader {
     parts: Vec<Arc<OpenPart>>,
     schema: SchemaRef,
     segments: std::vec::IntoIter<Segment>,
+    units: RangeInclusive<u64>,
     open: Option<(Reader, Segment)>,
     failed: bool,
 }
@@ -416,7 +488,13 @@ impl SegmentReader {
                     Some(batch) => {
                         let units = segment.units;
                         let part = Arc::clone(&self.parts[segment.part]);
-                        return self.prepare(&batch, &part, units).map(Some);
+                        let batch = self.prepare(&batch, &part, units)?;
+                        let inside = self.units.contains(&units.0) && self.units.contains(&units.1);
+                        return if inside {
+                            Ok(Some(batch))
+                        } else {
+                            self.within(&batch).map(Some)
+                        };
                     }
                     None => self.open = None,
                 }
@@ -435,6 +513,18 @@ impl SegmentReader {
             let reader = guarded(|| builder.build())?;
             self.open = Some((reader, segment));
         }
+    }
+
+    /// The rows of a batch whose units this partition has.
+    fn within(&self, batch: &RecordBatch) -> Result<RecordBatch, ExecutionError> {
+        let units = batch.column(0).as_primitive_opt::<UInt64Type>();
+        let units = units.ok_or(ExecutionError::Internal)?.values();
+        if !units.is_sorted() {
+            return Err(Incident::OutOfOrder.into());
+        }
+        let start = units.partition_point(|unit| unit < self.units.start());
+        let end = units.partition_point(|unit| unit <= self.units.end());
+        Ok(batch.slice(start, end - start))
     }
 
     /// Brings a batch into the scan's schema: checked units, clamped numbers, civil times.

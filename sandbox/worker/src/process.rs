@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 
 use model::Clock;
-use sandbox_plan::{ExecutionError, Totals, execute};
+use sandbox_plan::{ExecutionError, Granted, Totals, execute};
 use zeroize::Zeroizing;
 
 use crate::error::Fault;
@@ -37,15 +37,24 @@ pub fn run_worker(mut stdin: impl Read, mut stdout: impl Write, clock: &dyn Cloc
 }
 
 fn serve(request: &WorkRequest, clock: &dyn Clock, walls: &mut (bool, bool)) -> Result<Totals, Fault> {
-    if clock.now() >= request.grant.expires_at {
+    let now = clock.now();
+    if request.grants.iter().any(|grant| now >= grant.expires_at) {
         return Err(Fault::Expired);
     }
     isolation::limit(request.memory_bytes, request.cpu_seconds).map_err(|_| Fault::Isolation)?;
-    let granted: Vec<PathBuf> = request.grant.parts.iter().map(|part| part.path.clone()).collect();
-    *walls = (isolation::confine_files(&granted), isolation::filter_calls());
+    let parts = request.grants.iter().flat_map(|grant| &grant.parts);
+    let files: Vec<PathBuf> = parts.map(|part| part.path.clone()).collect();
+    *walls = (isolation::confine_files(&files), isolation::filter_calls());
     let threads = usize::try_from(request.threads).unwrap_or(1).clamp(1, 64);
-    let (parts, key) = (&request.grant.parts, &request.grant.key);
-    execute(&request.plan, parts, key, &request.secret, threads).map_err(|error| match error {
+    let granted: Vec<Granted> = request
+        .grants
+        .iter()
+        .map(|grant| Granted {
+            parts: grant.parts.clone(),
+            key: grant.key.clone(),
+        })
+        .collect();
+    execute(&request.plan, &granted, &request.secret, threads).map_err(|error| match error {
         ExecutionError::Incident(incident) => Fault::Incident(incident),
         ExecutionError::Io(_) => Fault::Io,
         ExecutionError::Plan(_) => Fault::Request,

@@ -100,7 +100,7 @@ fn request(parts: Vec<Part>) -> WorkRequest {
         .unwrap()
         .core;
     let grant = Grant {
-        version: plan.version,
+        version: version(),
         parts,
         key: key(),
         columns: vec!["fare".into()],
@@ -109,7 +109,7 @@ fn request(parts: Vec<Part>) -> WorkRequest {
     let secret = GroupKeySecret([1; 16]);
     WorkRequest {
         plan,
-        grant,
+        grants: vec![grant],
         secret,
         threads: 1,
         memory_bytes: 0,
@@ -260,23 +260,23 @@ async fn incidents_and_void_grants_are_told_by_class() {
     let error = worker.run(request(vec![unsorted]), LONG).await.unwrap_err();
     assert_eq!(error, WorkerError::Fault(Fault::Incident(Incident::OutOfOrder)));
     let mut keyless = request(vec![part(&folder.path().join("b"), &[1, 2])]);
-    keyless.grant.key = DataKey::generate().unwrap();
+    keyless.grants[0].key = DataKey::generate().unwrap();
     assert_eq!(
         worker.run(keyless, LONG).await.unwrap_err(),
         WorkerError::Fault(Fault::Incident(Incident::Unreadable)),
         "another version's key"
     );
     let mut late = request(vec![]);
-    late.grant.expires_at = SystemClock.now().plus_seconds(-1);
+    late.grants[0].expires_at = SystemClock.now().plus_seconds(-1);
     assert_eq!(
         worker.run(late, LONG).await.unwrap_err(),
         WorkerError::Fault(Fault::Expired)
     );
     let mut wider = request(vec![]);
-    wider.grant.columns.clear();
+    wider.grants[0].columns.clear();
     assert_eq!(worker.run(wider, LONG).await.unwrap_err(), WorkerError::Request);
     let mut other = request(vec![]);
-    other.grant.version = VersionId::at(Timestamp::from_micros(9));
+    other.grants[0].version = VersionId::at(Timestamp::from_micros(9));
     assert_eq!(worker.run(other, LONG).await.unwrap_err(), WorkerError::Request);
 }
 

@@ -81,6 +81,7 @@ fn time(value: &Value) -> i64 {
 fn without_budget(estimate: &Value) -> Value {
     let mut estimate = estimate.clone();
     estimate["budget_after"].take();
+    estimate["budgets_after"].take();
     estimate
 }
 

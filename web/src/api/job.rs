@@ -58,7 +58,7 @@ pub async fn estimate(
             Ok(Json(json!({
                 "verdict": "refused", "rule": problem.rule, "detail": problem.detail_text(language),
                 "span": problem.span, "hint": problem.hint_text(language), "cost": null, "expected_error": null, "budget_after": null,
-                "due_in_s": null,
+                "budgets_after": null, "due_in_s": null,
             })))
         }
         Err(error) => Err(Failure::from(error)),
@@ -66,13 +66,15 @@ pub async fn estimate(
 }
 
 fn describe_estimate(estimate: &Estimate) -> Value {
+    let after = estimate.budgets_after.as_ref();
     json!({
         "verdict": "accepted", "rule": null,
         "cost": {"epsilon": estimate.cost.epsilon, "rho": estimate.cost.rho()},
         "cells": estimate.cells, "groups_per_unit": estimate.groups_per_unit,
         "expected_error": estimate.expected_error,
-        "budget_after": estimate.budget_after.as_ref().map(super::project::budget),
-        "sufficient": estimate.budget_after.is_some(),
+        "budget_after": after.and_then(|budgets| budgets.first()).map(super::project::budget),
+        "budgets_after": after.map(|budgets| budgets.iter().map(super::project::budget).collect::<Vec<_>>()),
+        "sufficient": after.is_some(),
         "already_paid": estimate.already_paid,
         "due_in_s": estimate.due_in.as_secs_f64(),
     })

@@ -6,7 +6,7 @@ use db::usage::UsageKind;
 use http::{HeaderValue, StatusCode, header};
 use ledger::Receipt;
 use model::{BudgetPolicy, DeclaredMetadata, JobId, JobState, ProjectId};
-use sandbox_job::{Answer, Estimate, JobError, JobView, ProjectView};
+use sandbox_job::{Answer, Budget, Estimate, JobError, JobView, ProjectView};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -199,12 +199,16 @@ fn told(visit: &Visit, error: JobError, outcome: &mut Outcome) -> Result<(), Fai
 }
 
 fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
-    let Some(after) = &estimate.budget_after else {
+    let Some(after) = &estimate.budgets_after else {
         return EstimateOutcome::Exhausted {
             message: visit.t("estimate-too-much"),
         };
     };
-    let title = after.dataset.metadata.title.get(visit.language()).to_owned();
+    let left = |budget: &Budget| {
+        let title = budget.dataset.metadata.title.get(visit.language()).to_owned();
+        Some((title, budget.epsilons()?.1))
+    };
+    let questions = |budget: &Budget| budget.questions(estimate.cost.rho_nano);
     let expected = |error: &sandbox_job::AggregateError| ExpectedError {
         column: error.column.clone(),
         scale: error.standard_deviation,
@@ -214,12 +218,8 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
     EstimateOutcome::Accepted {
         epsilon: estimate.cost.epsilon,
         rho: estimate.cost.rho(),
-        after: after
-            .epsilons()
-            .map(|(_, left)| (title, left))
-            .into_iter()
-            .collect(),
-        jobs_left: count(after.questions(estimate.cost.rho_nano)),
+        after: after.iter().filter_map(left).collect(),
+        jobs_left: count(after.iter().map(questions).min().unwrap_or(0)),
         errors: estimate.expected_error.iter().map(expected).collect(),
         due_in_s: estimate
             .due_in

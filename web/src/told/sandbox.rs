@@ -16,6 +16,7 @@ impl Told for JobError {
             Self::Denied(denied) => denied.told(),
             Self::NotFound(what) => no_such(what),
             Self::NotDue(moment) => say("why-not-due").with("moment", format::minute(*moment)),
+            Self::OpenDataBusy => say("why-busy"),
             Self::Database(error) => error.told(),
             Self::Internal(_) => say("problem-internal"),
         }

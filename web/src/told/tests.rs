@@ -342,6 +342,7 @@ fn of_queries_and_jobs() -> Vec<Sample> {
         JobError::Denied(_) => JobError::Denied(denied()),
         JobError::NotFound(_) => JobError::NotFound("project"),
         JobError::NotDue(_) => JobError::NotDue(Timestamp::from_micros(0)),
+        JobError::OpenDataBusy => JobError::OpenDataBusy,
         JobError::Database(_) => JobError::Database(db::Error::Contention),
         JobError::Internal(_) => JobError::Internal("x"),
     );

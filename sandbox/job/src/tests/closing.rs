@@ -96,8 +96,9 @@ async fn what_was_charged_before_the_end_is_released_after_it(test: TestDatabase
     let totals = Totals {
         aggregates,
         values: vec![7; plan.core.cells as usize * aggregates],
+        found: None,
     };
-    let noised = crate::answer::noised(&plan, &totals, cost.exact_rho(), &mut OpenDpNoise).unwrap();
+    let noised = crate::answer::noised(&plan, &totals, &cost, &mut OpenDpNoise).unwrap();
     let tx = world.db.begin_write().await.unwrap();
     db::job::set_result(&tx, job.id, json!(noised), world.clock.now())
         .await

@@ -78,6 +78,7 @@ impl World {
             group_key: [2; 32],
             keys: seal::OperatorKey::new([3; 32].into()),
             cores: 1,
+            open: Arc::new(crate::NoOpenData),
         });
         let identity = Identity::new(db.clone(), shared, authority, SessionPolicy::default(), 1).unwrap();
         let now = clock.now();

@@ -18,7 +18,7 @@ pub(super) fn not_above(plan: &LogicalPlan) -> Refusal {
         LogicalPlan::Projection(projection) => return not_above(&projection.input),
         LogicalPlan::Filter(filter) => return not_above(&filter.input),
         LogicalPlan::SubqueryAlias(alias) => return not_above(&alias.input),
-        LogicalPlan::TableScan(_) => Rule::Rows,
+        LogicalPlan::TableScan(_) | LogicalPlan::Join(_) => Rule::Rows,
         other => return not_below(other),
     };
     Refusal::new(rule)
@@ -27,7 +27,6 @@ pub(super) fn not_above(plan: &LogicalPlan) -> Refusal {
 /// The rule that a node breaks where only filters over the table may stand.
 pub(super) fn not_below(plan: &LogicalPlan) -> Refusal {
     Refusal::new(match plan {
-        LogicalPlan::Join(join) if join.join_type != datafusion_expr::JoinType::Inner => Rule::OuterJoin,
         LogicalPlan::Join(_) => Rule::Join,
         LogicalPlan::Union(_) => Rule::SetOperation,
         LogicalPlan::Distinct(_) => Rule::Distinct,

@@ -3,7 +3,10 @@
 
 use model::FieldType;
 
+use crate::plan::ScanColumn;
+use crate::public::PublicTable;
 use crate::scalar::{Function, MAX_TEXT, ScalarExpr, Subject};
+use crate::source::{ScanTable, Source, UnitFunction};
 
 /// A text function over one row.
 const TEXT_NANOS: u64 = 150;
@@ -114,4 +117,104 @@ pub(super) fn setup(expr: &ScalarExpr) -> u64 {
         _ => 0,
     };
     expr.children().into_iter().map(setup).sum::<u64>() + own
+}
+
+/// Reading the unit column and walking the rows.
+const ROW_NANOS: u64 = 20;
+
+/// Looking a row up, beside making its pairs.
+const LOOK_UP_NANOS: u64 = 120;
+
+/// Copying one column of one row.
+const COPY_NANOS: u64 = 12;
+
+/// Finding a row's group within its unit, and one function of it.
+const GROUP_NANOS: u64 = 60;
+const FUNCTION_NANOS: u64 = 40;
+
+/// Reading one value.
+fn column(column: &ScanColumn) -> u64 {
+    match column.field_type {
+        FieldType::Text if column.domain.is_some() => 12,
+        FieldType::Text => 80,
+        FieldType::Timestamp => 14,
+        FieldType::Integer | FieldType::Number | FieldType::Boolean | FieldType::Date => 10,
+    }
+}
+
+/// Making the rows of a source, in the worst case that the declarations allow.
+pub(super) fn source(of: &Source, tables: &[ScanTable], public: &[PublicTable]) -> u64 {
+    let rows = |source: &Source| {
+        let shape = source.shape(tables, public);
+        shape.map_or(u64::MAX, |shape| {
+            let by_units = shape
+                .unit
+                .max_units
+                .saturating_mul(shape.unit.max_rows_per_unit.into());
+            shape.unit.max_rows.min(by_units)
+        })
+    };
+    let width = |source: &Source| source.width(tables, public).unwrap_or(0) as u64;
+    let below = of
+        .inputs()
+        .into_iter()
+        .map(|input| source(input, tables, public))
+        .fold(0, u64::saturating_add);
+    // What is computed once for every row of the first input, and once for every row that is made.
+    let (once, made) = match of {
+        Source::Scan(table) => {
+            let columns = tables
+                .get(*table)
+                .map_or(0, |table| table.columns.iter().map(column).sum());
+            return rows(of).saturating_mul(ROW_NANOS + columns);
+        }
+        Source::Filter { .. } => (ROW_NANOS, width(of) * COPY_NANOS),
+        Source::PublicJoin { .. } => (LOOK_UP_NANOS, width(of) * COPY_NANOS),
+        Source::UnitJoin { .. } => (LOOK_UP_NANOS, width(of) * COPY_NANOS),
+        Source::UnitAggregate { functions, .. } => {
+            let distinct = functions.iter().filter(|function| {
+                matches!(
+                    function,
+                    UnitFunction::CountDistinct(_) | UnitFunction::Min(_) | UnitFunction::Max(_)
+                )
+            });
+            let functions = functions.len() as u64 + 4 * distinct.count() as u64;
+            (GROUP_NANOS + functions * FUNCTION_NANOS, width(of) * COPY_NANOS)
+        }
+    };
+    let inputs = of.inputs();
+    let types: Vec<FieldType> = inputs
+        .iter()
+        .flat_map(|input| input.types(tables, public).unwrap_or_default())
+        .collect();
+    // Conditions of joins are computed for every pair.
+    let exprs: u64 = of.own_exprs().into_iter().map(|of| expr(of, &types)).sum();
+    let (of_input, of_pair) = match of {
+        Source::PublicJoin { .. } | Source::UnitJoin { .. } => (0, exprs),
+        _ => (exprs, 0),
+    };
+    let entering = inputs
+        .iter()
+        .map(|input| rows(input))
+        .fold(0, u64::saturating_add);
+    below
+        .saturating_add(entering.saturating_mul(once + of_input))
+        .saturating_add(pairs(of, &rows).saturating_mul(made + of_pair))
+}
+
+/// How many pairs a join looks at, or rows another source makes.
+fn pairs(of: &Source, rows: &impl Fn(&Source) -> u64) -> u64 {
+    match of {
+        Source::PublicJoin { input, matches, .. } => rows(input).saturating_mul(u64::from(*matches).max(1)),
+        other => rows(other),
+    }
+}
+
+/// What the expressions of a source cost once a thread.
+pub(super) fn source_setup(of: &Source) -> u64 {
+    let own = of.own_exprs().into_iter().map(setup).fold(0, u64::saturating_add);
+    of.inputs()
+        .into_iter()
+        .map(source_setup)
+        .fold(own, u64::saturating_add)
 }

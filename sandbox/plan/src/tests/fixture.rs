@@ -18,7 +18,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::bounding::GroupKeySecret;
-use crate::{ExecutionError, Part, PrivatePlan, Relation, Totals};
+use crate::{ExecutionError, Granted, Part, PrivatePlan, Relation, Totals};
 
 pub(super) const SECRET: GroupKeySecret = GroupKeySecret([7; 16]);
 pub(super) const DISTRICTS: [&str; 3] = ["东城", "西城", "南城"];
@@ -196,8 +196,16 @@ pub(super) fn plan(sql: &str) -> PrivatePlan {
     crate::plan(sql, &relation()).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"))
 }
 
+/// Parts with the key that opens them.
+pub(super) fn granted(parts: &[Part], key: &DataKey) -> Granted {
+    Granted {
+        parts: parts.to_vec(),
+        key: key.clone(),
+    }
+}
+
 pub(super) fn run(plan: &PrivatePlan, parts: &[Part], threads: usize) -> Result<Totals, ExecutionError> {
-    crate::execute(&plan.core, parts, &key(), &SECRET, threads)
+    crate::execute(&plan.core, &[granted(parts, &key())], &SECRET, threads)
 }
 
 /// The totals of a query over trips.

@@ -1,5 +1,7 @@
 //! Functions whose values are few are grouping keys: their cells are known without looking.
 
+use model::FieldType;
+
 use super::fixture::relation;
 use crate::plan::KeyCells;
 
@@ -79,17 +81,23 @@ fn names_have_a_cell_each_in_the_order_of_the_calendar() {
 }
 
 #[test]
-fn others_are_refused() {
-    for expr in [
-        "year(start)",
-        "to_char(start, 'MM')",
-        "upper(note)",
-        "last_day(start)",
-        "ascii(note)",
+fn others_are_found_and_fractions_refused() {
+    for (expr, found) in [
+        ("year(start)", Some(FieldType::Integer)),
+        ("to_char(start, 'MM')", Some(FieldType::Text)),
+        ("upper(note)", Some(FieldType::Text)),
+        ("last_day(start)", Some(FieldType::Date)),
+        ("date_trunc('minute', start)", Some(FieldType::Timestamp)),
+        ("ascii(note)", Some(FieldType::Integer)),
+        ("free", None),
+        ("sqrt(fare)", None),
     ] {
         let sql = format!("SELECT {expr}, COUNT(*) FROM bike_trips GROUP BY 1");
-        let refusal = crate::plan(&sql, &relation()).unwrap_err();
-        assert_eq!(refusal.rule.id(), "undeclared-domain", "{expr}");
+        match (crate::plan(&sql, &relation()), found) {
+            (Ok(plan), Some(found)) => assert_eq!(plan.core.keys[0].cells, KeyCells::Open(found), "{expr}"),
+            (Err(refusal), None) => assert_eq!(refusal.rule.id(), "undeclared-domain", "{expr}"),
+            (other, _) => panic!("{expr}: {other:?}"),
+        }
     }
 }
 

@@ -8,9 +8,10 @@ use datafusion_physical_plan::empty::EmptyExec;
 use tempfile::TempDir;
 
 use super::fixture::{SECRET, Trip, key, plan, run, trip, write_part};
+use crate::Granted;
 use crate::bounding::BoundingExec;
 use crate::execute::{ExecutionError, Incident, check_physical};
-use crate::scan::UnitScanExec;
+use crate::scan::{Cut, UnitScanExec};
 
 #[test]
 fn order_and_ranges_are_checked() {
@@ -95,7 +96,8 @@ fn only_known_operators_run() {
         &[&[trip(1, "东城")], &[trip(2, "东城")]],
     );
     let core = Arc::new(plan.core);
-    let scan: Arc<dyn ExecutionPlan> = Arc::new(UnitScanExec::open(&core, &[part], &key(), 2).unwrap());
+    let scan: Arc<dyn ExecutionPlan> =
+        Arc::new(UnitScanExec::open(&core.tables[0], &[part], &key(), Cut::Into(2)).unwrap());
     let bound = |input: Arc<dyn ExecutionPlan>| -> Arc<dyn ExecutionPlan> {
         Arc::new(BoundingExec::new(Arc::clone(&core), SECRET, input))
     };
@@ -123,7 +125,7 @@ fn a_damaged_plan_is_not_run() {
         |core| core.aggregates[0].unit_most += 1,
         |core| core.aggregates[0].row_hi = i64::MAX,
         |core| core.aggregates.clear(),
-        |core| core.columns.clear(),
+        |core| core.tables[0].columns.clear(),
         |core| core.format = 0,
     ];
     for (at, spoil) in spoil.into_iter().enumerate() {
@@ -131,7 +133,15 @@ fn a_damaged_plan_is_not_run() {
         spoil(&mut bad);
         assert!(
             matches!(
-                crate::execute(&bad, &[], &key(), &SECRET, 1),
+                crate::execute(
+                    &bad,
+                    &[Granted {
+                        parts: vec![],
+                        key: key()
+                    }],
+                    &SECRET,
+                    1
+                ),
                 Err(ExecutionError::Plan(_))
             ),
             "case {at}"

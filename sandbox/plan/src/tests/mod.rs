@@ -5,6 +5,8 @@ mod fixture;
 mod function;
 mod grouping;
 mod incident;
+mod join;
+mod open_key;
 mod refusal;
 mod sealed;
 mod sensitivity;

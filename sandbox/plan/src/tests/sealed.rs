@@ -8,7 +8,7 @@ use parquet::encryption::decrypt::FileDecryptionProperties;
 use seal::DataKey;
 use tempfile::TempDir;
 
-use super::fixture::{SECRET, Trip, key, plan, run, trip, version, write_part, write_part_at};
+use super::fixture::{SECRET, Trip, granted, key, plan, run, trip, version, write_part, write_part_at};
 use crate::execute::{ExecutionError, Incident};
 use crate::{Part, execute};
 
@@ -105,11 +105,17 @@ fn a_part_is_read_with_its_key_in_its_version_at_its_place() {
     unreadable(run(&plan, &[low.clone(), moved(&low, 1)], 2), "twice");
     let parts = [low, high];
     for wrong in [DataKey::from_bytes([0; 32]), DataKey::generate().unwrap()] {
-        unreadable(execute(&plan.core, &parts, &wrong, &SECRET, 2), "another key");
+        unreadable(
+            execute(&plan.core, &[granted(&parts, &wrong)], &SECRET, 2),
+            "another key",
+        );
     }
     let mut other = plan.core.clone();
-    other.version = model::VersionId::from_uuid(uuid::Uuid::from_u128(3));
-    unreadable(execute(&other, &parts, &key(), &SECRET, 2), "another version");
+    other.tables[0].version = model::VersionId::from_uuid(uuid::Uuid::from_u128(3));
+    unreadable(
+        execute(&other, &[granted(&parts, &key())], &SECRET, 2),
+        "another version",
+    );
 }
 
 /// Writes the rows of a part without encryption.

@@ -82,6 +82,7 @@ impl Portal {
             group_key: [2; 32],
             keys,
             cores: 1,
+            open: Arc::new(sandbox_job::NoOpenData),
         });
         let state = AppState::new(Services {
             review: Review::new(db.clone(), shared.clone(), authority.clone()),

@@ -1,0 +1,33 @@
+//! Rows for which a condition is true.
+
+use arrow::array::{AsArray, BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+
+use super::{Batches, flat_map, parts, values};
+use crate::eval::{self, EvalError};
+use crate::execute::ExecutionError;
+use crate::scalar::ScalarExpr;
+
+pub(super) fn run(input: Batches, condition: ScalarExpr) -> Batches {
+    flat_map(input, move |batch| {
+        let kept = keep(&batch, &condition)?;
+        Ok(if kept.num_rows() == 0 { vec![] } else { vec![kept] })
+    })
+}
+
+fn keep(batch: &RecordBatch, condition: &ScalarExpr) -> Result<RecordBatch, ExecutionError> {
+    let (_, columns) = parts(batch)?;
+    let mask = truth(condition, columns, batch.num_rows())?;
+    filter_record_batch(batch, &mask).map_err(|_| ExecutionError::Internal)
+}
+
+/// Where a condition is true.
+pub(super) fn truth(
+    condition: &ScalarExpr,
+    columns: &[arrow::array::ArrayRef],
+    rows: usize,
+) -> Result<BooleanArray, ExecutionError> {
+    let array = values(condition, columns, rows)?;
+    let mask = array.as_boolean_opt().ok_or(EvalError)?;
+    Ok(eval::truth(mask))
+}

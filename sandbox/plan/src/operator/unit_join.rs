@@ -1,0 +1,183 @@
+//! Each row with the rows of the same unit in another relation.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, UInt32Array};
+use arrow::compute::concat_batches;
+use arrow::datatypes::SchemaRef;
+use futures::StreamExt;
+
+use super::align::aligned;
+use super::filter::truth;
+use super::{BATCH_ROWS, Batches, parts, rows_of};
+use crate::execute::ExecutionError;
+use crate::scalar::ScalarExpr;
+use crate::source::JoinKind;
+
+/// What is joined how.
+#[derive(Debug)]
+pub(super) struct Terms {
+    pub(super) kind: JoinKind,
+    pub(super) condition: Option<ScalarExpr>,
+    /// The most rows of a unit on either side; further ones are left out.
+    pub(super) rows: [u32; 2],
+    pub(super) right: SchemaRef,
+}
+
+/// The right side, read as far as the left side needs it.
+struct Right {
+    batches: Batches,
+    held: RecordBatch,
+    ended: bool,
+}
+
+impl Right {
+    /// Holds every row of the units from `first` to `last`, and none of those before.
+    async fn reach(&mut self, first: u64, last: u64) -> Result<(), ExecutionError> {
+        let gone = parts(&self.held)?
+            .0
+            .values()
+            .partition_point(|unit| *unit < first);
+        self.held = self.held.slice(gone, self.held.num_rows() - gone);
+        let mut more = vec![self.held.clone()];
+        let mut most = parts(&self.held)?.0.values().last().copied();
+        // Batches hold whole units: one that goes beyond has all of those before.
+        while !self.ended && most.is_none_or(|most| most < last) {
+            match self.batches.next().await {
+                None => self.ended = true,
+                Some(batch) => {
+                    let batch = batch?;
+                    let units = parts(&batch)?.0.values();
+                    let gone = units.partition_point(|unit| *unit < first);
+                    most = units.last().copied().or(most);
+                    more.push(batch.slice(gone, batch.num_rows() - gone));
+                }
+            }
+        }
+        if more.len() > 1 {
+            self.held = concat_batches(&self.held.schema(), &more).map_err(|_| ExecutionError::Internal)?;
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn run(left: Batches, right: Batches, terms: Arc<Terms>, schema: SchemaRef) -> Batches {
+    let right = Right {
+        batches: aligned(right),
+        held: RecordBatch::new_empty(Arc::clone(&terms.right)),
+        ended: false,
+    };
+    let state = (aligned(left), right, terms, schema);
+    let joined = futures::stream::try_unfold(state, |(mut left, mut right, terms, schema)| async move {
+        let Some(batch) = left.next().await else {
+            return Ok::<_, ExecutionError>(None);
+        };
+        let batch = batch?;
+        let units = parts(&batch)?.0.values();
+        if let (Some(first), Some(last)) = (units.first(), units.last()) {
+            right.reach(*first, *last).await?;
+        }
+        let made = join(&batch, &right.held, &terms, &schema)?;
+        Ok(Some((made, (left, right, terms, schema))))
+    });
+    use futures::TryStreamExt;
+    joined
+        .map_ok(|batches| futures::stream::iter(batches.into_iter().map(Ok)))
+        .try_flatten()
+        .boxed()
+}
+
+/// The runs of rows with one unit each.
+fn runs(units: &[u64]) -> impl Iterator<Item = (u64, Range<usize>)> {
+    let mut start = 0;
+    units.chunk_by(|a, b| a == b).map(move |run| {
+        let range = start..start + run.len();
+        start = range.end;
+        (run[0], range)
+    })
+}
+
+fn join(
+    left: &RecordBatch,
+    right: &RecordBatch,
+    terms: &Terms,
+    schema: &SchemaRef,
+) -> Result<Vec<RecordBatch>, ExecutionError> {
+    let others = parts(right)?.0.values();
+    let mut made = Vec::new();
+    let (mut lefts, mut rights) = (Vec::new(), Vec::new());
+    let most = |range: Range<usize>, rows: u32| range.start..range.end.min(range.start + rows as usize);
+    let place = |at: usize| u32::try_from(at).map_err(|_| ExecutionError::Internal);
+    let mut at = 0;
+    for (unit, own) in runs(parts(left)?.0.values()) {
+        at += others[at..].partition_point(|other| *other < unit);
+        let count = others[at..].partition_point(|other| *other == unit);
+        let (own, other) = (most(own, terms.rows[0]), most(at..at + count, terms.rows[1]));
+        at += count;
+        for row in own {
+            if other.is_empty() && terms.kind == JoinKind::Left {
+                lefts.push(place(row)?);
+                rights.push(None);
+            }
+            for pair in other.clone() {
+                lefts.push(place(row)?);
+                rights.push(Some(place(pair)?));
+            }
+            if lefts.len() >= BATCH_ROWS {
+                made.extend(pairs(left, right, &mut lefts, &mut rights, terms, schema)?);
+            }
+        }
+    }
+    made.extend(pairs(left, right, &mut lefts, &mut rights, terms, schema)?);
+    Ok(made)
+}
+
+/// The pairs that fulfil the condition; with [`JoinKind::Left`] also the left rows of which none does. All pairs of a left
+/// row are given at once.
+fn pairs(
+    left: &RecordBatch,
+    right: &RecordBatch,
+    lefts: &mut Vec<u32>,
+    rights: &mut Vec<Option<u32>>,
+    terms: &Terms,
+    schema: &SchemaRef,
+) -> Result<Option<RecordBatch>, ExecutionError> {
+    let (mut lefts, mut rights) = (std::mem::take(lefts), std::mem::take(rights));
+    if lefts.is_empty() {
+        return Ok(None);
+    }
+    if let Some(condition) = &terms.condition {
+        let (own, other) = (
+            UInt32Array::from(lefts.clone()),
+            UInt32Array::from(rights.clone()),
+        );
+        let mut both = rows_of(parts(left)?.1, &own)?;
+        both.extend(rows_of(parts(right)?.1, &other)?);
+        let mask = truth(condition, &both, lefts.len())?;
+        let (mut kept, mut partners) = (Vec::new(), Vec::new());
+        let mut at = 0;
+        for group in lefts.chunk_by(|a, b| a == b) {
+            let before = kept.len();
+            for place in at..at + group.len() {
+                if mask.value(place) && rights[place].is_some() {
+                    kept.push(lefts[place]);
+                    partners.push(rights[place]);
+                }
+            }
+            if kept.len() == before && terms.kind == JoinKind::Left {
+                kept.push(group[0]);
+                partners.push(None);
+            }
+            at += group.len();
+        }
+        (lefts, rights) = (kept, partners);
+        if lefts.is_empty() {
+            return Ok(None);
+        }
+    }
+    let mut columns = rows_of(left.columns(), &UInt32Array::from(lefts))?;
+    columns.extend(rows_of(parts(right)?.1, &UInt32Array::from(rights))?);
+    let batch = RecordBatch::try_new(Arc::clone(schema), columns).map_err(|_| ExecutionError::Internal)?;
+    Ok(Some(batch))
+}

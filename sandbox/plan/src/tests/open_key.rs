@@ -1,0 +1,239 @@
+//! Keys without a declared domain: cells are found, and those of few units never leave the worker.
+
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::fixture::{Trip, plan, relation, relation_with, run, totals, trip, write_city};
+use crate::plan::{AggregateFunction, KeyCells, KeyValue, MAX_OPEN_TEXT, MIN_FOUND_UNITS};
+use crate::{PrivatePlan, Rule, Totals};
+use model::FieldType;
+
+fn noted(unit: u64, note: &'static str) -> Trip {
+    Trip {
+        note: Some(note),
+        ..trip(unit, "东城")
+    }
+}
+
+fn names(totals: &Totals) -> Vec<Vec<KeyValue>> {
+    totals.found.clone().unwrap()
+}
+
+fn text(text: &str) -> KeyValue {
+    KeyValue::Text(text.to_owned())
+}
+
+#[test]
+fn only_cells_of_ten_units_leave_the_worker() {
+    let plan = plan("SELECT note, COUNT(*) AS n FROM bike_trips GROUP BY note");
+    assert_eq!(plan.core.keys[0].cells, KeyCells::Open(FieldType::Text));
+    let units = plan.core.units_aggregate().unwrap();
+    assert_eq!(
+        plan.core.aggregates.len(),
+        2,
+        "a hidden count of units is charged too"
+    );
+    assert_eq!(plan.output.len(), 2, "and not shown");
+    let mut trips = vec![];
+    for unit in 0..12 {
+        trips.push(noted(unit, "common"));
+        trips.push(noted(unit, "common"));
+    }
+    trips.extend((20..30).map(|unit| noted(unit, "just")));
+    trips.extend((40..49).map(|unit| noted(unit, "few")));
+    // A hundred rows of one unit are one unit.
+    trips.extend((0..10).map(|_| noted(60, "loud")));
+    trips.extend((70..81).map(|unit| Trip {
+        note: None,
+        ..trip(unit, "东城")
+    }));
+    let found = totals(&plan, &trips);
+    assert_eq!(
+        names(&found),
+        [[KeyValue::Null], [text("common")], [text("just")]]
+    );
+    let counts: Vec<i128> = (0..3).map(|cell| found.get(cell, units).unwrap()).collect();
+    assert_eq!(counts, [11, 12, 10]);
+    let rows = 1 - units;
+    assert_eq!(found.get(1, rows), Some(24));
+}
+
+#[test]
+fn declared_and_undeclared_keys_go_together() {
+    let plan = plan(
+        "SELECT district, note, date_part('hour', start) AS hour, COUNT(DISTINCT person_id) AS units \
+         FROM bike_trips GROUP BY 1, 2, 3",
+    );
+    assert_eq!(
+        plan.core.aggregates.len(),
+        1,
+        "the count that is asked for decides"
+    );
+    let mut trips: Vec<Trip> = (0..10).map(|unit| noted(unit, "a")).collect();
+    trips.extend((10..20).map(|unit| Trip {
+        district: Some("火星"),
+        start: None,
+        ..noted(unit, "a")
+    }));
+    let found = totals(&plan, &trips);
+    let shown: Vec<Vec<KeyValue>> = names(&found);
+    assert_eq!(shown.len(), 2);
+    let keys = &plan.core.keys;
+    let open = keys
+        .iter()
+        .position(|key| matches!(key.cells, KeyCells::Open(_)))
+        .unwrap();
+    assert!(shown.iter().all(|cell| cell[open] == text("a")), "{shown:?}");
+    assert!(shown.iter().flatten().any(|value| *value == KeyValue::Other));
+    for (cell, key) in shown.iter().flat_map(|cell| cell.iter().zip(keys)) {
+        assert!(key.cells.can_hold(cell));
+    }
+}
+
+#[test]
+fn what_the_number_of_partitions_is_does_not_show() {
+    let plan = plan("SELECT note, day, SUM(fare) FROM bike_trips GROUP BY note, day");
+    let notes = ["a", "b", "c"];
+    let trips: Vec<Trip> = (0..120)
+        .map(|unit| Trip {
+            day: Some(i32::try_from(unit % 2).unwrap()),
+            ..noted(unit, notes[usize::try_from(unit % 3).unwrap()])
+        })
+        .collect();
+    let folder = TempDir::new().unwrap();
+    let parts = write_city(&folder, &trips, 7);
+    let one = run(&plan, &parts, 1).unwrap();
+    assert_eq!(names(&one).len(), 6);
+    for threads in [2, 3, 9] {
+        assert_eq!(run(&plan, &parts, threads).unwrap(), one);
+    }
+}
+
+#[test]
+fn a_unit_is_in_few_undeclared_cells() {
+    let relation = relation_with(100);
+    let plan = crate::plan("SELECT start, COUNT(*) FROM bike_trips GROUP BY start", &relation).unwrap();
+    assert_eq!(plan.core.groups_per_unit, 5);
+    let trips: Vec<Trip> = (0..20)
+        .flat_map(|unit| {
+            (0..30).map(move |minute| Trip {
+                start: Some(minute * 60_000_000),
+                ..trip(unit, "东城")
+            })
+        })
+        .collect();
+    let folder = TempDir::new().unwrap();
+    let found = run(&plan, &write_city(&folder, &trips, 3), 2).unwrap();
+    let units = plan.core.units_aggregate().unwrap();
+    let all: i128 = (0..).map_while(|cell| found.get(cell, units)).sum();
+    assert!(all <= 20 * 5, "{all}");
+}
+
+#[test]
+fn long_texts_are_no_keys_and_fractions_neither() {
+    let long: &'static str = Box::leak("长".repeat(MAX_OPEN_TEXT).into_boxed_str());
+    let plan = plan("SELECT note, COUNT(*) FROM bike_trips GROUP BY note");
+    let trips: Vec<Trip> = (0..10).map(|unit| noted(unit, long)).collect();
+    assert_eq!(names(&totals(&plan, &trips)), [[KeyValue::Null]]);
+    let rule = |sql: &str| crate::plan(sql, &relation()).unwrap_err().rule;
+    assert_eq!(
+        rule("SELECT distance, COUNT(*) FROM bike_trips GROUP BY distance"),
+        Rule::UndeclaredDomain
+    );
+    assert_eq!(
+        rule("SELECT note, COUNT(*) FROM bike_trips GROUP BY ROLLUP (note)"),
+        Rule::OpenSets
+    );
+}
+
+#[test]
+fn an_answer_is_made_of_the_cells_that_are_shown() {
+    let plan: PrivatePlan =
+        plan("SELECT note, COUNT(*) AS n FROM bike_trips GROUP BY note HAVING COUNT(*) > 5 ORDER BY n DESC");
+    let units = plan.core.units_aggregate().unwrap();
+    assert_eq!(
+        plan.core.aggregates[units].function,
+        AggregateFunction::CountUnits
+    );
+    let found = [vec![text("b")], vec![KeyValue::Null], vec![text("a")]];
+    let mut noised = vec![];
+    for rows in [7, 3, 9] {
+        let mut cell = [20, 20];
+        cell[1 - units] = rows;
+        noised.extend(cell);
+    }
+    let released = plan.release(&noised, Some(&found)).unwrap();
+    let columns = plan.released_columns(&released).unwrap();
+    let kept = plan.arrange(&columns).unwrap();
+    let shown = plan.output_columns(&columns, &kept).unwrap();
+    let notes: Vec<Option<&str>> = arrow::array::AsArray::as_string::<i32>(&shown[0])
+        .iter()
+        .collect();
+    assert_eq!(notes, [Some("a"), Some("b")]);
+    assert!(plan.release(&noised, None).is_err(), "keys are needed");
+    assert!(plan.release(&noised[1..], Some(&found)).is_err());
+}
+
+fn any_trip() -> impl Strategy<Value = Trip> {
+    let notes = prop_oneof![
+        Just("a"),
+        Just("b"),
+        Just("c"),
+        Just("d"),
+        Just("e"),
+        Just("f"),
+        Just("g")
+    ];
+    (0..40u64, notes, 0..2_000i64).prop_map(|(unit, note, fare)| Trip {
+        fare: Some(fare),
+        ..noted(unit, note)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Noise off. On cells that are there with and without a unit the totals differ by no more than is declared; at most C
+    /// cells are there with it alone, and those have ten units exactly: the ones that the noised threshold hides.
+    #[test]
+    fn removing_a_unit_changes_no_more_than_declared(
+        trips in prop::collection::vec(any_trip(), 0..400),
+        gone in 0..40u64,
+        rows_per_unit in prop_oneof![Just(2u32), Just(50)],
+    ) {
+        let relation = relation_with(rows_per_unit);
+        let sql = "SELECT note, COUNT(*), SUM(fare) FROM bike_trips GROUP BY note";
+        let plan = crate::plan(sql, &relation).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let units = plan.core.units_aggregate().unwrap();
+        let folder = TempDir::new().unwrap();
+        let all = run(&plan, &write_city(&folder, &trips, 5), 2).unwrap();
+        let without: Vec<Trip> = trips.iter().filter(|trip| trip.unit != gone).cloned().collect();
+        let folder = TempDir::new().unwrap();
+        let less = run(&plan, &write_city(&folder, &without, 4), 1).unwrap();
+        let place = |totals: &Totals, name: &Vec<KeyValue>| -> Option<u32> {
+            let at = totals.found.as_ref()?.iter().position(|other| other == name)?;
+            u32::try_from(at).ok()
+        };
+        let mut alone = 0;
+        let mut norms = vec![0u128; all.aggregates];
+        for (cell, name) in (0..).zip(all.found.as_ref().unwrap()) {
+            match place(&less, name) {
+                Some(other) => for (at, norm) in norms.iter_mut().enumerate() {
+                    let difference = all.get(cell, at).unwrap() - less.get(other, at).unwrap();
+                    *norm += difference.unsigned_abs().pow(2);
+                },
+                None => {
+                    alone += 1;
+                    prop_assert_eq!(all.get(cell, units), Some(MIN_FOUND_UNITS));
+                }
+            }
+        }
+        prop_assert!(alone <= plan.core.groups_per_unit);
+        for name in less.found.as_ref().unwrap() {
+            prop_assert!(place(&all, name).is_some(), "a unit more hides nothing");
+        }
+        for (norm, aggregate) in norms.into_iter().zip(&plan.core.aggregates) {
+            prop_assert!(norm <= aggregate.sensitivity_squared());
+        }
+    }
+}
