@@ -1,6 +1,6 @@
 //! What handlers work with: the use-cases, and the few things that belong to the edge alone.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,15 +85,12 @@ impl Services {
         &self,
         ids: impl Iterator<Item = OrganizationId>,
     ) -> Result<HashMap<OrganizationId, Organization>, Failure> {
-        let mut found = HashMap::new();
-        for id in ids {
-            if !found.contains_key(&id)
-                && let Some(organization) = db::organization::find(self.db.read(), id).await?
-            {
-                found.insert(id, organization);
-            }
-        }
-        Ok(found)
+        let ids: HashSet<OrganizationId> = ids.collect();
+        let found = db::organization::list_by_id(self.db.read(), ids).await?;
+        Ok(found
+            .into_iter()
+            .map(|organization| (organization.id, organization))
+            .collect())
     }
 
     /// A background task that the actor may follow.

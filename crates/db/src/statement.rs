@@ -17,6 +17,17 @@ impl<E: EntityTrait> UpdateOne for UpdateMany<E> {
     }
 }
 
+/// A JSON column read straight into what it holds.
+pub(crate) struct JsonOf<T>(pub(crate) T);
+
+impl<'de, T: serde::Deserialize<'de>> serde::Deserialize<'de> for JsonOf<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self)
+    }
+}
+
+impl<T: serde::de::DeserializeOwned> sea_orm::TryGetableFromJson for JsonOf<T> {}
+
 /// Whether a statement touched its one row; `otherwise` if not.
 pub(crate) fn one_row(rows: u64, otherwise: Error) -> Result<(), Error> {
     if rows == 1 { Ok(()) } else { Err(otherwise) }

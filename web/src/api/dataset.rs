@@ -147,9 +147,11 @@ pub async fn search(
         .iter()
         .map(|hit| model::DatasetId::from_uuid(hit.id))
         .collect();
-    let datasets = db::dataset::list_by_id(state.db.read(), &ids).await?;
+    let datasets = db::dataset::list_shown(state.db.read(), &ids).await?;
+    let counted = found.facets.organizations.iter();
+    let counted = counted.map(|facet| model::OrganizationId::from_uuid(facet.value));
     let organizations = state
-        .organizations(datasets.iter().map(|d| d.organization_id))
+        .organizations(datasets.iter().map(|d| d.organization_id).chain(counted))
         .await?;
     let segments = |segments: Vec<catalog_search::Segment>| -> Vec<SegmentResponse> {
         segments
@@ -177,24 +179,16 @@ pub async fn search(
         }));
     }
     let facets = found.facets;
-    let names = state
-        .organizations(
-            facets
-                .organizations
-                .iter()
-                .map(|f| model::OrganizationId::from_uuid(f.value)),
-        )
-        .await?;
     let levels: Vec<_> = facets
         .levels
         .iter()
         .map(|f| json!({"value": Level::from_number(f.value), "count": f.count}))
         .collect();
-    let organizations: Vec<_> = facets
+    let counts: Vec<_> = facets
         .organizations
         .iter()
         .map(|f| {
-            let organization = names.get(&model::OrganizationId::from_uuid(f.value));
+            let organization = organizations.get(&model::OrganizationId::from_uuid(f.value));
             json!({
                 "value": organization.map(|o| o.slug.as_str()), "count": f.count,
                 "name": organization.map(|o| &o.name),
@@ -211,7 +205,7 @@ pub async fn search(
         "count": found.count, "page": page, "per_page": per_page, "approximate": found.approximate,
         "results": results,
         "facets": {
-            "theme": plain(&facets.themes), "level": levels, "organization": organizations,
+            "theme": plain(&facets.themes), "level": levels, "organization": counts,
             "update_cycle": plain(&facets.update_cycles), "format": plain(&facets.formats),
         },
     })))

@@ -1,7 +1,6 @@
 //! The catalogue's list: search, facets, pages.
 
 use catalog_search::{FacetCount, Hit};
-use db::dataset::Dataset;
 use http::StatusCode;
 use model::{DatasetId, Language, Level, OrganizationId, Theme, UpdateCycle};
 use storage::Manifest;
@@ -208,10 +207,16 @@ pub(super) async fn cards(
     language: Language,
 ) -> Result<Vec<DatasetCard>, Failure> {
     let ids: Vec<DatasetId> = hits.iter().map(|hit| DatasetId::from_uuid(hit.id)).collect();
-    let datasets = db::dataset::list_by_id(state.db.read(), &ids).await?;
+    let datasets = db::dataset::list_shown(state.db.read(), &ids).await?;
     let organizations = state
         .organizations(datasets.iter().map(|dataset| dataset.organization_id))
         .await?;
+    // Of protected data nothing is told of its versions.
+    let open = datasets
+        .iter()
+        .filter(|dataset| dataset.level.is_some_and(Level::is_open))
+        .filter_map(|dataset| dataset.current_version_id);
+    let versions = db::version::list_manifests::<Manifest>(state.db.read(), open).await?;
     let mut cards = Vec::with_capacity(hits.len());
     for hit in hits {
         let Some(dataset) = datasets.iter().find(|dataset| dataset.id.as_uuid() == hit.id) else {
@@ -219,7 +224,11 @@ pub(super) async fn cards(
         };
         let Some(level) = dataset.level else { continue };
         let department = organizations.get(&dataset.organization_id);
-        let (updated, formats) = current(state, dataset).await?;
+        let version = versions
+            .iter()
+            .find(|(id, ..)| Some(*id) == dataset.current_version_id);
+        let (updated, manifest) = version.map_or((None, None), |(_, at, manifest)| (*at, manifest.as_ref()));
+        let formats = manifest.iter().flat_map(|manifest| &manifest.distributions);
         cards.push(DatasetCard {
             slug: dataset.slug.to_string(),
             title: segments(hit.highlights.title, dataset.metadata.title.get(language)),
@@ -232,34 +241,10 @@ pub(super) async fn cards(
             theme: dataset.metadata.theme,
             update_cycle: dataset.metadata.update_cycle,
             updated,
-            formats,
+            formats: formats.map(|file| file.format.extension().to_owned()).collect(),
         });
     }
     Ok(cards)
-}
-
-/// When the current version of an open dataset was released, and its formats; nothing of protected data.
-async fn current(
-    state: &AppState,
-    dataset: &Dataset,
-) -> Result<(Option<model::Timestamp>, Vec<String>), Failure> {
-    let (true, Some(id)) = (
-        dataset.level.is_some_and(Level::is_open),
-        dataset.current_version_id,
-    ) else {
-        return Ok((None, Vec::new()));
-    };
-    let Some(version) = db::version::find(state.db.read(), id).await? else {
-        return Ok((None, Vec::new()));
-    };
-    let manifest = version
-        .manifest
-        .and_then(|manifest| serde_json::from_value::<Manifest>(manifest).ok());
-    let formats = manifest.iter().flat_map(|manifest| &manifest.distributions);
-    Ok((
-        version.published_at,
-        formats.map(|file| file.format.extension().to_owned()).collect(),
-    ))
 }
 
 fn segments(found: Vec<catalog_search::Segment>, whole: &str) -> Vec<Segment> {

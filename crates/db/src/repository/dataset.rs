@@ -6,13 +6,14 @@ use model::{
 };
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
 
 use crate::connection::{Connection, Tx};
 use crate::entity::dataset::{ActiveModel, Column, Entity, Model};
 use crate::entity::dataset_alias;
 use crate::error::Error;
-use crate::statement::{ReadRows, UpdateOne};
+use crate::statement::{JsonOf, ReadRows, UpdateOne};
 
 /// Violated when another dataset has the slug.
 pub const SLUG_KEY: &str = "dataset_slug_key";
@@ -201,6 +202,75 @@ pub async fn list_by_id(connection: &Connection, ids: &[DatasetId]) -> Result<Ve
         .await
 }
 
+/// A dataset as lists of them show it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listed {
+    /// Its id.
+    pub id: DatasetId,
+    /// Its name in addresses.
+    pub slug: Slug,
+    /// The department that provides it.
+    pub organization_id: OrganizationId,
+    /// Its level.
+    pub level: Option<Level>,
+    /// What the catalogue says of it.
+    pub metadata: EntryMetadata,
+    /// The version that the public, or the sandbox, reads.
+    pub current_version_id: Option<VersionId>,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+}
+
+#[derive(FromQueryResult)]
+struct ListedRow {
+    id: Uuid,
+    slug: String,
+    organization_id: Uuid,
+    level: Option<i64>,
+    metadata: JsonOf<EntryMetadata>,
+    current_version_id: Option<Uuid>,
+    updated_at: i64,
+}
+
+/// The datasets with these ids as lists show them, in any order. What is declared of their data, which is long, stays
+/// where it is.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list_shown(connection: &Connection, ids: &[DatasetId]) -> Result<Vec<Listed>, Error> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let columns = [
+        Column::Id,
+        Column::Slug,
+        Column::OrganizationId,
+        Column::Level,
+        Column::Metadata,
+        Column::CurrentVersionId,
+        Column::UpdatedAt,
+    ];
+    let rows = Entity::find()
+        .select_only()
+        .columns(columns)
+        .filter(Column::Id.is_in(ids.iter().map(|id| id.as_uuid())))
+        .into_model::<ListedRow>()
+        .all(&connection.executor())
+        .await?;
+    let shown = |row: ListedRow| {
+        Ok(Listed {
+            id: DatasetId::from_uuid(row.id),
+            slug: Slug::parse(&row.slug).map_err(|e| Error::corrupt("dataset.slug", e))?,
+            organization_id: OrganizationId::from_uuid(row.organization_id),
+            level: row.level.map(read_level).transpose()?,
+            metadata: row.metadata.0,
+            current_version_id: row.current_version_id.map(VersionId::from_uuid),
+            updated_at: Timestamp::from_micros(row.updated_at),
+        })
+    };
+    rows.into_iter().map(shown).collect()
+}
+
 /// Up to `limit` datasets, newest first, before the one with id `before`.
 ///
 /// # Errors
@@ -256,14 +326,15 @@ fn json<T: serde::Serialize>(value: &T) -> Result<serde_json::Value, Error> {
     serde_json::to_value(value).map_err(|e| Error::corrupt("dataset", e))
 }
 
+fn read_level(number: i64) -> Result<Level, Error> {
+    u8::try_from(number)
+        .ok()
+        .and_then(Level::from_number)
+        .ok_or_else(|| Error::corrupt("dataset.level", "not 1 to 4"))
+}
+
 fn read(row: Model) -> Result<Dataset, Error> {
     let declared = row.declared.map(serde_json::from_value).transpose();
-    let level = row.level.map(|n| {
-        u8::try_from(n)
-            .ok()
-            .and_then(Level::from_number)
-            .ok_or_else(|| Error::corrupt("dataset.level", "not 1 to 4"))
-    });
     Ok(Dataset {
         id: DatasetId::from_uuid(row.id),
         slug: Slug::parse(&row.slug).map_err(|e| Error::corrupt("dataset.slug", e))?,
@@ -271,7 +342,7 @@ fn read(row: Model) -> Result<Dataset, Error> {
         organization_id: OrganizationId::from_uuid(row.organization_id),
         created_by: UserId::from_uuid(row.created_by),
         lineage_id: LineageId::from_uuid(row.lineage_id),
-        level: level.transpose()?,
+        level: row.level.map(read_level).transpose()?,
         state: DatasetState::from_word(&row.state)
             .ok_or_else(|| Error::corrupt("dataset.state", "unknown word"))?,
         metadata: serde_json::from_value(row.metadata).map_err(|e| Error::corrupt("dataset.metadata", e))?,

@@ -78,6 +78,24 @@ pub async fn find(connection: &Connection, id: OrganizationId) -> Result<Option<
     Entity::find_by_id(id.as_uuid()).read_one(connection, read).await
 }
 
+/// The organisations with these ids, in any order.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list_by_id(
+    connection: &Connection,
+    ids: impl IntoIterator<Item = OrganizationId>,
+) -> Result<Vec<Organization>, Error> {
+    let ids: Vec<_> = ids.into_iter().map(OrganizationId::as_uuid).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    Entity::find()
+        .filter(Column::Id.is_in(ids))
+        .read_all(connection, read)
+        .await
+}
+
 /// The organisation with this id, which must exist.
 ///
 /// # Errors

@@ -3,13 +3,15 @@
 use model::{DatasetId, DeclaredMetadata, Timestamp, UserId, VersionId, VersionState};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::connection::{Connection, Tx};
 use crate::entity::version::{ActiveModel, Column, Entity, Model};
 use crate::error::Error;
-use crate::statement::{ReadRows, UpdateOne};
+use crate::statement::{JsonOf, ReadRows, UpdateOne};
 
 /// Violated when two uploads race for a number: try again with the next.
 pub const NUMBER_KEY: &str = "version_dataset_id_number_key";
@@ -170,6 +172,42 @@ pub async fn set_released(tx: &Tx, id: VersionId, now: Timestamp) -> Result<(), 
 /// If the database fails.
 pub async fn find(connection: &Connection, id: VersionId) -> Result<Option<Version>, Error> {
     Entity::find_by_id(id.as_uuid()).read_one(connection, read).await
+}
+
+/// When versions were published, and their manifests, in any order.
+///
+/// # Errors
+/// If the database fails.
+pub async fn list_manifests<M: DeserializeOwned>(
+    connection: &Connection,
+    ids: impl IntoIterator<Item = VersionId>,
+) -> Result<Vec<(VersionId, Option<Timestamp>, Option<M>)>, Error> {
+    #[derive(FromQueryResult)]
+    struct Row<M: DeserializeOwned> {
+        id: Uuid,
+        published_at: Option<i64>,
+        manifest: Option<JsonOf<M>>,
+    }
+    let ids: Vec<_> = ids.into_iter().map(VersionId::as_uuid).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = Entity::find()
+        .select_only()
+        .columns([Column::Id, Column::PublishedAt, Column::Manifest])
+        .filter(Column::Id.is_in(ids))
+        .into_model::<Row<M>>()
+        .all(&connection.executor())
+        .await?;
+    let read = |row: Row<M>| {
+        let published = row.published_at.map(Timestamp::from_micros);
+        (
+            VersionId::from_uuid(row.id),
+            published,
+            row.manifest.map(|json| json.0),
+        )
+    };
+    Ok(rows.into_iter().map(read).collect())
 }
 
 /// The version with this id, which must exist.
