@@ -1,8 +1,9 @@
 //! `private-sql/…`, and `private-sql-1m/…` and the like for other sizes: compute time of private queries in a worker process of the real program, against plain DataFusion
 //! reading the same text over the unprotected table in its own order.
 //!
-//! Ours is everything between the charge and the noise: the worker's start, its walls, the scan of clustered parts,
-//! bounding, and the integers back over the pipe. The peer is a warm session in this process with as many threads.
+//! Ours is everything between the text and the noise: planning with what is public in the query, the worker's start, its
+//! walls, the scan of clustered parts, bounding, and the integers back over the pipe. The peer is a warm session in this
+//! process with as many threads.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -12,7 +13,8 @@ use demo::queries::PRIVATE;
 use demo::{Entry, Table};
 use model::{Clock as _, DatasetId, SystemClock};
 use sandbox_plan::bounding::GroupKeySecret;
-use sandbox_plan::{Part, Relation};
+use sandbox_plan::source::ScanTable;
+use sandbox_plan::{Part, PlanCore, PublicBody, PublicTable, Relation, Tables};
 use sandbox_worker::{Grant, Supervisor, WorkRequest, WorkerCommand, WorkerLimits};
 use storage::{Manifest, SandboxStore};
 
@@ -39,7 +41,6 @@ const LIMITS: WorkerLimits = WorkerLimits {
 
 /// A protected table in the sandbox.
 struct Protected {
-    table: Table,
     entry: Entry,
     manifest: Manifest,
     data: PathBuf,
@@ -85,28 +86,26 @@ async fn size(
     }
     let command = WorkerCommand::new(process::shapan()?, ["sandbox-worker".into()]);
     let supervisor = Supervisor::new(command, LIMITS);
+    let relations = protected
+        .iter()
+        .map(Protected::relation)
+        .collect::<Result<Vec<_>, _>>()?;
     let mut refused = Vec::new();
     for query in PRIVATE {
-        let Some(table) = protected
-            .iter()
-            .find(|table| query.sql.contains(table.table.sql_name()))
-        else {
-            return Err(format!("{} names no protected table", query.name).into());
-        };
-        let relation = table.relation()?;
-        let plan = match sandbox_plan::plan(query.sql, &relation) {
-            Ok(plan) => plan,
-            Err(refusal) => {
-                refused.push(format!("{} ({})", query.name, refusal.rule.id()));
+        let due = match planned(&plain, query.sql, &relations).await? {
+            Ok(core) => core.due_in(LIMITS.threads),
+            Err(rule) => {
+                refused.push(format!("{} ({rule})", query.name));
                 continue;
             }
         };
-        let request = table.request(plan.core)?;
-        let due = request.plan.due_in(LIMITS.threads);
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for round in 0..=settings.repeats {
             let started = Instant::now();
-            supervisor.run(request.clone(), Duration::from_secs(600)).await?;
+            let core = planned(&plain, query.sql, &relations).await?;
+            let core = core.map_err(|rule| format!("{} is refused now: {rule}", query.name))?;
+            let request = request(&protected, core)?;
+            supervisor.run(request, Duration::from_secs(600)).await?;
             let computed = started.elapsed().as_secs_f64();
             let started = Instant::now();
             plain.sql(query.sql).await?.collect().await?;
@@ -139,6 +138,57 @@ async fn size(
     Ok(())
 }
 
+/// The plan of a query, what is public in it computed by the plain session; or the rule that refuses it.
+async fn planned(
+    plain: &SessionContext,
+    sql: &str,
+    relations: &[Relation],
+) -> Result<Result<PlanCore, &'static str>, Failure> {
+    let needed = match sandbox_plan::public_queries(sql, relations) {
+        Ok(needed) => needed,
+        Err(refusal) => return Ok(Err(refusal.rule.id())),
+    };
+    let mut public = Vec::new();
+    for query in needed {
+        let text = match query.body {
+            PublicBody::Query(text) => text,
+            PublicBody::Dataset { .. } => format!("SELECT * FROM {}", query.name),
+        };
+        let frame = plain.sql(&text).await?;
+        let schema = frame.schema().as_arrow().clone();
+        public.push(PublicTable::freeze(
+            &query.name,
+            &schema,
+            &frame.collect().await?,
+        )?);
+    }
+    let tables = Tables {
+        protected: relations,
+        public: &public,
+    };
+    let plan = sandbox_plan::plan(sql, tables);
+    Ok(plan.map(|plan| plan.core).map_err(|refusal| refusal.rule.id()))
+}
+
+/// What a worker is asked.
+fn request(protected: &[Protected], plan: PlanCore) -> Result<WorkRequest, Failure> {
+    let mut grants = Vec::new();
+    for table in &plan.tables {
+        let of = protected
+            .iter()
+            .find(|known| known.manifest.version == table.version);
+        grants.push(of.ok_or("a table of another city")?.grant(table)?);
+    }
+    Ok(WorkRequest {
+        plan,
+        grants,
+        secret: GroupKeySecret([5; 16]),
+        threads: 1,
+        memory_bytes: 0,
+        cpu_seconds: 0,
+    })
+}
+
 /// The table's sandbox copy, made once.
 async fn protect(
     world: &World,
@@ -157,7 +207,6 @@ async fn protect(
         .await?;
     let manifest = serde_json::from_slice(&std::fs::read(data.join("manifest.json"))?)?;
     Ok(Protected {
-        table,
         entry,
         manifest,
         data,
@@ -177,7 +226,7 @@ impl Protected {
         })
     }
 
-    fn request(&self, plan: sandbox_plan::PlanCore) -> Result<WorkRequest, Failure> {
+    fn grant(&self, table: &ScanTable) -> Result<Grant, Failure> {
         let store = SandboxStore::open(&self.data, 0)?;
         let mut parts = Vec::new();
         for (place, part) in (0..).zip(&self.manifest.parts) {
@@ -190,24 +239,16 @@ impl Protected {
                 unit_range: part.unit_range.ok_or("a part without its units")?,
             });
         }
-        let grant = Grant {
+        Ok(Grant {
             version: self.manifest.version,
             parts,
             key: crate::world::data_key(),
-            columns: plan.tables[0]
+            columns: table
                 .columns
                 .iter()
                 .map(|column| column.name.to_string())
                 .collect(),
             expires_at: SystemClock.now().plus_seconds(3_600),
-        };
-        Ok(WorkRequest {
-            plan,
-            grants: vec![grant],
-            secret: GroupKeySecret([5; 16]),
-            threads: 1,
-            memory_bytes: 0,
-            cpu_seconds: 0,
         })
     }
 }

@@ -37,6 +37,7 @@ pub mod conversion;
 pub mod cost;
 pub mod disclosure;
 pub mod mechanism;
+pub mod quantile;
 pub mod threshold;
 
 pub use accountant::{Allocation, Caps, Charge, ProjectKey, Refusal, Remaining};

@@ -19,6 +19,10 @@ use std::fmt;
 use dashu::base::SquareRoot as _;
 use dashu::integer::{IBig, UBig};
 use dashu::rational::RBig;
+use opendp::domains::{AtomDomain, VectorDomain};
+use opendp::measurements::make_noisy_max;
+use opendp::measures::ZeroConcentratedDivergence;
+use opendp::metrics::LInfDistance;
 use opendp::traits::samplers::{sample_discrete_gaussian, sample_discrete_laplace};
 
 use crate::cost::{RHO_UNITS, Rho};
@@ -123,6 +127,12 @@ pub trait NoiseSource: fmt::Debug + Send {
     /// # Errors
     /// [`NoiseError::Sampler`]; the caller must then release nothing.
     fn laplace(&mut self, scale: Scale) -> Result<i128, NoiseError>;
+
+    /// Chooses a place with probability proportional to exp(score / `scale`): the exponential mechanism.
+    ///
+    /// # Errors
+    /// [`NoiseError::Sampler`], also if there are no scores; the caller must then release nothing.
+    fn choose(&mut self, scores: &[i64], scale: Scale) -> Result<usize, NoiseError>;
 }
 
 /// The samplers of opendp on OpenSSL's generator.
@@ -142,6 +152,20 @@ impl NoiseSource for OpenDpNoise {
     fn laplace(&mut self, scale: Scale) -> Result<i128, NoiseError> {
         to_i128(sample_discrete_laplace(scale.rational()))
     }
+
+    fn choose(&mut self, scores: &[i64], scale: Scale) -> Result<usize, NoiseError> {
+        let failed = |error: opendp::error::Error| NoiseError::Sampler(format!("{:?}", error.variant));
+        // With `ZeroConcentratedDivergence` noisy max is the exponential mechanism, sampled exactly.
+        let mechanism = make_noisy_max(
+            VectorDomain::new(AtomDomain::<i64>::default()),
+            LInfDistance::<i64>::default(),
+            ZeroConcentratedDivergence,
+            scale.as_f64().next_up(),
+            false,
+        )
+        .map_err(failed)?;
+        mechanism.invoke(&scores.to_vec()).map_err(failed)
+    }
 }
 
 /// No noise: makes exact what a test compares. It cannot be compiled into a release.
@@ -158,6 +182,18 @@ impl NoiseSource for ZeroNoise {
     fn laplace(&mut self, _scale: Scale) -> Result<i128, NoiseError> {
         Ok(0)
     }
+
+    fn choose(&mut self, scores: &[i64], _scale: Scale) -> Result<usize, NoiseError> {
+        best(scores)
+    }
+}
+
+/// The first place with the best score.
+#[cfg(any(test, feature = "test-noise"))]
+fn best(scores: &[i64]) -> Result<usize, NoiseError> {
+    let best = scores.iter().max();
+    let place = best.and_then(|best| scores.iter().position(|score| score == best));
+    place.ok_or_else(|| NoiseError::Sampler("no scores".to_owned()))
 }
 
 /// The same draws, in order and over again. It cannot be compiled into a release.
@@ -195,6 +231,10 @@ impl NoiseSource for FixedNoise {
 
     fn laplace(&mut self, _scale: Scale) -> Result<i128, NoiseError> {
         Ok(self.draw())
+    }
+
+    fn choose(&mut self, scores: &[i64], _scale: Scale) -> Result<usize, NoiseError> {
+        best(scores)
     }
 }
 

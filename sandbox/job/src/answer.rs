@@ -4,7 +4,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use privacy::{Delta, NoiseSource, Rho, Scale};
 use sandbox_plan::scalar::ScalarExpr;
-use sandbox_plan::{KeyValue, Measure, PrivatePlan, ReleasedColumn, Totals};
+use sandbox_plan::{KeyValue, Measure, Picks, PlanCore, PrivatePlan, ReleasedColumn, Totals};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -58,6 +58,9 @@ pub struct Answer {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NoisedTotals {
     totals: Vec<i64>,
+    /// What was picked for the quantiles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    picked: Vec<Picks>,
     /// The keys of the cells that are shown, where they were not known beforehand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     found: Option<Vec<Vec<KeyValue>>>,
@@ -103,7 +106,11 @@ pub(crate) fn noised(
         None if !core.is_open() => core.cells as usize,
         _ => return Err(JobError::Internal("totals of another plan")),
     };
-    if totals.aggregates != count || totals.values.len() != cells * count {
+    let candidates = core.candidates();
+    if totals.aggregates != count
+        || totals.values.len() != cells * count
+        || totals.counted.len() != cells * candidates
+    {
         return Err(JobError::Internal("totals of another plan"));
     }
     let scales = scales(plan, cost.exact_rho())?;
@@ -118,7 +125,7 @@ pub(crate) fn noised(
         (true, None) => return Err(JobError::Internal("threshold")),
     };
     let (mut noised, mut shown) = (Vec::with_capacity(totals.values.len()), Vec::new());
-    for (at, cell) in totals.values.chunks_exact(count).enumerate() {
+    for (at, cell) in totals.values.chunks_exact(count.max(1)).enumerate() {
         let mut values = Vec::with_capacity(count);
         for ((total, aggregate), scale) in cell.iter().zip(&core.aggregates).zip(&scales) {
             let drawn = noise.gaussian(*scale).map_err(|_| JobError::Internal("noise"))?;
@@ -134,11 +141,48 @@ pub(crate) fn noised(
             noised.push(cut.map_err(|_| JobError::Internal("noise"))?);
         }
     }
+    let mut picked = Vec::with_capacity(cells * core.quantiles.len());
+    for cell in totals.counted.chunks_exact(candidates.max(1)) {
+        picked.extend(pick(core, cell, cost, noise)?);
+    }
     let found = totals.found.as_ref();
     Ok(NoisedTotals {
         totals: noised,
+        picked,
         found: found.map(|found| shown.iter().filter_map(|at| found.get(*at).cloned()).collect()),
     })
+}
+
+/// Picks the quantiles of one cell ([`privacy::quantile`] has the proof); counts are brought into the range that the plan
+/// allows first.
+fn pick(
+    core: &PlanCore,
+    mut counted: &[u64],
+    cost: &JobCost,
+    noise: &mut dyn NoiseSource,
+) -> Result<Vec<Picks>, JobError> {
+    let failed = |_| JobError::Internal("noise");
+    let rows = core.unit.max_rows_per_unit;
+    let mut picks = Vec::with_capacity(core.quantiles.len());
+    for quantile in &core.quantiles {
+        let (own, rest) = counted
+            .split_at_checked(quantile.candidates.count() as usize)
+            .ok_or(JobError::Internal("totals of another plan"))?;
+        counted = rest;
+        let scale = privacy::quantile::scale(rows, quantile.rank, core.shares(), cost.exact_rho())
+            .map_err(|_| JobError::Internal("noise scale"))?;
+        let own: Vec<u64> = own
+            .iter()
+            .map(|count| (*count).min(core.most_counted()))
+            .collect();
+        let picked = privacy::quantile::pick(&own, quantile.rank, scale, noise).map_err(failed)?;
+        picks.push(Picks {
+            low: picked.low,
+            middle: picked.middle,
+            high: picked.high,
+        });
+    }
+    Ok(picks)
 }
 
 /// What a query makes of noised totals. Post-processing: it may be done for any query of the same core, and again.
@@ -148,7 +192,9 @@ pub(crate) fn noised(
 pub(crate) fn show(plan: &PrivatePlan, noised: &NoisedTotals, rho: Rho) -> Result<Answer, JobError> {
     let broken = |_| JobError::Internal("a released table");
     let totals: Vec<i128> = noised.totals.iter().map(|total| i128::from(*total)).collect();
-    let released = plan.release(&totals, noised.found.as_deref()).map_err(broken)?;
+    let released = plan
+        .release(&totals, &noised.picked, noised.found.as_deref())
+        .map_err(broken)?;
     let columns = plan.released_columns(&released).map_err(broken)?;
     let kept = plan.arrange(&columns).map_err(broken)?;
     let values = plan.output_columns(&columns, &kept).map_err(broken)?;
@@ -169,7 +215,7 @@ pub(crate) fn show(plan: &PrivatePlan, noised: &NoisedTotals, rho: Rho) -> Resul
         shown.push(AnswerColumn {
             name: column.name.clone(),
             kind: field_type.as_str().to_owned(),
-            noise: plain_noise(plan, &column.expr, &sigmas),
+            noise: plain_noise(plan, &column.expr, &sigmas, rho),
             interval: intervals.is_some(),
         });
     }
@@ -186,12 +232,25 @@ pub(crate) fn show(plan: &PrivatePlan, noised: &NoisedTotals, rho: Rho) -> Resul
 }
 
 /// The noise of a column that is a total as it was noised, with the same scale in every row.
-fn plain_noise(plan: &PrivatePlan, expr: &ScalarExpr, sigmas: &[f64]) -> Option<Noise> {
+fn plain_noise(plan: &PrivatePlan, expr: &ScalarExpr, sigmas: &[f64], rho: Rho) -> Option<Noise> {
     let ScalarExpr::Column(at) = expr else {
         return None;
     };
-    let ReleasedColumn::Measure(Measure::Total(total)) = plan.released.get(*at)? else {
-        return None;
+    let total = match plan.released.get(*at)? {
+        ReleasedColumn::Measure(Measure::Total(total)) => total,
+        // Its scale is one of ranks: how many rows a pick is off by.
+        ReleasedColumn::Measure(Measure::Quantile(place)) => {
+            let (rows, rank) = (
+                plan.core.unit.max_rows_per_unit,
+                plan.core.quantiles.get(*place)?.rank,
+            );
+            let scale = privacy::quantile::scale(rows, rank, plan.core.shares(), rho).ok()?;
+            return Some(Noise {
+                mechanism: "exponential".to_owned(),
+                scale: scale.as_f64() / f64::from(privacy::quantile::RANKS),
+            });
+        }
+        _ => return None,
     };
     if plan.sets.is_some() {
         return None;
@@ -300,6 +359,11 @@ mod tests {
         fn laplace(&mut self, _: Scale) -> Result<i128, NoiseError> {
             Ok(self.0)
         }
+
+        fn choose(&mut self, scores: &[i64], _: Scale) -> Result<usize, NoiseError> {
+            let best = scores.iter().enumerate().max_by_key(|(_, score)| **score);
+            Ok(best.map_or(0, |(at, _)| at))
+        }
     }
 
     fn plan() -> PrivatePlan {
@@ -333,6 +397,7 @@ mod tests {
         Totals {
             aggregates,
             values: vec![value; plan.core.cells as usize * aggregates],
+            counted: vec![1; plan.core.cells as usize * plan.core.candidates()],
             found: None,
         }
     }
@@ -390,6 +455,7 @@ mod tests {
         let short = Totals {
             aggregates: 1,
             values: vec![0],
+            counted: vec![1; plan.core.cells as usize * plan.core.candidates()],
             found: None,
         };
         assert!(noised(&plan, &short, &cost(Rho::from_nano(1_000)), &mut Shift(0)).is_err());

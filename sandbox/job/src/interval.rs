@@ -68,7 +68,8 @@ impl Errors<'_> {
             .enumerate()
             .filter(|(_, kind)| {
                 matches!(kind, Kind::Computed)
-                    || matches!(kind, Kind::Measure(m) if !matches!(m, Measure::Total(_) | Measure::Mean { .. }))
+                    || matches!(kind, Kind::Measure(m)
+                        if !matches!(m, Measure::Total(_) | Measure::Mean { .. } | Measure::Quantile(_)))
             })
             .map(|(at, _)| at)
             .collect();
@@ -78,6 +79,9 @@ impl Errors<'_> {
             all.push(match kind {
                 Kind::Plain => None,
                 Kind::Measure(Measure::Total(total)) => Some(self.totals(*total)),
+                Kind::Measure(Measure::Quantile(place)) => {
+                    Some(self.plan.quantile_intervals(*place, self.rows))
+                }
                 Kind::Measure(Measure::Mean { sum, count, of }) => {
                     let ends = [of.lo.get(), of.hi.get()];
                     let shift = of.centre.get();
@@ -98,12 +102,20 @@ impl Errors<'_> {
     }
 
     fn kind<'b>(&'b self, expr: &ScalarExpr) -> Kind<'b> {
-        if self.plan.measures_of(expr).is_empty() {
+        let measures = self.plan.measures_of(expr);
+        if measures.is_empty() {
             return Kind::Plain;
         }
         let types = self.plan.released_types();
         if let Some(measure) = self.measure(expr) {
             return Kind::Measure(measure);
+        }
+        // How a pick would vary is not known without the data.
+        if measures
+            .iter()
+            .any(|measure| matches!(measure, Measure::Quantile(_)))
+        {
+            return Kind::Plain;
         }
         match (expr, expr.field_type(&types)) {
             (ScalarExpr::Arithmetic(Arithmetic::Divide, over, under), Some(FieldType::Number)) => {

@@ -26,14 +26,15 @@ use crate::lower::{Bound, Lowering, canonical_key, column_span};
 use crate::moments::Moments;
 use crate::parse;
 use crate::plan::{
-    Aggregate, AggregateFunction, GroupKey, KeyCells, MAX_AGGREGATES, MAX_CELLS, MAX_GROUPS_PER_UNIT,
-    MAX_KEY_VALUES, MAX_KEYS, MAX_REPLY, MAX_TOTAL, OutputColumn, PlanCore, PrivatePlan, most_found,
+    Aggregate, AggregateFunction, Candidates, GroupKey, KeyCells, MAX_AGGREGATES, MAX_ALL_CANDIDATES,
+    MAX_CANDIDATES, MAX_CELLS, MAX_GROUPS_PER_UNIT, MAX_KEY_VALUES, MAX_KEYS, MAX_REPLY, MAX_TOTAL,
+    MIN_CANDIDATES, OutputColumn, PlanCore, PrivatePlan, Quantile, most_found,
 };
 use crate::public::PublicTable;
 use crate::refusal::{Planned, Refusal, Rule, Span};
 use crate::relation::{Relation, Tables};
 use crate::release::ReleasedColumn;
-use crate::scalar::{Function, Literal, ScalarExpr};
+use crate::scalar::{Function, Literal, Real, ScalarExpr};
 use crate::source::{ScanTable, Shape, Source, SourceColumns, mark, renumber};
 
 /// Planning walks expressions recursively; their depth is capped, and this is room for it.
@@ -175,19 +176,31 @@ pub(crate) struct PerUnit {
     pub(crate) filter: Option<ScalarExpr>,
 }
 
-/// The aggregates that a query needs, in the order in which they are found; none twice.
+/// What a query needs, in the order in which it is found; nothing twice.
 #[derive(Default)]
-pub(crate) struct Needed(Vec<Aggregate>);
+pub(crate) struct Needed {
+    aggregates: Vec<Aggregate>,
+    quantiles: Vec<(ScalarExpr, u32)>,
+}
+
+fn place_in<T: PartialEq>(all: &mut Vec<T>, one: T) -> usize {
+    match all.iter().position(|other| *other == one) {
+        Some(place) => place,
+        None => {
+            all.push(one);
+            all.len() - 1
+        }
+    }
+}
 
 impl Needed {
     pub(crate) fn place(&mut self, aggregate: Aggregate) -> usize {
-        match self.0.iter().position(|other| *other == aggregate) {
-            Some(place) => place,
-            None => {
-                self.0.push(aggregate);
-                self.0.len() - 1
-            }
-        }
+        place_in(&mut self.aggregates, aggregate)
+    }
+
+    /// A quantile of a rank in thousandths.
+    pub(crate) fn place_quantile(&mut self, expr: ScalarExpr, rank: u32) -> usize {
+        place_in(&mut self.quantiles, (expr, rank))
     }
 }
 
@@ -286,8 +299,11 @@ impl Decision<'_> {
             };
             released.push(column);
         }
-        if needed.0.is_empty() {
+        if needed.aggregates.is_empty() && needed.quantiles.is_empty() {
             return Err(Refusal::new(Rule::Rows));
+        }
+        if !needed.quantiles.is_empty() && (open || sets.is_some()) {
+            return Err(Refusal::new(Rule::QuantileCells));
         }
         if open {
             // Hidden unless it is asked for: which cells are shown is decided by it.
@@ -297,18 +313,28 @@ impl Decision<'_> {
                 groups_per_unit,
             )?);
         }
-        if needed.0.len() > MAX_AGGREGATES {
+        if needed.aggregates.len() + needed.quantiles.len() > MAX_AGGREGATES {
             return Err(Refusal::new(Rule::TooManyColumns));
         }
         let units = |aggregate: &Aggregate| aggregate.function == AggregateFunction::CountUnits;
-        if sets.is_some() && groups_per_unit > 1 && needed.0.iter().any(units) {
+        if sets.is_some() && groups_per_unit > 1 && needed.aggregates.iter().any(units) {
             // Units that are in several cells would be counted several times in a total.
             return Err(Refusal::new(Rule::TotalOfUnits));
         }
-        let (aggregates, order) = canonical_order(needed.0);
+        let (aggregates, order) = canonical_order(needed.aggregates);
+        let of_each = needed.quantiles.len();
+        let quantiles = needed.quantiles.into_iter().map(|(expr, rank)| {
+            let candidates = candidates(&below.shape, &expr, cells, of_each)?;
+            Ok(Quantile {
+                expr,
+                rank,
+                candidates,
+            })
+        });
+        let (quantiles, quantile_order) = canonical_order(quantiles.collect::<Planned<Vec<_>>>()?);
         for column in &mut released {
             if let ReleasedColumn::Measure(measure) = column {
-                measure.renumber(&order);
+                measure.renumber(&order, &quantile_order);
             }
         }
         let core = PlanCore {
@@ -322,6 +348,7 @@ impl Decision<'_> {
             cells,
             groups_per_unit,
             aggregates,
+            quantiles,
         };
         let types = released.iter().map(|column| column.field_type(&core)).collect();
         let columns = (0..released.len())
@@ -405,6 +432,41 @@ fn groups_per_unit(shape: &Shape, keys: &[GroupKey], cells: u32) -> u32 {
         return 1;
     }
     MAX_GROUPS_PER_UNIT.min(cells).min(shape.unit.max_rows_per_unit)
+}
+
+/// The candidates of a quantile, as many as the cells leave room for.
+fn candidates(shape: &Shape, expr: &ScalarExpr, cells: u32, quantiles: usize) -> Planned<Candidates> {
+    let bounds = range(expr, &shape.columns).filter(|range| range.is_bounded());
+    let bounds = bounds.ok_or_else(|| Refusal::new(Rule::MissingBounds))?;
+    let each = u64::from(cells).saturating_mul(quantiles as u64).max(1);
+    let room = u32::try_from(u64::from(MAX_ALL_CANDIDATES) / each).unwrap_or(MAX_CANDIDATES);
+    if room < MIN_CANDIDATES {
+        let most = MAX_ALL_CANDIDATES / MIN_CANDIDATES;
+        return Err(Refusal::about(
+            Rule::TooManyCells,
+            format!("{each} quantiles in all cells, at most {most}"),
+        ));
+    }
+    let room = room.min(MAX_CANDIDATES);
+    let number = |x: f64| Real::new(x).ok_or_else(|| Refusal::new(Rule::MissingBounds));
+    Ok(match bounds {
+        Range::Integer(lo, hi) => {
+            let width = hi.saturating_sub(lo);
+            let step = (width / i64::from(room)).saturating_add(1);
+            let count = u32::try_from(width / step).unwrap_or(room).saturating_add(1);
+            Candidates::Integer { lo, step, count }
+        }
+        Range::Number(lo, hi) if hi > lo => Candidates::Number {
+            lo: number(lo)?,
+            step: number((hi - lo) / f64::from(room - 1))?,
+            count: room,
+        },
+        Range::Number(lo, _) => Candidates::Number {
+            lo: number(lo)?,
+            step: number(1.0)?,
+            count: 1,
+        },
+    })
 }
 
 /// Puts an aggregate on its integer grid.
@@ -491,6 +553,7 @@ fn number_columns(core: &mut PlanCore) -> Planned<()> {
 fn expressions(core: &mut PlanCore) -> Vec<&mut ScalarExpr> {
     let mut all: Vec<&mut ScalarExpr> = core.filter.iter_mut().collect();
     all.extend(core.keys.iter_mut().map(|key| &mut key.expr));
+    all.extend(core.quantiles.iter_mut().map(|quantile| &mut quantile.expr));
     all.extend(
         core.aggregates
             .iter_mut()

@@ -37,11 +37,11 @@ use siphasher::sip::SipHasher24;
 
 use crate::eval::{self, EvalError};
 use crate::execute::ExecutionError;
-use crate::plan::{Aggregate, AggregateFunction, GroupKey, KeyCells, PlanCore};
+use crate::plan::{Aggregate, AggregateFunction, Candidates, GroupKey, KeyCells, PlanCore, Quantile};
 use crate::scalar::ScalarExpr;
 
 pub(crate) use open_keys::OpenKeys;
-use unit::{OpenUnit, Rows};
+use unit::{NO_PLACE, OpenUnit, Rows};
 
 /// The secret by which a unit with too many groups keeps the same C of them every time.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,13 +84,38 @@ pub struct Bounding {
 #[derive(Debug)]
 enum State {
     /// Cells are known beforehand, and have numbers.
-    Listed { unit: OpenUnit<u32>, totals: Vec<i128> },
+    Listed {
+        unit: OpenUnit<u32>,
+        totals: Vec<i128>,
+        /// Values for each candidate of the quantiles, cell by cell.
+        counted: Vec<u64>,
+    },
     /// Cells are found, and named by their keys.
     Found {
         unit: OpenUnit<Vec<u8>>,
         totals: HashMap<Vec<u8>, Vec<i128>>,
         keys: OpenKeys,
+        pass: Pass,
     },
+}
+
+/// One of several passes over the same rows: each adds up its share of the found cells, so that their number in memory
+/// is bounded whatever the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass {
+    /// Which, from 0.
+    pub index: u32,
+    /// Of how many.
+    pub count: u32,
+}
+
+impl Pass {
+    /// The only one.
+    pub const ALL: Self = Self { index: 0, count: 1 };
+
+    fn has(self, secret: &GroupKeySecret, cell: &[u8]) -> bool {
+        self.count <= 1 || secret.of_found(u64::MAX, cell) % u64::from(self.count) == u64::from(self.index)
+    }
 }
 
 /// What a row adds to an aggregate.
@@ -103,8 +128,8 @@ enum Added {
 /// Totals of one partition.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Partial {
-    /// Cell by cell in plan order, all aggregates of a cell together.
-    Listed(Vec<i128>),
+    /// Cell by cell in plan order, all aggregates of a cell together; and the values for each candidate of the quantiles.
+    Listed(Vec<i128>, Vec<u64>),
     /// The cells that some unit is in, by their encoded keys.
     Found(HashMap<Vec<u8>, Vec<i128>>),
 }
@@ -114,7 +139,7 @@ impl Bounding {
     ///
     /// # Errors
     /// [`ExecutionError::Internal`] if the plan's keys cannot be encoded.
-    pub fn new(core: Arc<PlanCore>, secret: GroupKeySecret) -> Result<Self, ExecutionError> {
+    pub fn new(core: Arc<PlanCore>, secret: GroupKeySecret, pass: Pass) -> Result<Self, ExecutionError> {
         let texts = core
             .keys
             .iter()
@@ -129,11 +154,13 @@ impl Bounding {
                 unit: OpenUnit::new(groups, aggregates),
                 totals: HashMap::new(),
                 keys: OpenKeys::new(&core)?,
+                pass,
             }
         } else {
             State::Listed {
                 unit: OpenUnit::new(groups, aggregates),
                 totals: vec![0; core.cells as usize * aggregates],
+                counted: vec![0; core.cells as usize * core.candidates()],
             }
         };
         let strides = core.strides();
@@ -166,14 +193,25 @@ impl Bounding {
         for aggregate in &core.aggregates {
             added.push(row_values(aggregate, columns, rows)?);
         }
+        let mut places = Vec::with_capacity(core.quantiles.len());
+        let mut first = 0;
+        for quantile in &core.quantiles {
+            places.push(candidate_places(quantile, first, columns, rows)?);
+            first += quantile.candidates.count();
+        }
         let rows = Rows {
             units: units.values(),
             mask: mask.as_ref(),
             added: &added,
+            places: &places,
             core: &core,
         };
         match &mut self.state {
-            State::Listed { unit, totals } => {
+            State::Listed {
+                unit,
+                totals,
+                counted,
+            } => {
                 find_cells(
                     &core,
                     (&self.texts, &self.strides),
@@ -189,17 +227,29 @@ impl Bounding {
                     &rows,
                     |row| cells.get(row).unwrap_or(&0),
                     hash,
-                    &mut |cell, sums| add_listed(totals, *cell, sums),
+                    &mut |cell, sums, places| {
+                        add_listed(totals, *cell, sums);
+                        count_places(counted, *cell, core.candidates(), places);
+                    },
                 )
             }
-            State::Found { unit, totals, keys } => {
+            State::Found {
+                unit,
+                totals,
+                keys,
+                pass,
+            } => {
                 let encoded = keys.encode(&core, &self.texts, columns, rows.units.len())?;
                 let secret = &self.secret;
                 unit.walk(
                     &rows,
                     |row| encoded.row(row).data(),
                     |unit, cell| secret.of_found(unit, cell),
-                    &mut |cell, sums| add_found(totals, cell, sums),
+                    &mut |cell, sums, _| {
+                        if pass.has(secret, cell) {
+                            add_found(totals, cell, sums);
+                        }
+                    },
                 )
             }
         }
@@ -208,15 +258,29 @@ impl Bounding {
     /// The totals.
     pub fn finish(mut self) -> Partial {
         match &mut self.state {
-            State::Listed { unit, totals } => {
-                unit.close(&self.core, &mut |cell, sums| add_listed(totals, *cell, sums));
+            State::Listed {
+                unit,
+                totals,
+                counted,
+            } => {
+                let candidates = self.core.candidates();
+                unit.close(&self.core, &mut |cell, sums, places| {
+                    add_listed(totals, *cell, sums);
+                    count_places(counted, *cell, candidates, places);
+                });
             }
-            State::Found { unit, totals, .. } => {
-                unit.close(&self.core, &mut |cell, sums| add_found(totals, cell, sums));
+            State::Found {
+                unit, totals, pass, ..
+            } => {
+                unit.close(&self.core, &mut |cell, sums, _| {
+                    if pass.has(&self.secret, cell) {
+                        add_found(totals, cell, sums);
+                    }
+                });
             }
         }
         match self.state {
-            State::Listed { totals, .. } => Partial::Listed(totals),
+            State::Listed { totals, counted, .. } => Partial::Listed(totals, counted),
             State::Found { totals, .. } => Partial::Found(totals),
         }
     }
@@ -226,6 +290,13 @@ fn add_listed(totals: &mut [i128], cell: u32, sums: &[i64]) {
     let start = cell as usize * sums.len();
     for (total, sum) in totals[start..].iter_mut().zip(sums) {
         *total += i128::from(*sum);
+    }
+}
+
+fn count_places(counted: &mut [u64], cell: u32, candidates: usize, places: &[u32]) {
+    let start = cell as usize * candidates;
+    for place in places {
+        counted[start + *place as usize] += 1;
     }
 }
 
@@ -379,11 +450,49 @@ fn row_values(aggregate: &Aggregate, columns: &[ArrayRef], rows: usize) -> Resul
     })
 }
 
+/// Which candidate each value is cut down to, counted from `first`; [`NO_PLACE`] where there is no value.
+fn candidate_places(
+    quantile: &Quantile,
+    first: u32,
+    columns: &[ArrayRef],
+    rows: usize,
+) -> Result<Vec<u32>, ExecutionError> {
+    let vector = eval::evaluate(&quantile.expr, columns, rows)?;
+    Ok(match quantile.candidates {
+        Candidates::Integer { lo, step, count } => {
+            let values = eval::integers(&vector)?;
+            let place = |x: i64| {
+                let at = x.saturating_sub(lo).max(0) / step;
+                u32::try_from(at).unwrap_or(u32::MAX).min(count - 1) + first
+            };
+            (0..rows)
+                .map(|row| values.get(row).map_or(NO_PLACE, place))
+                .collect()
+        }
+        Candidates::Number { lo, step, count } => {
+            let values = eval::numbers(&vector)?;
+            let place = |x: f64| {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "`as` saturates, as wanted"
+                )]
+                let at = ((x - lo.get()) / step.get()).floor() as u32;
+                at.min(count - 1) + first
+            };
+            (0..rows)
+                .map(|row| values.get(row).map_or(NO_PLACE, place))
+                .collect()
+        }
+    })
+}
+
 /// The plan node: takes rows in unit order, gives one batch per partition with the exact totals of every cell.
 #[derive(Debug)]
 pub struct BoundingExec {
     core: Arc<PlanCore>,
     secret: GroupKeySecret,
+    pass: Pass,
     input: Arc<dyn ExecutionPlan>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
@@ -391,12 +500,16 @@ pub struct BoundingExec {
 
 impl BoundingExec {
     /// Bounds the rows of `input`, a scan in unit order.
-    pub fn new(core: Arc<PlanCore>, secret: GroupKeySecret, input: Arc<dyn ExecutionPlan>) -> Self {
+    pub fn new(
+        core: Arc<PlanCore>,
+        secret: GroupKeySecret,
+        pass: Pass,
+        input: Arc<dyn ExecutionPlan>,
+    ) -> Self {
         let total = |at| Field::new(format!("total_{at}"), DataType::Decimal128(38, 0), false);
         let mut fields: Vec<_> = (0..core.aggregates.len()).map(total).collect();
-        if core.is_open() {
-            fields.push(Field::new("cell", DataType::Binary, false));
-        }
+        // The name of a found cell, or the counts of a listed one.
+        fields.push(Field::new("cell", DataType::Binary, false));
         let schema = Arc::new(Schema::new(fields));
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
@@ -407,6 +520,7 @@ impl BoundingExec {
         Self {
             core,
             secret,
+            pass,
             input,
             schema,
             properties,
@@ -458,6 +572,7 @@ impl ExecutionPlan for BoundingExec {
             (Some(input), true) => Ok(Arc::new(Self::new(
                 Arc::clone(&self.core),
                 self.secret.clone(),
+                self.pass,
                 input,
             ))),
             _ => Err(DataFusionError::External(Box::new(ExecutionError::Internal))),
@@ -475,22 +590,31 @@ impl ExecutionPlan for BoundingExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
         let mut input = self.input.execute(partition, context)?;
         let external = |error: ExecutionError| DataFusionError::External(Box::new(error));
-        let mut bounding = Bounding::new(Arc::clone(&self.core), self.secret.clone()).map_err(external)?;
+        let mut bounding =
+            Bounding::new(Arc::clone(&self.core), self.secret.clone(), self.pass).map_err(external)?;
         let schema = Arc::clone(&self.schema);
         let work = async move {
             while let Some(batch) = input.next().await {
                 bounding.push(&batch?).map_err(external)?;
             }
-            let count = bounding.core.aggregates.len();
-            let (totals, names) = match bounding.finish() {
-                Partial::Listed(totals) => (totals, None),
+            let core = Arc::clone(&bounding.core);
+            let count = core.aggregates.len();
+            let (totals, names): (Vec<i128>, Vec<Vec<u8>>) = match bounding.finish() {
+                Partial::Listed(totals, counted) => {
+                    let candidates = core.candidates();
+                    let bytes = |cell: usize| -> Vec<u8> {
+                        let of_cell = &counted[cell * candidates..(cell + 1) * candidates];
+                        of_cell.iter().flat_map(|count| count.to_le_bytes()).collect()
+                    };
+                    (totals, (0..core.cells as usize).map(bytes).collect())
+                }
                 Partial::Found(cells) => {
                     let (mut totals, mut names) = (Vec::with_capacity(cells.len() * count), vec![]);
                     for (name, values) in cells {
                         names.push(name);
                         totals.extend(values);
                     }
-                    (totals, Some(names))
+                    (totals, names)
                 }
             };
             let mut columns: Vec<ArrayRef> = Vec::with_capacity(count + 1);
@@ -499,9 +623,7 @@ impl ExecutionPlan for BoundingExec {
                 let array = Decimal128Array::from_iter_values(values).with_precision_and_scale(38, 0)?;
                 columns.push(Arc::new(array));
             }
-            if let Some(names) = names {
-                columns.push(Arc::new(BinaryArray::from_iter_values(names)));
-            }
+            columns.push(Arc::new(BinaryArray::from_iter_values(names)));
             Ok(RecordBatch::try_new(schema, columns)?)
         };
         let stream = futures::stream::once(work);

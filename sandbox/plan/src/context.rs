@@ -235,7 +235,7 @@ impl AggregateUDFImpl for Released {
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
         match (self.name, arg_types) {
             ("sum", [t]) if t.is_floating() => Ok(DataType::Float64),
-            ("min" | "max", [t]) => Ok(t.clone()),
+            ("min" | "max" | "median", [t]) | ("quantile", [t, _]) => Ok(t.clone()),
             ("count" | "sum" | "grouping", _) => Ok(DataType::Int64),
             _ => Ok(DataType::Float64),
         }
@@ -250,6 +250,13 @@ impl AggregateUDFImpl for Released {
             ("avg" | "var_samp" | "var_pop" | "stddev_samp" | "stddev_pop", [t]) if t.is_numeric() => {
                 Ok(vec![DataType::Float64])
             }
+            ("median", [t]) if t.is_integer() => Ok(vec![DataType::Int64]),
+            ("median", [t]) if t.is_floating() => Ok(vec![DataType::Float64]),
+            ("quantile", [t, rank]) if t.is_integer() && rank.is_numeric() => {
+                Ok(vec![DataType::Int64, DataType::Float64])
+            }
+            ("quantile", [t, rank]) if t.is_floating() && rank.is_numeric() => Ok(vec![DataType::Float64; 2]),
+            ("quantile", _) => plan_err!("quantile takes a number and a constant rank"),
             ("corr" | "covar_samp" | "covar_pop", [a, b]) if a.is_numeric() && b.is_numeric() => {
                 Ok(vec![DataType::Float64; 2])
             }

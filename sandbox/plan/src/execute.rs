@@ -13,7 +13,7 @@ use futures::StreamExt;
 use seal::DataKey;
 use serde::{Deserialize, Serialize};
 
-use crate::bounding::{BoundingExec, GroupKeySecret, OpenKeys, Partial, is_bounding};
+use crate::bounding::{BoundingExec, GroupKeySecret, OpenKeys, Partial, Pass, is_bounding};
 use crate::eval::EvalError;
 use crate::operator::{SourceExec, is_source};
 use crate::plan::{KeyValue, MIN_FOUND_UNITS, PlanCore, PlanError};
@@ -96,6 +96,8 @@ pub struct Totals {
     pub aggregates: usize,
     /// Cell by cell, all aggregates of a cell together: in plan order, or in that of `found`.
     pub values: Vec<i128>,
+    /// Values for each candidate of the plan's quantiles, cell by cell.
+    pub counted: Vec<u64>,
     /// The keys of the cells where they are not known beforehand: those that at least [`MIN_FOUND_UNITS`] units are in.
     pub found: Option<Vec<Vec<KeyValue>>>,
 }
@@ -107,6 +109,52 @@ impl std::fmt::Debug for Totals {
 }
 
 impl Totals {
+    /// Nothing yet.
+    fn none(core: &PlanCore) -> Self {
+        let (cells, aggregates) = if core.is_open() {
+            (0, core.aggregates.len())
+        } else {
+            (core.cells as usize, core.aggregates.len())
+        };
+        Self {
+            aggregates,
+            values: vec![0; cells * aggregates],
+            counted: vec![0; cells * core.candidates()],
+            found: core.is_open().then(Vec::new),
+        }
+    }
+
+    /// Adds those of one pass.
+    fn add(&mut self, other: Self) {
+        match (&mut self.found, other.found) {
+            (Some(found), Some(more)) => {
+                found.extend(more);
+                self.values.extend(other.values);
+            }
+            _ => {
+                for (total, part) in self.values.iter_mut().zip(other.values) {
+                    *total += part;
+                }
+                for (total, part) in self.counted.iter_mut().zip(other.counted) {
+                    *total += part;
+                }
+            }
+        }
+    }
+
+    /// Puts found cells in the order of their keys: neither partitions nor passes show.
+    fn sort(&mut self) {
+        let Some(found) = &mut self.found else { return };
+        let values = self
+            .values
+            .chunks_exact(self.aggregates.max(1))
+            .map(<[i128]>::to_vec);
+        let mut cells: Vec<_> = std::mem::take(found).into_iter().zip(values).collect();
+        cells.sort_unstable();
+        let (keys, values): (Vec<_>, Vec<_>) = cells.into_iter().unzip();
+        (*found, self.values) = (keys, values.concat());
+    }
+
     /// One total.
     pub fn get(&self, cell: u32, aggregate: usize) -> Option<i128> {
         let at = (cell as usize)
@@ -142,12 +190,19 @@ pub fn execute(
     if granted.len() != core.tables.len() {
         return Err(PlanError("grants").into());
     }
-    let mut cuts = None;
+    let (mut cuts, count) = (None, core.passes());
     let rows = physical(core, &core.source, granted, threads, &mut cuts)?;
-    let physical: Arc<dyn ExecutionPlan> =
-        Arc::new(BoundingExec::new(Arc::new(core.clone()), secret.clone(), rows));
-    check_physical(&physical)?;
-    run(core, &physical)
+    let shared = Arc::new(core.clone());
+    let mut all = Totals::none(core);
+    for index in 0..count {
+        let pass = Pass { index, count };
+        let bounding = BoundingExec::new(Arc::clone(&shared), secret.clone(), pass, Arc::clone(&rows));
+        let physical: Arc<dyn ExecutionPlan> = Arc::new(bounding);
+        check_physical(&physical)?;
+        all.add(run(core, &physical)?);
+    }
+    all.sort();
+    Ok(all)
 }
 
 /// The operators of a source. Its first scan is cut into as many partitions as there are threads, and the others at the
@@ -226,17 +281,22 @@ fn run(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, Exe
     let aggregates = core.aggregates.len();
     if !core.is_open() {
         let mut values = vec![0i128; core.cells as usize * aggregates];
+        let mut counted = vec![0u64; core.cells as usize * core.candidates()];
         for partial in partials {
-            let Partial::Listed(partial) = partial else {
+            let Partial::Listed(partial, counts) = partial else {
                 return Err(ExecutionError::Internal);
             };
             for (total, part) in values.iter_mut().zip(partial) {
+                *total += part;
+            }
+            for (total, part) in counted.iter_mut().zip(counts) {
                 *total += part;
             }
         }
         return Ok(Totals {
             aggregates,
             values,
+            counted,
             found: None,
         });
     }
@@ -261,13 +321,12 @@ fn run(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, Exe
     // Nothing of a cell with few units leaves the worker, not even that it is there.
     let units = core.units_aggregate().ok_or(ExecutionError::Internal)?;
     all.retain(|_, values| values.get(units).is_some_and(|units| *units >= MIN_FOUND_UNITS));
-    let mut cells: Vec<(Vec<u8>, Vec<i128>)> = all.into_iter().collect();
-    cells.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let (names, values): (Vec<_>, Vec<_>) = cells.into_iter().unzip();
+    let (names, values): (Vec<_>, Vec<_>) = all.into_iter().unzip();
     let found = OpenKeys::new(core)?.decode(core, &names)?;
     Ok(Totals {
         aggregates,
         values: values.concat(),
+        counted: vec![],
         found: Some(found),
     })
 }
@@ -294,20 +353,24 @@ fn partial(
             values[cell * aggregates + at] += total;
         }
     }
-    if !core.is_open() {
-        return if rows == core.cells as usize && batch.num_columns() == aggregates {
-            Ok(Partial::Listed(values))
-        } else {
-            Err(ExecutionError::Internal)
-        };
-    }
     let names = batch
         .columns()
         .get(aggregates)
-        .and_then(|names| names.as_binary_opt::<i32>());
-    let names = names.ok_or(ExecutionError::Internal)?.iter().flatten();
-    let cells = names
-        .map(<[u8]>::to_vec)
-        .zip(values.chunks_exact(aggregates).map(<[i128]>::to_vec));
+        .and_then(|names| names.as_binary_opt::<i32>())
+        .ok_or(ExecutionError::Internal)?;
+    if !core.is_open() {
+        let counted: Vec<u64> = names
+            .iter()
+            .flatten()
+            .flat_map(|bytes| bytes.as_chunks::<8>().0)
+            .map(|bytes| u64::from_le_bytes(*bytes))
+            .collect();
+        let whole = rows == core.cells as usize && counted.len() == rows * core.candidates();
+        return whole
+            .then_some(Partial::Listed(values, counted))
+            .ok_or(ExecutionError::Internal);
+    }
+    let names = names.iter().flatten().map(<[u8]>::to_vec);
+    let cells = names.zip(values.chunks_exact(aggregates.max(1)).map(<[i128]>::to_vec));
     Ok(Partial::Found(cells.collect()))
 }

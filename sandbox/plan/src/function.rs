@@ -98,6 +98,8 @@ pub(crate) const AGGREGATES: &[(&str, &[&str])] = &[
     ("covar_samp", &["covar"]),
     ("covar_pop", &[]),
     ("corr", &[]),
+    ("median", &["approx_median"]),
+    ("quantile", &["quantile_cont", "approx_percentile_cont"]),
     ("grouping", &[]),
 ];
 

@@ -43,5 +43,5 @@ pub use plan::{
 pub use public::{PublicError, PublicTable};
 pub use refusal::{Refusal, Rule, Span};
 pub use relation::{Relation, Tables};
-pub use release::{Measure, Released, ReleasedColumn, Row, Step};
+pub use release::{Measure, Picks, Released, ReleasedColumn, Row, Step};
 pub use scan::Part;

@@ -77,6 +77,33 @@ impl Moments<'_> {
                     root: name.starts_with("stddev"),
                 })
             }
+            ("median", [argument], _) => {
+                let x = self.argument(argument, filter.as_ref())?;
+                Ok(Measure::Quantile(self.needed.place_quantile(x, 500)))
+            }
+            ("quantile", [argument, rank], _) => {
+                let x = self.argument(argument, filter.as_ref())?;
+                let ScalarExpr::Literal(Literal::Number(rank)) = self.lowering.expr(rank)? else {
+                    return Err(Refusal::about(
+                        Rule::UnsupportedExpression,
+                        "a rank that is no constant",
+                    ));
+                };
+                let thousandths = (rank.get() * 1_000.0).round();
+                if !(0.0..=1_000.0).contains(&thousandths) {
+                    return Err(Refusal::about(
+                        Rule::UnsupportedExpression,
+                        "a rank beyond 0 to 1",
+                    ));
+                }
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "within 0 to 1000"
+                )]
+                let rank = thousandths as u32;
+                Ok(Measure::Quantile(self.needed.place_quantile(x, rank)))
+            }
             ("corr" | "covar_pop" | "covar_samp", [x, y], _) => {
                 let x = self.argument(x, filter.as_ref())?;
                 let y = self.argument(y, filter.as_ref())?;
@@ -111,8 +138,8 @@ impl Moments<'_> {
                 })
             }
             (
-                "count" | "sum" | "avg" | "var_pop" | "var_samp" | "stddev_pop" | "stddev_samp" | "corr"
-                | "covar_pop" | "covar_samp",
+                "median" | "quantile" | "count" | "sum" | "avg" | "var_pop" | "var_samp" | "stddev_pop"
+                | "stddev_samp" | "corr" | "covar_pop" | "covar_samp",
                 _,
                 _,
             ) => Err(Refusal::new(Rule::UnsupportedExpression)),

@@ -54,6 +54,19 @@ pub const MIN_FOUND_UNITS: i128 = 10;
 /// The most bytes that a worker may answer with.
 pub const MAX_REPLY: u64 = 256 << 20;
 
+/// The most candidates of a quantile, and the most in all cells of an answer: drawing takes time for each.
+pub const MAX_CANDIDATES: u32 = 2_048;
+
+/// The most candidates of all quantiles in all cells.
+pub const MAX_ALL_CANDIDATES: u32 = 65_536;
+
+/// The fewest candidates that say anything.
+pub const MIN_CANDIDATES: u32 = 64;
+
+/// The memory that found cells may take in a worker, and what one of them takes beside its keys and totals, in bytes.
+const FOUND_MEMORY: u64 = 512 << 20;
+const FOUND_BYTES: u64 = 128;
+
 /// Totals stay below 2⁶² in magnitude, so that noise can be added without overflow (privacy.md "Bounding").
 pub const MAX_TOTAL: i128 = 1 << 62;
 
@@ -265,6 +278,66 @@ impl Aggregate {
     }
 }
 
+/// The public values among which a quantile is sought: evenly spaced over an expression's bounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Candidates {
+    /// Integers.
+    Integer {
+        /// The least.
+        lo: i64,
+        /// From one to the next.
+        step: i64,
+        /// How many.
+        count: u32,
+    },
+    /// Doubles.
+    Number {
+        /// The least.
+        lo: Real,
+        /// From one to the next.
+        step: Real,
+        /// How many.
+        count: u32,
+    },
+}
+
+impl Candidates {
+    /// How many there are.
+    pub const fn count(&self) -> u32 {
+        match self {
+            Self::Integer { count, .. } | Self::Number { count, .. } => *count,
+        }
+    }
+
+    /// The n-th.
+    #[expect(clippy::cast_precision_loss, reason = "a result is shown as a double")]
+    pub fn value(&self, at: u32) -> f64 {
+        match self {
+            Self::Integer { lo, step, .. } => lo.saturating_add(step.saturating_mul(at.into())) as f64,
+            Self::Number { lo, step, .. } => lo.get() + step.get() * f64::from(at),
+        }
+    }
+
+    /// The type of its values.
+    pub const fn field_type(&self) -> FieldType {
+        match self {
+            Self::Integer { .. } => FieldType::Integer,
+            Self::Number { .. } => FieldType::Number,
+        }
+    }
+}
+
+/// A quantile: values are cut down to the candidate below, counted, and one candidate is picked by rank.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quantile {
+    /// Whose values.
+    pub expr: ScalarExpr,
+    /// The rank in thousandths: 500 is the median.
+    pub rank: u32,
+    /// Among which.
+    pub candidates: Candidates,
+}
+
 /// The part of a plan that decides the answer; its hash names the answer within a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlanCore {
@@ -288,6 +361,8 @@ pub struct PlanCore {
     pub groups_per_unit: u32,
     /// Aggregates in canonical order, none twice.
     pub aggregates: Vec<Aggregate>,
+    /// Quantiles in canonical order, none twice.
+    pub quantiles: Vec<Quantile>,
 }
 
 /// A column of the answer.
@@ -402,6 +477,41 @@ impl PlanCore {
         i128::from(self.unit.max_units) * i128::from(aggregate.unit_most)
     }
 
+    /// Into how many equal shares the job's ρ is divided: one for each aggregate and quantile.
+    pub fn shares(&self) -> u32 {
+        u32::try_from(self.aggregates.len() + self.quantiles.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The candidates of all quantiles, in one cell.
+    pub fn candidates(&self) -> usize {
+        self.quantiles
+            .iter()
+            .map(|quantile| quantile.candidates.count() as usize)
+            .sum()
+    }
+
+    /// The most values that can be counted for one candidate.
+    pub fn most_counted(&self) -> u64 {
+        self.unit
+            .max_units
+            .saturating_mul(u64::from(self.unit.max_rows_per_unit))
+    }
+
+    /// How often the rows are read: more than once where so many cells could be found that they do not fit the memory.
+    pub fn passes(&self) -> u32 {
+        if !self.is_open() {
+            return 1;
+        }
+        let key = |key: &GroupKey| match key.cells {
+            KeyCells::Open(FieldType::Text) => 2 * MAX_OPEN_TEXT as u64,
+            _ => 16,
+        };
+        let each = FOUND_BYTES + self.keys.iter().map(key).sum::<u64>() + 16 * self.aggregates.len() as u64;
+        let most = self.unit.max_units.saturating_mul(self.groups_per_unit.into());
+        let passes = most.saturating_mul(each).div_ceil(FOUND_MEMORY);
+        u32::try_from(passes).unwrap_or(u32::MAX).max(1)
+    }
+
     /// Whether cells are found rather than known.
     pub fn is_open(&self) -> bool {
         self.keys.iter().any(|key| matches!(key.cells, KeyCells::Open(_)))
@@ -415,12 +525,15 @@ impl PlanCore {
 
     /// The most bytes that a worker answers with: its totals, and the names of found cells.
     pub fn reply_bytes(&self) -> u64 {
-        let totals = self.aggregates.len() as u64 * 16;
+        let totals = self.aggregates.len() as u64 * 16 + self.candidates() as u64 * 8;
         let names: u64 = self
             .keys
             .iter()
             .map(|key| match key.cells {
-                KeyCells::Open(FieldType::Text) => 16 + 2 * MAX_OPEN_TEXT as u64,
+                KeyCells::Open(FieldType::Text) => 8 + MAX_OPEN_TEXT as u64,
+                KeyCells::Text { ref values, .. } => {
+                    8 + values.iter().map(String::len).max().unwrap_or(0) as u64
+                }
                 _ => 16,
             })
             .sum();
@@ -432,11 +545,10 @@ impl PlanCore {
     /// steps, for a discrete Gaussian of variance A·Δ²/(2ρ). `None` if there is no such aggregate; a checked plan never
     /// overflows.
     pub fn noise_sensitivity_squared(&self, aggregate: usize) -> Option<u128> {
-        let count = u128::try_from(self.aggregates.len()).ok()?;
         self.aggregates
             .get(aggregate)?
             .sensitivity_squared()
-            .checked_mul(count)
+            .checked_mul(self.shares().into())
     }
 
     /// Brings a total into the range the plan allows: what a worker reports beyond it is not believed.
@@ -468,8 +580,8 @@ impl PlanCore {
         }
         let types = shape.columns.types();
         let well_typed = |expr: &ScalarExpr| expr.field_type(&types);
-        if self.keys.len() > MAX_KEYS || self.aggregates.is_empty() || self.aggregates.len() > MAX_AGGREGATES
-        {
+        let shares = self.shares() as usize;
+        if self.keys.len() > MAX_KEYS || shares == 0 || shares > MAX_AGGREGATES {
             return Err(PlanError("counts"));
         }
         if self.unit.max_rows_per_unit == 0 || self.unit.max_units == 0 {
@@ -512,6 +624,24 @@ impl PlanCore {
             if well_typed(&key.expr) != Some(wanted) {
                 return Err(PlanError("key"));
             }
+        }
+        for quantile in &self.quantiles {
+            let fits = match quantile.candidates {
+                Candidates::Integer { step, .. } => {
+                    step > 0 && well_typed(&quantile.expr) == Some(FieldType::Integer)
+                }
+                Candidates::Number { step, .. } => {
+                    step.get() > 0.0 && well_typed(&quantile.expr) == Some(FieldType::Number)
+                }
+            };
+            let count = quantile.candidates.count();
+            if !fits || quantile.rank > privacy_ranks() || !(1..=MAX_CANDIDATES).contains(&count) {
+                return Err(PlanError("quantile"));
+            }
+        }
+        let all = u64::from(self.cells).saturating_mul(self.candidates() as u64);
+        if all > MAX_ALL_CANDIDATES.into() || (open && !self.quantiles.is_empty()) {
+            return Err(PlanError("quantile"));
         }
         for (at, aggregate) in self.aggregates.iter().enumerate() {
             let fits = match &aggregate.function {
@@ -576,7 +706,7 @@ impl PlanCore {
         let source = cost::source(&self.source, &self.tables, &self.public);
         let types = self.column_types();
         let exprs: u64 = self.row_exprs().map(|expr| cost::expr(expr, &types)).sum();
-        let (keys, aggregates) = (self.keys.len() as u64, self.aggregates.len() as u64);
+        let (keys, aggregates) = (self.keys.len() as u64, u64::from(self.shares()));
         let per_row = exprs + keys * KEY_NANOS + aggregates * AGGREGATE_NANOS;
         let groups = u64::from(self.groups_per_unit);
         let (open_row, open_group) = if self.is_open() {
@@ -586,9 +716,9 @@ impl PlanCore {
         };
         let per_row = per_row + open_row;
         let per_unit = UNIT_NANOS + groups * (open_group + aggregates * AGGREGATE_NANOS);
-        let per_cell = u64::from(self.cells) * aggregates * CELL_NANOS;
+        let per_cell = u64::from(self.cells) * (aggregates + self.candidates() as u64) * CELL_NANOS;
         let rows = self.max_rows().saturating_mul(per_row);
-        let source = source.saturating_add(rows);
+        let source = source.saturating_add(rows).saturating_mul(self.passes().into());
         source
             .saturating_add(self.unit.max_units.saturating_mul(per_unit))
             .saturating_add(per_cell)
@@ -599,22 +729,32 @@ impl PlanCore {
     pub fn due_in(&self, cores: u32) -> Duration {
         let share = self.worst_case_nanos() / u64::from(cores.max(1));
         // Every core compiles for itself.
+        let draws = u64::from(self.cells).saturating_mul(self.aggregates.len() as u64 * DRAW_NANOS);
+        let picks = u64::from(self.cells).saturating_mul(self.candidates() as u64 * PICK_NANOS);
         let below = cost::source_setup(&self.source);
         let setup = self.row_exprs().map(cost::setup).fold(below, u64::saturating_add);
         Duration::from_nanos(share.saturating_mul(SLACK_PERCENT) / 100)
-            .saturating_add(Duration::from_nanos(setup))
+            .saturating_add(Duration::from_nanos(
+                setup.saturating_add(draws).saturating_add(picks),
+            ))
             .saturating_add(START)
     }
 
     /// The expressions that are computed for every row of the source.
     fn row_exprs(&self) -> impl Iterator<Item = &ScalarExpr> {
-        let keys = self.keys.iter().map(|key| &key.expr);
+        let quantiles = self.quantiles.iter().map(|quantile| &quantile.expr);
+        let keys = self.keys.iter().map(|key| &key.expr).chain(quantiles);
         let sums = self.aggregates.iter().filter_map(|a| match &a.function {
             AggregateFunction::Sum(x) | AggregateFunction::CountValues(x) => Some(x),
             AggregateFunction::CountRows | AggregateFunction::CountUnits => None,
         });
         self.filter.iter().chain(keys).chain(sums)
     }
+}
+
+/// Ranks are thousandths.
+const fn privacy_ranks() -> u32 {
+    1_000
 }
 
 /// The most cells that can have enough units where each counts in at most so many.
@@ -632,6 +772,10 @@ const KEY_NANOS: u64 = 10;
 const AGGREGATE_NANOS: u64 = 6;
 const UNIT_NANOS: u64 = 100;
 const CELL_NANOS: u64 = 30;
+/// Drawing the noise of one total: one thread of the server does it.
+const DRAW_NANOS: u64 = 25_000;
+/// Picking among candidates takes so long for each of them at most, three times.
+const PICK_NANOS: u64 = 25_000;
 const SLACK_PERCENT: u64 = 160;
 const START: Duration = Duration::from_millis(400);
 
@@ -680,7 +824,7 @@ impl PrivatePlan {
     #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
     pub fn expected_error(&self, aggregate: usize, rho: f64) -> Option<f64> {
         let a = self.core.aggregates.get(aggregate)?;
-        let count = self.core.aggregates.len() as f64;
+        let count = f64::from(self.core.shares());
         let variance = count * a.sensitivity_squared() as f64 / (2.0 * rho);
         (rho > 0.0).then(|| variance.sqrt() * a.step())
     }
@@ -690,7 +834,7 @@ impl PrivatePlan {
     pub fn rho_for(&self, aggregate: usize, half_width: f64) -> Option<f64> {
         let a = self.core.aggregates.get(aggregate)?;
         let sigma = half_width / 1.959_963_984_540_054 / a.step();
-        let count = self.core.aggregates.len() as f64;
+        let count = f64::from(self.core.shares());
         (sigma > 0.0).then(|| count * a.sensitivity_squared() as f64 / (2.0 * sigma * sigma))
     }
 }

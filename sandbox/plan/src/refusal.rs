@@ -134,6 +134,11 @@ rules! {
         "ROLLUP, CUBE and GROUPING SETS need keys with declared domains.",
         "未达到门限的单元格不会出现，合计会缺少它们；请另提交不分组的作业。",
         "Cells below the threshold are not shown and would be missing from totals; ask for totals in a job of their own.";
+    /// Quantiles where cells are not known, or of totals.
+    QuantileCells = "quantile-cells", "中位数与分位数只能按有公开取值范围的键分组，且不能用于合计。",
+        "Quantiles need keys with declared domains, and have no totals.",
+        "请按有取值表的列分组；总体的分位数请作为另一个作业。",
+        "Group by keys with declared domains; ask for the quantile of all in a job of its own.";
     /// COUNT(DISTINCT unit) in sets whose totals are added up.
     TotalOfUnits = "total-of-units", "同一单位可能出现在多个单元格，合计不能由单元格相加。",
         "Units can be in several cells, so their total cannot be added up from the cells.",

@@ -80,6 +80,8 @@ pub enum Measure {
         /// Whether n − 1 divides.
         sample: bool,
     },
+    /// A quantile that was picked: its place in [`PlanCore::quantiles`].
+    Quantile(usize),
     /// Pearson's r from the six moments, within ±1.
     Correlation {
         /// S_x and S_y, over rows that have both.
@@ -151,18 +153,37 @@ pub struct Released {
     pub keys: Vec<Vec<KeyValue>>,
     /// Totals, all aggregates of a row together.
     pub totals: Vec<i128>,
+    /// What was picked, all quantiles of a row together.
+    pub picked: Vec<Picks>,
+}
+
+/// The candidates that were picked for a quantile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Picks {
+    /// The lower end of its interval.
+    pub low: u32,
+    /// The quantile.
+    pub middle: u32,
+    /// The upper end.
+    pub high: u32,
 }
 
 impl Released {
     /// Some of its rows, in this order.
     pub fn keep(&self, kept: &UInt32Array) -> Self {
         let count = self.totals.len() / self.rows.len().max(1);
+        let quantiles = self.picked.len() / self.rows.len().max(1);
         let places = || kept.values().iter().map(|row| *row as usize);
         Self {
             rows: places().filter_map(|row| self.rows.get(row).copied()).collect(),
             keys: places().filter_map(|row| self.keys.get(row).cloned()).collect(),
             totals: places()
                 .filter_map(|row| self.totals.get(row * count..(row + 1) * count))
+                .flatten()
+                .copied()
+                .collect(),
+            picked: places()
+                .filter_map(|row| self.picked.get(row * quantiles..(row + 1) * quantiles))
                 .flatten()
                 .copied()
                 .collect(),
@@ -175,6 +196,7 @@ impl Measure {
     pub fn aggregates(&self) -> Vec<usize> {
         match self {
             Self::Total(total) => vec![*total],
+            Self::Quantile(_) => vec![],
             Self::Mean { sum, count, .. } => vec![*sum, *count],
             Self::Variance {
                 sum, squares, count, ..
@@ -192,8 +214,13 @@ impl Measure {
     }
 
     /// Puts the aggregates' final places in.
-    pub(crate) fn renumber(&mut self, order: &[usize]) {
+    pub(crate) fn renumber(&mut self, order: &[usize], quantiles: &[usize]) {
+        if let Self::Quantile(place) = self {
+            *place = quantiles.get(*place).copied().unwrap_or(usize::MAX);
+            return;
+        }
         let places: Vec<&mut usize> = match self {
+            Self::Quantile(_) => vec![],
             Self::Total(total) => vec![total],
             Self::Mean { sum, count, .. } => vec![sum, count],
             Self::Variance {
@@ -216,8 +243,13 @@ impl Measure {
 
     /// The type of its values.
     pub fn field_type(&self, core: &PlanCore) -> FieldType {
-        let Self::Total(total) = self else {
-            return FieldType::Number;
+        let total = match self {
+            Self::Total(total) => total,
+            Self::Quantile(place) => {
+                let quantile = core.quantiles.get(*place);
+                return quantile.map_or(FieldType::Number, |quantile| quantile.candidates.field_type());
+            }
+            _ => return FieldType::Number,
         };
         match core.aggregates.get(*total) {
             Some(aggregate) => match &aggregate.function {
@@ -238,6 +270,7 @@ impl Measure {
         let of = |at: &usize| Some(core.aggregates.get(*at)?.value(*totals.get(*at)?));
         let value = match self {
             Self::Total(total) => of(total)?,
+            Self::Quantile(_) => return None,
             Self::Mean { sum, count, of: x } => {
                 let n = of(count).filter(|n| *n > 0.0)?;
                 (x.centre.get() + of(sum)? / n).clamp(x.lo.get(), x.hi.get())
@@ -298,19 +331,28 @@ impl PrivatePlan {
             .collect()
     }
 
-    /// The released table of noised totals, cell by cell, all aggregates of a cell together; of cells that were found, with
-    /// their keys.
+    /// The released table of noised totals, cell by cell, all aggregates of a cell together; of what was picked, all
+    /// quantiles of a cell together; and of cells that were found, with their keys.
     ///
     /// # Errors
     /// [`EvalError`] if they are not as many as the plan has.
-    pub fn release(&self, noised: &[i128], found: Option<&[Vec<KeyValue>]>) -> Evaluated<Released> {
+    pub fn release(
+        &self,
+        noised: &[i128],
+        picked: &[Picks],
+        found: Option<&[Vec<KeyValue>]>,
+    ) -> Evaluated<Released> {
         let count = self.core.aggregates.len();
         match (found, self.core.is_open()) {
             (Some(found), true) => return self.release_found(noised, found),
             (None, false) => {}
             _ => return Err(EvalError),
         }
-        if noised.len() != self.core.cells as usize * count {
+        let (cells, quantiles) = (self.core.cells as usize, self.core.quantiles.len());
+        if noised.len() != cells * count
+            || picked.len() != cells * quantiles
+            || (quantiles > 0 && self.sets.is_some())
+        {
             return Err(EvalError);
         }
         let rows = self.rows();
@@ -329,12 +371,29 @@ impl PrivatePlan {
             }
         }
         let keys = rows.iter().map(|row| self.core.cell(row.cell)).collect();
-        Ok(Released { rows, keys, totals })
+        // Without grouping sets a row is a cell.
+        let of_row = |row: &Row| {
+            let start = row.cell as usize * quantiles;
+            picked[start..start + quantiles].to_vec()
+        };
+        let picked = match quantiles {
+            0 => vec![],
+            _ => rows.iter().flat_map(of_row).collect(),
+        };
+        Ok(Released {
+            rows,
+            keys,
+            totals,
+            picked,
+        })
     }
 
     fn release_found(&self, noised: &[i128], found: &[Vec<KeyValue>]) -> Evaluated<Released> {
         let count = self.core.aggregates.len();
         let whole = found.iter().all(|keys| keys.len() == self.core.keys.len());
+        if !self.core.quantiles.is_empty() {
+            return Err(EvalError);
+        }
         if !whole || noised.len() != found.len() * count || self.sets.is_some() {
             return Err(EvalError);
         }
@@ -357,6 +416,7 @@ impl PrivatePlan {
                 .iter()
                 .flat_map(|at| noised[at * count..(at + 1) * count].iter().copied())
                 .collect(),
+            picked: vec![],
         })
     }
 
@@ -392,6 +452,7 @@ impl PrivatePlan {
                     ReleasedColumn::Measure(measure) => {
                         let totals = released.totals.chunks_exact(count);
                         match measure {
+                            Measure::Quantile(place) => self.quantile_column(*place, released)?,
                             Measure::Total(at) if measure.field_type(&self.core) == FieldType::Integer => {
                                 let exact = totals.map(|row| i64::try_from(*row.get(*at)?).ok());
                                 Arc::new(exact.collect::<Int64Array>())
@@ -405,6 +466,36 @@ impl PrivatePlan {
                     }
                 })
             })
+            .collect()
+    }
+
+    /// A quantile's values as an array.
+    fn quantile_column(&self, place: usize, released: &Released) -> Evaluated<ArrayRef> {
+        let count = self.core.quantiles.len();
+        let candidates = self.core.quantiles.get(place).ok_or(EvalError)?.candidates;
+        let values = released.picked.iter().skip(place).step_by(count);
+        let values = values.map(|picks| candidates.value(picks.middle));
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "integers within the declared bounds"
+        )]
+        let whole = |x: f64| x as i64;
+        Ok(match candidates.field_type() {
+            FieldType::Integer => Arc::new(values.map(|x| Some(whole(x))).collect::<Int64Array>()),
+            _ => Arc::new(values.map(Some).collect::<Float64Array>()),
+        })
+    }
+
+    /// The two ends of a quantile's interval in every row.
+    pub fn quantile_intervals(&self, place: usize, released: &Released) -> Vec<Option<[f64; 2]>> {
+        let count = self.core.quantiles.len().max(1);
+        let Some(quantile) = self.core.quantiles.get(place) else {
+            return vec![None; released.rows.len()];
+        };
+        let picks = released.picked.iter().skip(place).step_by(count);
+        let value = |at: u32| quantile.candidates.value(at);
+        picks
+            .map(|picks| Some([value(picks.low), value(picks.high)]))
             .collect()
     }
 

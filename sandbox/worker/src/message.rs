@@ -91,6 +91,7 @@ pub(crate) fn encode(answer: &Result<Totals, Fault>, (files, calls): (bool, bool
                 found.iter().flatten().for_each(|key| put_key(&mut bytes, key));
             }
             bytes.extend(totals.values.iter().flat_map(|total| total.to_le_bytes()));
+            bytes.extend(totals.counted.iter().flat_map(|count| count.to_le_bytes()));
             bytes
         }
     }
@@ -189,17 +190,23 @@ pub(crate) fn decode(bytes: &[u8], plan: &PlanCore) -> Option<Result<Reply, Faul
         found = Some(keys);
     }
     let aggregates = plan.aggregates.len();
-    let (chunks, left) = rest.0.as_chunks::<16>();
-    if !left.is_empty() || chunks.len() != cells.checked_mul(aggregates)? {
+    let values = rest.take(cells.checked_mul(aggregates)?.checked_mul(16)?)?;
+    let clamped = values.as_chunks::<16>().0.iter().enumerate();
+    let clamped = clamped
+        .map(|(at, chunk)| plan.clamp_total(&plan.aggregates[at % aggregates], i128::from_le_bytes(*chunk)));
+    let clamped = clamped.collect();
+    let counted = rest.take(cells.checked_mul(plan.candidates())?.checked_mul(8)?)?;
+    let most = plan.most_counted();
+    let counted = counted.as_chunks::<8>().0.iter();
+    let counted = counted.map(|chunk| u64::from_le_bytes(*chunk).min(most));
+    let counted = counted.collect();
+    if !rest.0.is_empty() {
         return None;
     }
-    let clamped = chunks
-        .iter()
-        .enumerate()
-        .map(|(at, chunk)| plan.clamp_total(&plan.aggregates[at % aggregates], i128::from_le_bytes(*chunk)));
     let totals = Totals {
         aggregates,
-        values: clamped.collect(),
+        values: clamped,
+        counted,
         found,
     };
     let (files_confined, calls_filtered) = (walls & 1 != 0, walls & 2 != 0);

@@ -96,6 +96,7 @@ async fn what_was_charged_before_the_end_is_released_after_it(test: TestDatabase
     let totals = Totals {
         aggregates,
         values: vec![7; plan.core.cells as usize * aggregates],
+        counted: vec![],
         found: None,
     };
     let noised = crate::answer::noised(&plan, &totals, &cost, &mut OpenDpNoise).unwrap();

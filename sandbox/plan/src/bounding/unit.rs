@@ -14,13 +14,20 @@ struct Slot<K> {
     cell: K,
     hash: u64,
     sums: Vec<i64>,
+    /// The candidates that its values are cut down to.
+    places: Vec<u32>,
 }
+
+/// No value.
+pub(super) const NO_PLACE: u32 = u32::MAX;
 
 /// A batch as it is walked.
 pub(super) struct Rows<'a> {
     pub(super) units: &'a [u64],
     pub(super) mask: Option<&'a BooleanBuffer>,
     pub(super) added: &'a [Added],
+    /// Of each quantile, the candidate of every row.
+    pub(super) places: &'a [Vec<u32>],
     pub(super) core: &'a PlanCore,
 }
 
@@ -39,6 +46,7 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
             cell: K::default(),
             hash: 0,
             sums: vec![0; aggregates],
+            places: vec![],
         };
         Self {
             unit: None,
@@ -54,7 +62,7 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
         rows: &Rows<'_>,
         cell: impl Fn(usize) -> &'k Q,
         hash: impl Fn(u64, &Q) -> u64,
-        add: &mut impl FnMut(&K, &[i64]),
+        add: &mut impl FnMut(&K, &[i64], &[u32]),
     ) -> Result<(), ExecutionError>
     where
         K: Borrow<Q>,
@@ -83,6 +91,10 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
                     Added::Values(values) => *sum += values[row],
                 }
             }
+            let values = rows.places.iter().map(|places| places[row]);
+            self.slots[slot]
+                .places
+                .extend(values.filter(|place| *place != NO_PLACE));
         }
         Ok(())
     }
@@ -125,17 +137,18 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
         slot.cell = cell.to_owned();
         slot.hash = hash;
         slot.sums.fill(0);
+        slot.places.clear();
         Some(at)
     }
 
     /// Clips the open unit's vector and gives it away.
-    pub(super) fn close(&mut self, core: &PlanCore, add: &mut impl FnMut(&K, &[i64])) {
+    pub(super) fn close(&mut self, core: &PlanCore, add: &mut impl FnMut(&K, &[i64], &[u32])) {
         let slots = &mut self.slots[..self.used];
         for (at, aggregate) in core.aggregates.iter().enumerate() {
             clip(slots, at, aggregate);
         }
         for slot in slots.iter() {
-            add(&slot.cell, &slot.sums);
+            add(&slot.cell, &slot.sums, &slot.places);
         }
         self.used = 0;
         self.rows = 0;

@@ -86,7 +86,14 @@ pub(super) fn expr(of: &ScalarExpr, types: &[FieldType]) -> u64 {
         ScalarExpr::Case { when, .. } => 10 * when.len() as u64,
         ScalarExpr::InList { .. } => 40,
         ScalarExpr::Like { .. } => TEXT_NANOS,
-        ScalarExpr::Cast(..) => 60,
+        ScalarExpr::Cast(inner, target) => {
+            let text = |kind: Option<FieldType>| kind == Some(FieldType::Text);
+            if text(Some(target.field_type())) || text(inner.field_type(types)) {
+                TEXT_NANOS
+            } else {
+                8
+            }
+        }
         ScalarExpr::Call(function, args) => call(*function, args),
     };
     of.children()

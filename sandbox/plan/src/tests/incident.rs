@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::fixture::{SECRET, Trip, key, plan, run, trip, write_part};
 use crate::Granted;
-use crate::bounding::BoundingExec;
+use crate::bounding::{BoundingExec, Pass};
 use crate::execute::{ExecutionError, Incident, check_physical};
 use crate::scan::{Cut, UnitScanExec};
 
@@ -99,7 +99,7 @@ fn only_known_operators_run() {
     let scan: Arc<dyn ExecutionPlan> =
         Arc::new(UnitScanExec::open(&core.tables[0], &[part], &key(), Cut::Into(2)).unwrap());
     let bound = |input: Arc<dyn ExecutionPlan>| -> Arc<dyn ExecutionPlan> {
-        Arc::new(BoundingExec::new(Arc::clone(&core), SECRET, input))
+        Arc::new(BoundingExec::new(Arc::clone(&core), SECRET, Pass::ALL, input))
     };
     assert_eq!(check_physical(&bound(Arc::clone(&scan))), Ok(()));
     let refused = |plan: Arc<dyn ExecutionPlan>, name: &str| {

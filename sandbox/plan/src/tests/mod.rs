@@ -7,6 +7,7 @@ mod grouping;
 mod incident;
 mod join;
 mod open_key;
+mod quantile;
 mod refusal;
 mod sealed;
 mod sensitivity;

@@ -251,6 +251,10 @@ fn cases() -> Vec<(Rule, &'static str)> {
             "SELECT note, COUNT(*) FROM bike_trips GROUP BY CUBE (note)",
         ),
         (
+            Rule::QuantileCells,
+            "SELECT note, MEDIAN(fare) FROM bike_trips GROUP BY note",
+        ),
+        (
             Rule::InnerFunction,
             "SELECT SUM(s) FROM (SELECT person_id, VAR_POP(fare) AS s FROM bike_trips GROUP BY person_id) x",
         ),

@@ -58,7 +58,7 @@ fn city() -> Vec<Trip> {
 fn lines(sql: &str) -> Vec<String> {
     let plan = plan(sql);
     let totals = totals(&plan, &city());
-    let released = plan.release(&totals.values, None).unwrap();
+    let released = plan.release(&totals.values, &[], None).unwrap();
     let columns = plan.released_columns(&released).unwrap();
     let kept = plan.arrange(&columns).unwrap();
     let output = plan.output_columns(&columns, &kept).unwrap();
