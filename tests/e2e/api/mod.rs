@@ -3,5 +3,6 @@
 mod bad_file;
 mod bad_input;
 mod command;
+mod language;
 mod open_data;
 mod story;
