@@ -252,3 +252,64 @@ impl Protected {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array, StringArray};
+    use arrow::datatypes::Schema;
+    use arrow::record_batch::RecordBatch;
+
+    use super::*;
+
+    /// The bar of three seconds: deadlines come from declarations, so they can be checked without a run.
+    #[test]
+    fn jobs_on_the_demos_trips_are_due_within_three_seconds() {
+        let entry = demo::entry(&Table::BikeShareTrips.spec(demo::Scale::DEMO)).unwrap();
+        let now = SystemClock.now();
+        let relation = Relation {
+            slug: entry.slug,
+            dataset: DatasetId::at(now),
+            version: version(),
+            level: entry.level,
+            special: false,
+            metadata: entry.declared,
+        };
+        // What q17 joins with: capacities by district.
+        let districts = demo::city::district_names();
+        let capacities = (0i64..).map(|at| 1_000 + 37 * at).take(districts.len());
+        let columns: Vec<(&str, ArrayRef)> = vec![
+            ("district", Arc::new(StringArray::from_iter_values(&districts))),
+            ("capacity", Arc::new(Int64Array::from_iter_values(capacities))),
+        ];
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
+        let schema: Arc<Schema> = batch.schema();
+        let mut planned = 0;
+        for query in PRIVATE {
+            if !query.sql.contains(Table::BikeShareTrips.sql_name()) {
+                continue;
+            }
+            let protected = [relation.clone()];
+            let needed = sandbox_plan::public_queries(query.sql, &protected).unwrap();
+            if needed.iter().any(|query| query.name == Table::OutpatientVisits.sql_name()) {
+                continue;
+            }
+            let public: Vec<PublicTable> = needed
+                .iter()
+                .map(|query| PublicTable::freeze(&query.name, &schema, std::slice::from_ref(&batch)).unwrap())
+                .collect();
+            let tables = Tables {
+                protected: &protected,
+                public: &public,
+            };
+            let plan = sandbox_plan::plan(query.sql, tables);
+            let plan = plan.unwrap_or_else(|refusal| panic!("{}: {refusal}", query.name));
+            let due = plan.core.due_in(LIMITS.threads).as_secs_f64();
+            assert!(due <= 3.0, "{}: {due:.2} s", query.name);
+            planned += 1;
+        }
+        assert!(planned >= 12, "{planned}");
+    }
+}
