@@ -293,7 +293,10 @@ mod tests {
             }
             let protected = [relation.clone()];
             let needed = sandbox_plan::public_queries(query.sql, &protected).unwrap();
-            if needed.iter().any(|query| query.name == Table::OutpatientVisits.sql_name()) {
+            if needed
+                .iter()
+                .any(|query| query.name == Table::OutpatientVisits.sql_name())
+            {
                 continue;
             }
             let public: Vec<PublicTable> = needed

@@ -207,7 +207,7 @@ pub fn execute(
 
 /// The operators of a source. Its first scan is cut into as many partitions as there are threads, and the others at the
 /// same units.
-fn physical(
+pub(crate) fn physical(
     core: &PlanCore,
     source: &Source,
     granted: &[Granted],

@@ -248,7 +248,7 @@ fn tidied(array: &ArrayRef, column: &PublicColumn) -> Result<ArrayRef, PublicErr
 /// How often the most frequent key occurs among rows of key columns; NULL keys match nothing.
 pub(crate) fn most_matches(keys: &[ArrayRef], rows: usize) -> Result<u32, EvalError> {
     let index = KeyIndex::new(keys, rows)?;
-    let most = index.places.values().map(Vec::len).max().unwrap_or(0);
+    let most = index.buckets.iter().map(Vec::len).max().unwrap_or(0);
     u32::try_from(most).map_err(|_| EvalError)
 }
 
@@ -256,51 +256,62 @@ pub(crate) fn most_matches(keys: &[ArrayRef], rows: usize) -> Result<u32, EvalEr
 #[derive(Debug)]
 pub(crate) struct KeyIndex {
     converter: arrow::row::RowConverter,
-    places: HashMap<Box<[u8]>, Vec<u32>>,
-    /// How many rows there are: without keys every row matches.
-    rows: u32,
+    /// Which bucket each key has.
+    keys: HashMap<Box<[u8]>, u32>,
+    /// Rows with one key each.
+    buckets: Vec<Vec<u32>>,
 }
 
 impl KeyIndex {
+    /// Without keys, all rows are in one bucket.
     pub(crate) fn new(keys: &[ArrayRef], rows: usize) -> Result<Self, EvalError> {
         let fields = keys
             .iter()
             .map(|key| arrow::row::SortField::new(key.data_type().clone()));
         let converter = arrow::row::RowConverter::new(fields.collect()).map_err(|_| EvalError)?;
-        let mut places: HashMap<Box<[u8]>, Vec<u32>> = HashMap::new();
         let count = u32::try_from(rows).map_err(|_| EvalError)?;
-        if keys.is_empty() {
-            places.insert(Box::default(), (0..count).collect());
-        } else {
-            let encoded = converter.convert_columns(keys).map_err(|_| EvalError)?;
-            for (place, row) in (0..count).zip(encoded.iter()) {
-                if keys.iter().all(|key| key.is_valid(place as usize)) {
-                    places.entry(row.as_ref().into()).or_default().push(place);
-                }
-            }
-        }
-        Ok(Self {
+        let mut index = Self {
             converter,
-            places,
-            rows: count,
-        })
+            keys: HashMap::new(),
+            buckets: Vec::new(),
+        };
+        if keys.is_empty() {
+            index.buckets.push((0..count).collect());
+            return Ok(index);
+        }
+        let encoded = index.converter.convert_columns(keys).map_err(|_| EvalError)?;
+        for (place, row) in (0..count).zip(encoded.iter()) {
+            if keys.iter().any(|key| key.is_null(place as usize)) {
+                continue;
+            }
+            let next = u32::try_from(index.buckets.len()).map_err(|_| EvalError)?;
+            let bucket = *index.keys.entry(row.as_ref().into()).or_insert(next);
+            if bucket == next {
+                index.buckets.push(Vec::new());
+            }
+            index.buckets[bucket as usize].push(place);
+        }
+        Ok(index)
     }
 
-    /// Which rows each of the given keys finds.
-    pub(crate) fn find(&self, keys: &[ArrayRef], rows: usize) -> Result<Vec<&[u32]>, EvalError> {
-        let none: &[u32] = &[];
+    /// Which bucket each of the given keys finds.
+    pub(crate) fn find(&self, keys: &[ArrayRef], rows: usize) -> Result<Vec<Option<u32>>, EvalError> {
         if keys.is_empty() {
-            let all = self.places.get::<[u8]>(&[]).map_or(none, Vec::as_slice);
-            debug_assert_eq!(all.len(), self.rows as usize);
-            return Ok(vec![all; rows]);
+            return Ok(vec![Some(0); rows]);
         }
         let encoded = self.converter.convert_columns(keys).map_err(|_| EvalError)?;
         let found = encoded.iter().enumerate().map(|(row, key)| {
             if keys.iter().any(|key| key.is_null(row)) {
-                return none;
+                return None;
             }
-            self.places.get(key.as_ref()).map_or(none, Vec::as_slice)
+            self.keys.get(key.as_ref()).copied()
         });
         Ok(found.collect())
+    }
+
+    /// The rows of a bucket; none for none.
+    pub(crate) fn rows(&self, bucket: Option<u32>) -> &[u32] {
+        let bucket = bucket.and_then(|bucket| self.buckets.get(bucket as usize));
+        bucket.map_or(&[], Vec::as_slice)
     }
 }

@@ -11,7 +11,7 @@ use crate::scalar::ScalarExpr;
 pub(super) fn run(input: Batches, condition: ScalarExpr) -> Batches {
     flat_map(input, move |batch| {
         let kept = keep(&batch, &condition)?;
-        Ok(if kept.num_rows() == 0 { vec![] } else { vec![kept] })
+        Ok((kept.num_rows() > 0).then_some(Ok(kept)).into_iter())
     })
 }
 

@@ -280,16 +280,17 @@ fn rows_of(columns: &[ArrayRef], places: &UInt32Array) -> Result<Vec<ArrayRef>, 
     taken.collect()
 }
 
-/// Each batch of a stream turned into several.
-fn flat_map<S>(
+/// Each batch of a stream turned into several, one at a time: what a batch becomes need not fit the memory.
+fn flat_map<S, I>(
     batches: S,
-    mut work: impl FnMut(RecordBatch) -> Result<Vec<RecordBatch>, ExecutionError> + Send + 'static,
+    mut work: impl FnMut(RecordBatch) -> Result<I, ExecutionError> + Send + 'static,
 ) -> Batches
 where
     S: Stream<Item = Result<RecordBatch, ExecutionError>> + Send + 'static,
+    I: Iterator<Item = Result<RecordBatch, ExecutionError>> + Send + 'static,
 {
-    let made = batches.map(move |batch| batch.and_then(&mut work));
-    made.map_ok(|batches| futures::stream::iter(batches.into_iter().map(Ok)))
+    batches
+        .map(move |batch| batch.and_then(&mut work).map(futures::stream::iter))
         .try_flatten()
         .boxed()
 }

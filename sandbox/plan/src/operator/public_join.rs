@@ -53,24 +53,56 @@ pub(super) fn run(input: Batches, side: Arc<PublicSide>, schema: SchemaRef) -> B
             .map(|key| values(key, columns, batch.num_rows()))
             .collect::<Result<Vec<_>, _>>()?;
         let found = side.index.find(&keys, batch.num_rows())?;
-        let mut made = Vec::new();
-        let mut start = 0;
-        while start < found.len() {
-            // So many rows at once that their pairs are a batch.
-            let mut end = start;
-            let mut pairs = 0;
-            while end < found.len() && (end == start || pairs + found[end].len() <= BATCH_ROWS) {
-                pairs += found[end].len();
+        let (side, schema) = (Arc::clone(&side), Arc::clone(&schema));
+        Ok(Joining {
+            batch,
+            found,
+            next: 0,
+            side,
+            schema,
+        })
+    })
+}
+
+/// A batch being joined: as many rows at once as make a batch of pairs.
+struct Joining {
+    batch: RecordBatch,
+    /// Which public rows each row meets.
+    found: Vec<Option<u32>>,
+    next: usize,
+    side: Arc<PublicSide>,
+    schema: SchemaRef,
+}
+
+impl Iterator for Joining {
+    type Item = Result<RecordBatch, ExecutionError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.next < self.found.len() {
+            let (start, mut end, mut pairs) = (self.next, self.next, 0);
+            while let Some(found) = self.found.get(end) {
+                let more = self.side.index.rows(*found).len();
+                if end > start && pairs + more > BATCH_ROWS {
+                    break;
+                }
+                pairs += more;
                 end += 1;
             }
-            let joined = join(&batch, &side, start, &found[start..end], &schema)?;
-            if joined.num_rows() > 0 {
-                made.push(joined);
+            self.next = end;
+            let joined = join(
+                &self.batch,
+                &self.side,
+                start,
+                &self.found[start..end],
+                &self.schema,
+            );
+            match joined {
+                Ok(joined) if joined.num_rows() == 0 => {}
+                other => return Some(other),
             }
-            start = end;
         }
-        Ok(made)
-    })
+        None
+    }
 }
 
 /// The pairs of some rows of a batch, from `start` on.
@@ -78,12 +110,13 @@ fn join(
     batch: &RecordBatch,
     side: &PublicSide,
     start: usize,
-    found: &[&[u32]],
+    found: &[Option<u32>],
     schema: &SchemaRef,
 ) -> Result<RecordBatch, ExecutionError> {
     let row = |at: usize| u32::try_from(start + at).map_err(|_| ExecutionError::Internal);
     let (mut left, mut right) = (Vec::new(), Vec::new());
-    for (at, matches) in found.iter().enumerate() {
+    for (at, bucket) in found.iter().enumerate() {
+        let matches = side.index.rows(*bucket);
         left.extend(std::iter::repeat_n(row(at)?, matches.len()));
         right.extend_from_slice(matches);
     }

@@ -32,7 +32,7 @@ pub(super) struct Terms {
 
 pub(super) fn run(input: Batches, terms: Arc<Terms>, schema: SchemaRef) -> Batches {
     flat_map(aligned(input), move |batch| {
-        Ok(vec![aggregate(&batch, &terms, &schema)?])
+        Ok(std::iter::once(aggregate(&batch, &terms, &schema)))
     })
 }
 

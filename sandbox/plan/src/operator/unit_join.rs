@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 
 use super::align::aligned;
 use super::filter::truth;
@@ -78,14 +78,10 @@ pub(super) fn run(left: Batches, right: Batches, terms: Arc<Terms>, schema: Sche
         if let (Some(first), Some(last)) = (units.first(), units.last()) {
             right.reach(*first, *last).await?;
         }
-        let made = join(&batch, &right.held, &terms, &schema)?;
-        Ok(Some((made, (left, right, terms, schema))))
+        let made = Joining::new(batch, right.held.clone(), Arc::clone(&terms), Arc::clone(&schema))?;
+        Ok(Some((futures::stream::iter(made), (left, right, terms, schema))))
     });
-    use futures::TryStreamExt;
-    joined
-        .map_ok(|batches| futures::stream::iter(batches.into_iter().map(Ok)))
-        .try_flatten()
-        .boxed()
+    joined.try_flatten().boxed()
 }
 
 /// The runs of rows with one unit each.
@@ -98,39 +94,77 @@ fn runs(units: &[u64]) -> impl Iterator<Item = (u64, Range<usize>)> {
     })
 }
 
-fn join(
-    left: &RecordBatch,
-    right: &RecordBatch,
-    terms: &Terms,
-    schema: &SchemaRef,
-) -> Result<Vec<RecordBatch>, ExecutionError> {
-    let others = parts(right)?.0.values();
-    let mut made = Vec::new();
-    let (mut lefts, mut rights) = (Vec::new(), Vec::new());
-    let most = |range: Range<usize>, rows: u32| range.start..range.end.min(range.start + rows as usize);
-    let place = |at: usize| u32::try_from(at).map_err(|_| ExecutionError::Internal);
-    let mut at = 0;
-    for (unit, own) in runs(parts(left)?.0.values()) {
-        at += others[at..].partition_point(|other| *other < unit);
-        let count = others[at..].partition_point(|other| *other == unit);
-        let (own, other) = (most(own, terms.rows[0]), most(at..at + count, terms.rows[1]));
-        at += count;
-        for row in own {
-            if other.is_empty() && terms.kind == JoinKind::Left {
-                lefts.push(place(row)?);
-                rights.push(None);
-            }
-            for pair in other.clone() {
-                lefts.push(place(row)?);
-                rights.push(Some(place(pair)?));
-            }
-            if lefts.len() >= BATCH_ROWS {
-                made.extend(pairs(left, right, &mut lefts, &mut rights, terms, schema)?);
+/// A batch being joined: as many left rows at once as make a batch of pairs.
+struct Joining {
+    left: RecordBatch,
+    right: RecordBatch,
+    /// Of every left row that counts, the right rows of its unit.
+    partners: Vec<(u32, Range<u32>)>,
+    next: usize,
+    terms: Arc<Terms>,
+    schema: SchemaRef,
+}
+
+impl Joining {
+    fn new(
+        left: RecordBatch,
+        right: RecordBatch,
+        terms: Arc<Terms>,
+        schema: SchemaRef,
+    ) -> Result<Self, ExecutionError> {
+        let place = |at: usize| u32::try_from(at).map_err(|_| ExecutionError::Internal);
+        let most = |range: Range<usize>, rows: u32| range.start..range.end.min(range.start + rows as usize);
+        let others = parts(&right)?.0.values();
+        let mut partners = Vec::with_capacity(left.num_rows());
+        let mut at = 0;
+        for (unit, own) in runs(parts(&left)?.0.values()) {
+            at += others[at..].partition_point(|other| *other < unit);
+            let count = others[at..].partition_point(|other| *other == unit);
+            let other = most(at..at + count, terms.rows[1]);
+            let other = place(other.start)?..place(other.end)?;
+            at += count;
+            for row in most(own, terms.rows[0]) {
+                partners.push((place(row)?, other.clone()));
             }
         }
+        Ok(Self {
+            left,
+            right,
+            partners,
+            next: 0,
+            terms,
+            schema,
+        })
     }
-    made.extend(pairs(left, right, &mut lefts, &mut rights, terms, schema)?);
-    Ok(made)
+}
+
+impl Iterator for Joining {
+    type Item = Result<RecordBatch, ExecutionError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.next < self.partners.len() {
+            let (mut lefts, mut rights) = (Vec::new(), Vec::new());
+            while let Some((row, partners)) = self.partners.get(self.next) {
+                if partners.is_empty() && self.terms.kind == JoinKind::Left {
+                    lefts.push(*row);
+                    rights.push(None);
+                }
+                for partner in partners.clone() {
+                    lefts.push(*row);
+                    rights.push(Some(partner));
+                }
+                self.next += 1;
+                if lefts.len() >= BATCH_ROWS {
+                    break;
+                }
+            }
+            let made = pairs(&self.left, &self.right, lefts, rights, &self.terms, &self.schema);
+            if let Some(made) = made.transpose() {
+                return Some(made);
+            }
+        }
+        None
+    }
 }
 
 /// The pairs that fulfil the condition; with [`JoinKind::Left`] also the left rows of which none does. All pairs of a left
@@ -138,12 +172,11 @@ fn join(
 fn pairs(
     left: &RecordBatch,
     right: &RecordBatch,
-    lefts: &mut Vec<u32>,
-    rights: &mut Vec<Option<u32>>,
+    mut lefts: Vec<u32>,
+    mut rights: Vec<Option<u32>>,
     terms: &Terms,
     schema: &SchemaRef,
 ) -> Result<Option<RecordBatch>, ExecutionError> {
-    let (mut lefts, mut rights) = (std::mem::take(lefts), std::mem::take(rights));
     if lefts.is_empty() {
         return Ok(None);
     }

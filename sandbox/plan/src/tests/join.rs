@@ -502,6 +502,56 @@ fn what_is_public_is_asked_for_beforehand() {
     assert_eq!(hidden[0].0, "parks");
 }
 
+/// What a batch becomes by a join need not fit the memory: neither many public rows for a key nor many rows of a unit on
+/// both sides are made at once.
+#[test]
+fn pairs_are_made_a_batch_at_a_time() {
+    use futures::StreamExt;
+
+    let mut world = world_of(1_000);
+    let wide: i64 = 900;
+    world.public.push(public(
+        "wide",
+        vec![
+            ("place", Arc::new(StringArray::from(vec!["东城"; 900]))),
+            ("n", Arc::new(Int64Array::from_iter_values(0..wide))),
+        ],
+    ));
+    let trips: Vec<Trip> = (0..900).map(|n| at(1 + n / 450, "东城", 1)).collect();
+    for (sql, pairs) in [
+        (
+            "SELECT SUM(w.n) FROM bike_trips t JOIN wide w ON t.district = w.place",
+            900 * 900,
+        ),
+        (
+            "SELECT SUM(a.fare) FROM bike_trips a JOIN bike_trips b ON a.person_id = b.person_id AND a.fare = b.fare",
+            2 * 450 * 450,
+        ),
+    ] {
+        let plan = world.plan(sql).unwrap();
+        let folder = TempDir::new().unwrap();
+        let parts = write_city(&folder, &trips, 2);
+        let granted: Vec<Granted> = plan
+            .core
+            .tables
+            .iter()
+            .map(|_| Granted {
+                parts: parts.clone(),
+                key: key(),
+            })
+            .collect();
+        let rows = crate::execute::physical(&plan.core, &plan.core.source, &granted, 1, &mut None).unwrap();
+        let mut stream = rows.execute(0, Arc::default()).unwrap();
+        let (mut most, mut all) = (0, 0);
+        while let Some(batch) = futures::executor::block_on(stream.next()) {
+            let count = batch.unwrap().num_rows();
+            (most, all) = (most.max(count), all + count);
+        }
+        assert_eq!(all, pairs, "{sql}");
+        assert!(most <= 8_192 + 900, "{sql}: {most} pairs at once");
+    }
+}
+
 fn any_trip() -> impl Strategy<Value = Trip> {
     (0..9u64, 0..3usize, -100..3_000i64)
         .prop_map(|(unit, district, fare)| at(unit, DISTRICTS[district], fare))
