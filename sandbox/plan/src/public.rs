@@ -24,7 +24,7 @@ use crate::scalar::Real;
 pub const MAX_PUBLIC_ROWS: usize = 100_000;
 
 /// The most bytes that all public relations of a plan take.
-pub const MAX_PUBLIC_BYTES: usize = 4 << 20;
+pub const MAX_PUBLIC_BYTES: usize = 1 << 20;
 
 /// The most values of a public column that become cells of a grouping key.
 const MAX_DOMAIN: usize = 10_000;

@@ -96,7 +96,7 @@ rules! {
         "最多连接 8 个表。", "Join at most 8 tables.";
     /// A public relation that is too large to be part of a plan.
     PublicTooLarge = "public-too-large", "所连接的公开数据过大。", "The public data that is joined is too large.",
-        "请用子查询过滤或聚合：最多 100000 行、4 MB。", "Filter or aggregate it in a subquery: at most 100,000 rows and 4 MB.";
+        "请用子查询过滤或聚合：最多 100000 行、1 MB。", "Filter or aggregate it in a subquery: at most 100,000 rows and 1 MB.";
     /// A public relation that cannot be computed.
     PublicQuery = "public-query", "公开数据部分无法计算。", "The public part of the query cannot be computed.",
         "请单独用开放数据 SQL 运行该部分并修正。", "Run that part on its own with SQL over open data, and mend it.";
