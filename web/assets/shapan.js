@@ -68,4 +68,4 @@ for (const editor of document.querySelectorAll("textarea[data-run]")) {
 }
 
 // An error summary takes the focus, so that it is read first.
-document.querySelector(".error-summary")?.focus();
+(document.querySelector(".error-summary") ?? document.querySelector("[data-answer]"))?.focus();

@@ -203,6 +203,7 @@ pub(crate) fn show(plan: &PrivatePlan, noised: &NoisedTotals, rho: Rho) -> Resul
         plan,
         rows: &released.keep(&kept),
         sigmas: &sigmas,
+        rho,
     };
     let intervals = errors.intervals()?;
     let types = plan.released_types();
@@ -239,7 +240,7 @@ fn plain_noise(plan: &PrivatePlan, expr: &ScalarExpr, sigmas: &[f64], rho: Rho) 
     let total = match plan.released.get(*at)? {
         ReleasedColumn::Measure(Measure::Total(total)) => total,
         // Its scale is one of ranks: how many rows a pick is off by.
-        ReleasedColumn::Measure(Measure::Quantile(place)) => {
+        ReleasedColumn::Measure(Measure::Quantile { place, .. }) => {
             let (rows, rank) = (
                 plan.core.unit.max_rows_per_unit,
                 plan.core.quantiles.get(*place)?.rank,

@@ -26,13 +26,16 @@ pub struct AggregateError {
     pub at_rows: Option<u64>,
 }
 
+/// The rows of the cell for which a mean's error is told: data sets are declared larger than they are, and cells uneven.
+const ROWS: u64 = 1_000;
+
 /// What to expect of each output column that is a figure as it is released.
 ///
-/// A mean's error depends on its cell's rows, which are nobody's business before the charge: it is told for a cell that
-/// has an equal share of the declared maximum. What is computed from several figures has its intervals in the answer.
+/// A mean's error depends on its cell's rows, which are nobody's business before the charge: it is told for a cell of a
+/// thousand rows, or of an equal share of the declared maximum if that is less. What is computed from several figures has its intervals in the answer.
 fn expected_errors(plan: &PrivatePlan, rho: f64) -> Vec<AggregateError> {
     let share = plan.core.max_rows() / u64::from(plan.core.cells.max(1));
-    let share = share.max(1);
+    let share = share.clamp(1, ROWS);
     let figure = |column: &OutputColumn| {
         let ScalarExpr::Column(at) = &column.expr else {
             return None;

@@ -53,6 +53,8 @@ pub(crate) struct Errors<'a> {
     pub(crate) rows: &'a Released,
     /// The noise's standard deviation per aggregate and cell, in grid steps.
     pub(crate) sigmas: &'a [f64],
+    /// What the job was charged.
+    pub(crate) rho: privacy::Rho,
 }
 
 impl Errors<'_> {
@@ -69,7 +71,7 @@ impl Errors<'_> {
             .filter(|(_, kind)| {
                 matches!(kind, Kind::Computed)
                     || matches!(kind, Kind::Measure(m)
-                        if !matches!(m, Measure::Total(_) | Measure::Mean { .. } | Measure::Quantile(_)))
+                        if !matches!(m, Measure::Total(_) | Measure::Mean { .. } | Measure::Quantile { .. }))
             })
             .map(|(at, _)| at)
             .collect();
@@ -79,9 +81,7 @@ impl Errors<'_> {
             all.push(match kind {
                 Kind::Plain => None,
                 Kind::Measure(Measure::Total(total)) => Some(self.totals(*total)),
-                Kind::Measure(Measure::Quantile(place)) => {
-                    Some(self.plan.quantile_intervals(*place, self.rows))
-                }
+                Kind::Measure(Measure::Quantile { place, count }) => Some(self.quantiles(*place, *count)?),
                 Kind::Measure(Measure::Mean { sum, count, of }) => {
                     let ends = [of.lo.get(), of.hi.get()];
                     let shift = of.centre.get();
@@ -113,7 +113,7 @@ impl Errors<'_> {
         // How a pick would vary is not known without the data.
         if measures
             .iter()
-            .any(|measure| matches!(measure, Measure::Quantile(_)))
+            .any(|measure| matches!(measure, Measure::Quantile { .. }))
         {
             return Kind::Plain;
         }
@@ -160,6 +160,43 @@ impl Errors<'_> {
                 Some([value - Z95 * sigma, value + Z95 * sigma])
             })
             .collect()
+    }
+
+    /// The picks below and above a quantile, where the cell has so many rows that there are such ranks; else the bounds.
+    ///
+    /// A pick of the rank that is `reach` lower says something only if there are that many rows below the quantile. How
+    /// many there are is known from a noised count: it is taken to be lower than it shows by 3 standard deviations.
+    fn quantiles(&self, place: usize, count: usize) -> Result<Intervals, JobError> {
+        let core = &self.plan.core;
+        let quantile = core
+            .quantiles
+            .get(place)
+            .ok_or(JobError::Internal("a quantile of another plan"))?;
+        let candidates = quantile.candidates.count();
+        let rows = core.unit.max_rows_per_unit;
+        let scale = privacy::quantile::scale(rows, quantile.rank, core.shares(), self.rho)
+            .map_err(|_| JobError::Internal("noise scale"))?;
+        #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
+        let reach = privacy::quantile::reach(scale, candidates, 40.0) as f64;
+        let (below, above) = (
+            f64::from(quantile.rank),
+            f64::from(privacy::quantile::RANKS.saturating_sub(quantile.rank)),
+        );
+        let ends = [
+            quantile.candidates.value(0),
+            quantile.candidates.value(candidates.saturating_sub(1)),
+        ];
+        let picked = self.plan.quantile_intervals(place, self.rows);
+        let intervals = picked.into_iter().zip(self.rows()).map(|(picked, row)| {
+            let (shown, sigma) = self.figure(row, count)?;
+            let surely = (shown - 3.0 * sigma).max(0.0);
+            let [low, high] = picked?;
+            Some([
+                if surely * below > reach { low } else { ends[0] },
+                if surely * above > reach { high } else { ends[1] },
+            ])
+        });
+        Ok(intervals.collect())
     }
 
     fn fieller(&self, over: usize, under: usize) -> Intervals {

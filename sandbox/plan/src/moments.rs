@@ -79,7 +79,7 @@ impl Moments<'_> {
             }
             ("median", [argument], _) => {
                 let x = self.argument(argument, filter.as_ref())?;
-                Ok(Measure::Quantile(self.needed.place_quantile(x, 500)))
+                self.quantile(x, 500)
             }
             ("quantile", [argument, rank], _) => {
                 let x = self.argument(argument, filter.as_ref())?;
@@ -102,7 +102,7 @@ impl Moments<'_> {
                     reason = "within 0 to 1000"
                 )]
                 let rank = thousandths as u32;
-                Ok(Measure::Quantile(self.needed.place_quantile(x, rank)))
+                self.quantile(x, rank)
             }
             ("corr" | "covar_pop" | "covar_samp", [x, y], _) => {
                 let x = self.argument(x, filter.as_ref())?;
@@ -154,6 +154,14 @@ impl Moments<'_> {
 
     fn total(&mut self, function: AggregateFunction) -> Planned<Measure> {
         Ok(Measure::Total(self.place(function)?))
+    }
+
+    /// The rows that have a value are counted too: a pick among few of them says little, and its interval has to tell.
+    fn quantile(&mut self, x: ScalarExpr, rank: u32) -> Planned<Measure> {
+        Ok(Measure::Quantile {
+            place: self.needed.place_quantile(x.clone(), rank),
+            count: self.place(AggregateFunction::CountValues(x))?,
+        })
     }
 
     fn units(&mut self, argument: &Expr, filtered: bool) -> Planned<Measure> {

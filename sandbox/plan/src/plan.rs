@@ -777,7 +777,7 @@ const DRAW_NANOS: u64 = 25_000;
 /// Picking among candidates takes so long for each of them at most, three times.
 const PICK_NANOS: u64 = 25_000;
 const SLACK_PERCENT: u64 = 160;
-const START: Duration = Duration::from_millis(400);
+const START: Duration = Duration::from_millis(700);
 
 impl PrivatePlan {
     /// The name of the noised totals within a project; see [`PlanCore::hash`].

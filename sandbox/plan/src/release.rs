@@ -80,8 +80,13 @@ pub enum Measure {
         /// Whether n − 1 divides.
         sample: bool,
     },
-    /// A quantile that was picked: its place in [`PlanCore::quantiles`].
-    Quantile(usize),
+    /// A quantile that was picked.
+    Quantile {
+        /// Its place in [`PlanCore::quantiles`].
+        place: usize,
+        /// Rows with a value: where they are few, a pick says nothing.
+        count: usize,
+    },
     /// Pearson's r from the six moments, within ±1.
     Correlation {
         /// S_x and S_y, over rows that have both.
@@ -196,7 +201,7 @@ impl Measure {
     pub fn aggregates(&self) -> Vec<usize> {
         match self {
             Self::Total(total) => vec![*total],
-            Self::Quantile(_) => vec![],
+            Self::Quantile { count, .. } => vec![*count],
             Self::Mean { sum, count, .. } => vec![*sum, *count],
             Self::Variance {
                 sum, squares, count, ..
@@ -215,12 +220,11 @@ impl Measure {
 
     /// Puts the aggregates' final places in.
     pub(crate) fn renumber(&mut self, order: &[usize], quantiles: &[usize]) {
-        if let Self::Quantile(place) = self {
+        if let Self::Quantile { place, .. } = self {
             *place = quantiles.get(*place).copied().unwrap_or(usize::MAX);
-            return;
         }
         let places: Vec<&mut usize> = match self {
-            Self::Quantile(_) => vec![],
+            Self::Quantile { count, .. } => vec![count],
             Self::Total(total) => vec![total],
             Self::Mean { sum, count, .. } => vec![sum, count],
             Self::Variance {
@@ -245,7 +249,7 @@ impl Measure {
     pub fn field_type(&self, core: &PlanCore) -> FieldType {
         let total = match self {
             Self::Total(total) => total,
-            Self::Quantile(place) => {
+            Self::Quantile { place, .. } => {
                 let quantile = core.quantiles.get(*place);
                 return quantile.map_or(FieldType::Number, |quantile| quantile.candidates.field_type());
             }
@@ -270,7 +274,7 @@ impl Measure {
         let of = |at: &usize| Some(core.aggregates.get(*at)?.value(*totals.get(*at)?));
         let value = match self {
             Self::Total(total) => of(total)?,
-            Self::Quantile(_) => return None,
+            Self::Quantile { .. } => return None,
             Self::Mean { sum, count, of: x } => {
                 let n = of(count).filter(|n| *n > 0.0)?;
                 (x.centre.get() + of(sum)? / n).clamp(x.lo.get(), x.hi.get())
@@ -452,7 +456,7 @@ impl PrivatePlan {
                     ReleasedColumn::Measure(measure) => {
                         let totals = released.totals.chunks_exact(count);
                         match measure {
-                            Measure::Quantile(place) => self.quantile_column(*place, released)?,
+                            Measure::Quantile { place, .. } => self.quantile_column(*place, released)?,
                             Measure::Total(at) if measure.field_type(&self.core) == FieldType::Integer => {
                                 let exact = totals.map(|row| i64::try_from(*row.get(*at)?).ok());
                                 Arc::new(exact.collect::<Int64Array>())

@@ -213,6 +213,12 @@ impl JobPage {
             .max(if self.due_in_s == 0 { 5 } else { 1 })
     }
 
+    /// Whether a column's values all have the same noise, which then is told.
+    fn has_plain_noise(&self) -> bool {
+        let result = self.result.as_ref();
+        result.is_some_and(|result| result.columns.iter().any(|column| column.noise.is_some()))
+    }
+
     /// The answer's noised columns as charts, one each.
     fn charts(&self) -> Vec<EstimateChart> {
         let Some(result) = &self.result else {

@@ -210,7 +210,14 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
     };
     let questions = |budget: &Budget| budget.questions(estimate.cost.rho_nano);
     let expected = |error: &sandbox_job::AggregateError| ExpectedError {
-        column: error.column.clone(),
+        column: match error.at_rows {
+            None => error.column.clone(),
+            Some(rows) => visit.shell(Section::Sandbox).t2(
+                "estimate-at-rows",
+                &("column", error.column.as_str()),
+                &("rows", rows),
+            ),
+        },
         scale: error.standard_deviation,
         half_width: error.half_width95,
         cells: Some(u64::from(estimate.cells)),

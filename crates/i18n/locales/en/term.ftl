@@ -2,7 +2,7 @@
 
 level-l1 = Not sensitive
 level-l2 = Low sensitivity
-level-l3 = Personal
+level-l3 = Fairly sensitive
 level-l4 = Sensitive
 level-l1-opening = Open unconditionally
 level-l2-opening = Open on conditions
