@@ -177,7 +177,7 @@ impl Bounding {
     /// Takes in the next rows: the unit column first, then the source's columns.
     ///
     /// # Errors
-    /// [`Incident::OutOfOrder`] if units do not increase; [`ExecutionError::Internal`] if the batch does not fit the plan.
+    /// [`crate::execute::Incident::OutOfOrder`] if units do not increase; [`ExecutionError::Internal`] if the batch does not fit the plan.
     pub fn push(&mut self, batch: &RecordBatch) -> Result<(), ExecutionError> {
         let rows = batch.num_rows();
         let (unit_column, columns) = batch.columns().split_first().ok_or(ExecutionError::Internal)?;
