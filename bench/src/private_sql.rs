@@ -221,7 +221,6 @@ impl Protected {
             version: self.manifest.version,
             level: self.entry.level,
             // People who look at an answer take no part of the compute time.
-            special: false,
             metadata: self.entry.declared.clone(),
         })
     }
@@ -274,7 +273,6 @@ mod tests {
             dataset: DatasetId::at(now),
             version: version(),
             level: entry.level,
-            special: false,
             metadata: entry.declared,
         };
         // What q17 joins with: capacities by district.

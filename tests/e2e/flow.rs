@@ -161,6 +161,24 @@ impl TestApp {
         }
     }
 
+    /// Waits until a special dataset's answer is with its checkers; the id of the first one's review.
+    pub(crate) async fn wait_check(&self) -> String {
+        let client = self.client(Who::Reviewer);
+        let begun = Instant::now();
+        loop {
+            let listed = client.get("/api/v1/checks").await.expect(200);
+            if let Some(id) = listed["results"][0]["id"].as_str() {
+                return id.to_owned();
+            }
+            assert!(
+                begun.elapsed() < OVERDUE,
+                "no answer comes to its checkers\n{}",
+                self.log()
+            );
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// What is left of a project's budget for its only dataset, in ρ.
     pub(crate) async fn rho_left(&self, who: Who, project: &str) -> f64 {
         let shown = self

@@ -13,7 +13,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 
 use crate::api::extract::MAX_BODY;
-use crate::api::{access, dataset, job, openapi, project, review, row, token, version};
+use crate::api::{access, check, dataset, job, openapi, project, review, row, token, version};
 use crate::failure::Failure;
 use crate::open::{download, ledger, operation};
 use crate::page::error::ErrorPage;
@@ -47,6 +47,9 @@ pub fn router(state: AppState) -> Router {
         .route("/projects/{id}/jobs", get(job::list).post(job::submit))
         .route("/jobs/{id}", get(job::get))
         .route("/jobs/{id}/result", get(job::result))
+        .route("/checks", get(check::list))
+        .route("/checks/{id}", get(check::get))
+        .route("/checks/{id}/votes", post(check::vote))
         .route("/tokens", get(token::list).post(token::create))
         .route("/tokens/{id}", delete(token::revoke))
         .route("/me", get(token::me))

@@ -85,6 +85,10 @@ acts! {
     JobCharged = "job.charged",
     /// A job's result became readable.
     JobReleased = "job.released",
+    /// A checker voted on the noised answer of a special dataset; how is told on the fixed day.
+    JobChecked = "job.checked",
+    /// The checkers of a special dataset's answer did not both let it go.
+    JobWithheld = "job.withheld",
     /// A dated policy row (bounds, levels, rules) came into force.
     PolicyChanged = "policy.changed",
     /// Two persons ended a lineage's published privacy promise.

@@ -115,6 +115,10 @@ id!(
     JobId
 );
 id!(
+    /// The review of a special dataset's noised answer. It tells nothing of the job that it belongs to.
+    CheckId
+);
+id!(
     /// A dataset with all its versions, derivatives and re-imports: what a privacy budget is counted on.
     LineageId
 );

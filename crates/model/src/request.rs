@@ -123,6 +123,17 @@ words! {
 }
 
 words! {
+    /// What a checker finds of the noised answer of a special dataset. All or nothing: one that is withheld is not
+    /// released in part.
+    Verdict {
+        /// It may be released.
+        Release = "release",
+        /// It must not.
+        Withhold = "withhold",
+    }
+}
+
+words! {
     /// Where a private job stands. Once charged, it moves by the clock alone.
     JobState {
         /// Charged and waiting.

@@ -6,10 +6,9 @@ use db::dataset::Dataset;
 use db::request::Request;
 use identity::{Action, Actor, Resource};
 use ledger::Act;
-use model::{DatasetState, Level, RequestId, RequestKind, Slug};
+use model::{DatasetState, Length, Level, RequestId, RequestKind, Slug};
 
 use crate::payload::Payload;
-use crate::text::Length;
 use crate::{Inapplicable, Review, ReviewError, Rule, authorization, record, state};
 
 /// The most datasets of one access request.

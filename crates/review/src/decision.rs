@@ -8,14 +8,14 @@ use db::request::{GivenDecision, Request};
 use identity::{Action, Actor};
 use ledger::Act;
 use model::{
-    BudgetPolicy, Decision, Opinion, ProjectId, RequestId, RequestKind, RequestState, Timestamp, VersionState,
+    BudgetPolicy, Decision, Length, Opinion, ProjectId, RequestId, RequestKind, RequestState, Timestamp,
+    VersionState,
 };
 
 use crate::budget::{self, BudgetGrant};
 use crate::opinion::load_at;
 use crate::payload::Payload;
 use crate::state::{self, Step};
-use crate::text::Length;
 use crate::{Change, InForce, Review, ReviewError, Rule, record};
 
 /// A decided request with what it opened.

@@ -270,3 +270,15 @@ impl ReviewError {
         }
     }
 }
+
+impl From<model::TextError> for ReviewError {
+    fn from(error: model::TextError) -> Self {
+        let model::Length { field, min, max } = error.length;
+        Self::Text {
+            field,
+            min,
+            max,
+            got: error.got,
+        }
+    }
+}

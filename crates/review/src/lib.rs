@@ -22,7 +22,6 @@ mod payload;
 mod record;
 mod release;
 pub mod state;
-mod text;
 mod view;
 mod withdrawal;
 
@@ -42,8 +41,8 @@ pub use budget::BudgetGrant;
 pub use db::request::Request;
 pub use decision::Decided;
 pub use error::{Change, Inapplicable, ReviewError, Rule, Unreleasable};
+pub use model::Length;
 pub use payload::RequestText;
-pub use text::Length;
 pub use view::{
     DatasetEvidence, DatasetName, Figures, GivenDecision, GivenOpinion, Permitted, RequestFilter,
     RequestSummary, RequestView, VersionEvidence,

@@ -3,10 +3,9 @@
 use db::request::{GivenOpinion, OPINION_KEY, Request};
 use identity::{Action, Actor};
 use ledger::Act;
-use model::{Opinion, RequestId, RequestState};
+use model::{Length, Opinion, RequestId, RequestState};
 
 use crate::state::{self, Step};
-use crate::text::Length;
 use crate::{Review, ReviewError, record};
 
 impl Review {

@@ -6,10 +6,9 @@ use db::request::Request;
 use db::version::Version;
 use identity::{Action, Actor, Resource};
 use ledger::Act;
-use model::{DatasetState, Level, RequestId, RequestKind, Slug, VersionState};
+use model::{DatasetState, Length, Level, RequestId, RequestKind, Slug, VersionState};
 
 use crate::payload::Payload;
-use crate::text::Length;
 use crate::{Review, ReviewError, Unreleasable, authorization, record, state};
 
 impl Review {

@@ -387,7 +387,6 @@ mod tests {
             dataset: DatasetId::at(now),
             version: VersionId::at(now),
             level: Level::L3,
-            special: false,
             metadata,
         };
         sandbox_plan::plan(sql, &relation).unwrap()

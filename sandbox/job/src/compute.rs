@@ -36,7 +36,7 @@ impl Sandbox {
             serde_json::from_value(job.cost.clone()).map_err(|_| JobError::Internal("stored cost"))?;
         let request = self.request(&plan).await?;
         // A late attempt gets as long as an early one: the deadline is for what is released, not for giving up.
-        let left = job.due_at.micros_since(self.parts.clock.now()).max(0);
+        let left = job.answer_due_at.micros_since(self.parts.clock.now()).max(0);
         let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
         let patience = left.max(plan.core.due_in(self.parts.cores));
         let reply = self

@@ -49,6 +49,17 @@ pub enum Obstacle {
     NothingToQuery,
 }
 
+/// Why a vote does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CheckObstacle {
+    /// Nobody votes twice.
+    #[error("you have voted on this answer")]
+    Voted,
+    /// The bureau's checker and another have voted, or the actor is an assessor and the other seat is the bureau's.
+    #[error("the seats of this review that you could take are taken")]
+    SeatsTaken,
+}
+
 /// Why a job was not taken, or cannot be seen.
 #[derive(Debug, thiserror::Error)]
 pub enum JobError {
@@ -73,6 +84,15 @@ pub enum JobError {
     /// The answer is not released yet.
     #[error("the answer is released at {0}")]
     NotDue(model::Timestamp),
+    /// Its checkers withheld the answer.
+    #[error("the checkers of this special dataset withheld the answer")]
+    Withheld,
+    /// A checker's act on an answer that does not wait for it any more.
+    #[error(transparent)]
+    Check(#[from] CheckObstacle),
+    /// A checker's reason is too long, too short or has control characters.
+    #[error(transparent)]
+    Reason(#[from] model::TextError),
     /// The engine for open data has no room for the public part of the query now; nothing was charged.
     #[error("the public part of the query cannot be computed now; try again")]
     OpenDataBusy,
@@ -95,6 +115,9 @@ impl JobError {
             Self::Denied(_) => "forbidden",
             Self::NotFound(_) => "not-found",
             Self::NotDue(_) => "not-due",
+            Self::Withheld => "withheld",
+            Self::Check(_) => "wrong-state",
+            Self::Reason(_) => "text-length",
             Self::OpenDataBusy => "unavailable",
             Self::Database(error) => match error.category() {
                 Category::Conflict => "conflict",
@@ -110,7 +133,10 @@ impl JobError {
     pub fn category(&self) -> Category {
         match self {
             Self::Refused(_) | Self::Invalid(_) => Category::Refused,
-            Self::BudgetExhausted(_) | Self::State(_) | Self::NotDue(_) => Category::Conflict,
+            Self::BudgetExhausted(_) | Self::State(_) | Self::NotDue(_) | Self::Withheld | Self::Check(_) => {
+                Category::Conflict
+            }
+            Self::Reason(_) => Category::Invalid,
             Self::Denied(error) => error.category(),
             Self::NotFound(_) => Category::NotFound,
             Self::OpenDataBusy => Category::Unavailable,

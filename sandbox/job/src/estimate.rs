@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use identity::{Action, Actor};
-use model::ProjectId;
+use model::{ProjectId, ReviewPolicy, Timestamp};
 use sandbox_plan::scalar::ScalarExpr;
 use sandbox_plan::{Measure, OutputColumn, PrivatePlan, Relation, ReleasedColumn, Tables};
 use serde::Serialize;
@@ -74,6 +74,9 @@ pub struct Estimate {
     pub budgets_after: Option<Vec<Budget>>,
     /// How long after its charge the job would be released.
     pub due_in: Duration,
+    /// The fixed day on which checkers release or withhold the answer, as it would be now; none where no dataset is
+    /// special.
+    pub checked_until: Option<Timestamp>,
     /// Whether the same question was paid for in this project: the stored answer is free.
     pub already_paid: bool,
 }
@@ -84,8 +87,38 @@ pub(crate) struct Planned {
     pub(crate) cost: JobCost,
     /// Of each dataset that is charged, in the plan's order.
     pub(crate) budgets: Vec<Budget>,
-    pub(crate) due_in: Duration,
+    /// How long the computation may take.
+    pub(crate) answer_in: Duration,
+    /// The calendar of its checkers, if a dataset is special.
+    pub(crate) checks: Option<ReviewPolicy>,
     pub(crate) policy: Option<model::PolicyId>,
+}
+
+/// When a job's answer is there and when it is released. Neither depends on data.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Schedule {
+    pub(crate) answer_due_at: Timestamp,
+    pub(crate) due_at: Timestamp,
+}
+
+impl Schedule {
+    fn due_in(self, now: Timestamp) -> Duration {
+        let micros = self.due_at.micros_since(now);
+        Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+    }
+}
+
+impl Planned {
+    /// The schedule of a job that is charged now.
+    pub(crate) fn schedule(&self, now: Timestamp) -> Schedule {
+        let micros = i64::try_from(self.answer_in.as_micros()).unwrap_or(i64::MAX);
+        let answer_due_at = Timestamp::from_micros(now.as_micros().saturating_add(micros));
+        let fixed = |policy: &ReviewPolicy| policy.fixed_day(answer_due_at);
+        Schedule {
+            answer_due_at,
+            due_at: self.checks.as_ref().map_or(answer_due_at, fixed),
+        }
+    }
 }
 
 impl Sandbox {
@@ -104,6 +137,8 @@ impl Sandbox {
         let paid = self.paid(project, &planned).await?.is_some();
         let expected_error = expected_errors(&planned.plan, planned.cost.rho());
         let charge = if paid { 0 } else { planned.cost.rho_nano };
+        let now = self.parts.clock.now();
+        let schedule = planned.schedule(now);
         Ok(Estimate {
             cost: planned.cost,
             cells: planned.plan.core.cells,
@@ -114,7 +149,8 @@ impl Sandbox {
                 .iter()
                 .map(|budget| budget.after(charge))
                 .collect(),
-            due_in: planned.due_in,
+            due_in: schedule.due_in(now),
+            checked_until: planned.checks.is_some().then_some(schedule.due_at),
             already_paid: paid,
         })
     }
@@ -152,7 +188,6 @@ impl Sandbox {
                 dataset: dataset.id,
                 version,
                 level,
-                special: dataset.metadata.special,
                 metadata: declared,
             };
             relations.push(relation);
@@ -175,7 +210,7 @@ impl Sandbox {
             .await
             .map_err(|_| JobError::Internal("planning"))??;
         let cost = JobCost::of(epsilon, plan.core.most_units(), plan.core.is_open(), &policy)?;
-        let due_in = plan.core.due_in(self.parts.cores);
+        let answer_in = plan.core.due_in(self.parts.cores);
         let of = |id| budgets.iter().find(|budget| budget.dataset.id == id).cloned();
         let budgets = plan
             .core
@@ -183,11 +218,19 @@ impl Sandbox {
             .into_iter()
             .map(of)
             .collect::<Option<Vec<_>>>();
+        let budgets = budgets.ok_or(JobError::Internal("a dataset of another project"))?;
+        let special = budgets.iter().any(|budget| budget.dataset.metadata.special);
+        let checks = if special {
+            Some(self.review_policy().await?)
+        } else {
+            None
+        };
         Ok(Planned {
             plan,
             cost,
-            budgets: budgets.ok_or(JobError::Internal("a dataset of another project"))?,
-            due_in,
+            budgets,
+            answer_in,
+            checks,
             policy: policy_id,
         })
     }

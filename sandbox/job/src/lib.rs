@@ -3,10 +3,12 @@
 //! [`Sandbox::estimate`] looks at declarations only. [`Sandbox::submit`] charges, records and queues a job in one
 //! transaction, before any data is touched. From then on nothing that anyone can observe depends on the data: the
 //! worker computes exact integers in a process of its own ([`Sandbox::compute`]), noise is drawn once and stored, and
-//! the job is released at the moment that was fixed when it was charged ([`release`]). A project is closed when its
+//! the job is released at the moment that was fixed when it was charged ([`release`]). Answers of special datasets wait
+//! for that fixed day with two checkers, who see nothing but the noised answer ([`Sandbox::vote`]). A project is closed when its
 //! period ends ([`Sandbox::close_expired`]); what it has paid for is released and read all the same.
 
 mod answer;
+mod check;
 mod closing;
 mod compute;
 mod cost;
@@ -25,16 +27,18 @@ use std::sync::{Arc, Mutex};
 
 use db::Database;
 use identity::Authority;
-use model::{BudgetPolicy, Clock, PolicyId};
+use model::{BudgetPolicy, Clock, PolicyId, ReviewPolicy};
 use privacy::NoiseSource;
 use sandbox_worker::Supervisor;
 use seal::OperatorKey;
+use serde::de::DeserializeOwned;
 use storage::SandboxStore;
 
 pub use answer::{Answer, AnswerColumn, AnswerRow, Noise};
+pub use check::{CheckSummary, CheckView, CheckedDataset, OwnVote};
 pub use compute::TASK_KIND;
 pub use cost::JobCost;
-pub use error::{EpsilonRule, JobError, Obstacle, Shortage};
+pub use error::{CheckObstacle, EpsilonRule, JobError, Obstacle, Shortage};
 pub use estimate::{AggregateError, Estimate};
 pub use open_data::{NoOpenData, OpenData, OpenDataError, OpenRows};
 pub use project::{Budget, ProjectView};
@@ -88,14 +92,26 @@ impl Sandbox {
 
     /// The budget rules in force now, with the row they stand in.
     pub(crate) async fn budget_policy(&self) -> Result<(BudgetPolicy, Option<PolicyId>), JobError> {
+        self.policy(BudgetPolicy::KIND).await
+    }
+
+    /// The rules in force now for what people review.
+    pub(crate) async fn review_policy(&self) -> Result<ReviewPolicy, JobError> {
+        Ok(self.policy(ReviewPolicy::KIND).await?.0)
+    }
+
+    async fn policy<T: DeserializeOwned + Default>(
+        &self,
+        kind: &'static str,
+    ) -> Result<(T, Option<PolicyId>), JobError> {
         let now = self.parts.clock.now();
-        match db::policy::find_effective(self.parts.db.read(), BudgetPolicy::KIND, now).await? {
+        match db::policy::find_effective(self.parts.db.read(), kind, now).await? {
             Some(row) => {
                 let policy =
-                    serde_json::from_value(row.body).map_err(|_| JobError::Internal("budget policy"))?;
+                    serde_json::from_value(row.body).map_err(|_| JobError::Internal("policy row"))?;
                 Ok((policy, Some(row.id)))
             }
-            None => Ok((BudgetPolicy::default(), None)),
+            None => Ok((T::default(), None)),
         }
     }
 }

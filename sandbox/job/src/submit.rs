@@ -3,10 +3,11 @@
 use db::Tx;
 use db::allocation::Charge;
 use db::job::{Job, PLAN_KEY};
+use db::job_check::Check;
 use db::task::NewTask;
 use identity::{Action, Actor};
 use ledger::{Act, Leaf, Opening, Receipt};
-use model::{JobId, JobKind, JobState, ProjectId, TaskId, Timestamp};
+use model::{CheckId, JobId, JobKind, JobState, ProjectId, TaskId, Timestamp};
 use sandbox_plan::PrivatePlan;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -50,8 +51,7 @@ impl Sandbox {
         for _ in 0..3 {
             let paid = db::job::find_paid(self.parts.db.read(), project, &hash).await?;
             let now = self.parts.clock.now();
-            let micros =
-                i64::try_from(planned.due_in.as_micros()).map_err(|_| JobError::Internal("deadline"))?;
+            let schedule = planned.schedule(now);
             let job = Job {
                 id: JobId::at(now),
                 project_id: project,
@@ -65,7 +65,8 @@ impl Sandbox {
                 policy_id: planned.policy.map(|id| id.as_uuid()),
                 reuse_of: paid.as_ref().map(|job| job.id),
                 created_at: now,
-                due_at: Timestamp::from_micros(now.as_micros().saturating_add(micros)),
+                answer_due_at: schedule.answer_due_at,
+                due_at: schedule.due_at,
                 result: None,
                 receipt: None,
                 revision: 1,
@@ -132,6 +133,14 @@ impl Sandbox {
         let tx = self.parts.db.begin_write().await?;
         hold_open(&tx, job.project_id, now).await?;
         db::job::insert(&tx, &job).await?;
+        if planned.checks.is_some() {
+            let check = Check {
+                id: CheckId::at(now),
+                job_id: job.id,
+                created_at: now,
+            };
+            db::job_check::insert(&tx, &check).await?;
+        }
         let charges = charges(&job, planned, now)?;
         let left = planned
             .budgets
@@ -209,25 +218,17 @@ impl Sandbox {
         self.parts
             .authority
             .decide(actor, Action::ReadResult, &resource)?;
-        if view.job.state != JobState::Released {
-            return Err(JobError::NotDue(view.job.due_at));
+        match view.job.state {
+            JobState::Released => {}
+            JobState::Withheld => return Err(JobError::Withheld),
+            _ => return Err(JobError::NotDue(view.job.due_at)),
         }
         let paid = view.job.reuse_of.unwrap_or(view.job.id);
         let job = db::job::load(self.parts.db.read(), paid).await?;
-        let stored = job
-            .result
-            .ok_or(JobError::Internal("a released job without an answer"))?;
-        let noised: NoisedTotals =
-            serde_json::from_value(stored).map_err(|_| JobError::Internal("noised totals"))?;
+        let receipt = job.receipt.clone();
         // The asker's own columns, of what was paid for.
-        let plan: PrivatePlan =
-            serde_json::from_value(view.job.plan).map_err(|_| JobError::Internal("stored plan"))?;
-        let cost: JobCost =
-            serde_json::from_value(job.cost).map_err(|_| JobError::Internal("stored cost"))?;
-        let answer = tokio::task::spawn_blocking(move || answer::show(&plan, &noised, cost.exact_rho()))
-            .await
-            .map_err(|_| JobError::Internal("showing an answer"))??;
-        Ok((answer, self.receipt(paid, job.receipt).await?))
+        let answer = shown(view.job.plan, job).await?;
+        Ok((answer, self.receipt(paid, receipt).await?))
     }
 
     fn view(&self, mut job: Job) -> Result<JobView, JobError> {
@@ -241,6 +242,18 @@ impl Sandbox {
         job.state = shown_state(job.state, job.created_at, self.parts.clock.now());
         Ok(JobView { job, cost })
     }
+}
+
+/// The answer that a job paid for, with the columns of this plan.
+pub(crate) async fn shown(plan: serde_json::Value, paid: Job) -> Result<Answer, JobError> {
+    let stored = paid.result.ok_or(JobError::Internal("a job without an answer"))?;
+    let noised: NoisedTotals =
+        serde_json::from_value(stored).map_err(|_| JobError::Internal("noised totals"))?;
+    let plan: PrivatePlan = serde_json::from_value(plan).map_err(|_| JobError::Internal("stored plan"))?;
+    let cost: JobCost = serde_json::from_value(paid.cost).map_err(|_| JobError::Internal("stored cost"))?;
+    tokio::task::spawn_blocking(move || answer::show(&plan, &noised, cost.exact_rho()))
+        .await
+        .map_err(|_| JobError::Internal("showing an answer"))?
 }
 
 /// A charge for each lineage that the plan reads: every one of them pays the whole price. Two datasets of one lineage

@@ -74,7 +74,6 @@ fn relation(rows: u64) -> Result<Relation, Box<dyn Error>> {
         dataset: DatasetId::at(Timestamp::from_micros(1)),
         version: VersionId::at(Timestamp::from_micros(1)),
         level: Level::L3,
-        special: false,
         metadata: serde_json::from_value(metadata)?,
     })
 }

@@ -131,9 +131,6 @@ fn admit(relation: &Relation) -> Planned<UnitDeclaration> {
     if relation.level != Level::L3 {
         return Err(Refusal::about(Rule::WrongLevel, relation.level.to_string()));
     }
-    if relation.special {
-        return Err(Refusal::new(Rule::SpecialDataset));
-    }
     relation.metadata.unit().ok_or_else(|| Refusal::new(Rule::NoUnit))
 }
 

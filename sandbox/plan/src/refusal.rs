@@ -220,9 +220,6 @@ rules! {
     /// The planner rejects it for another reason.
     InvalidQuery = "invalid-query", "查询有误。", "The query is not valid.",
         "请按说明修改。", "Mend it as the detail says.";
-    /// A special dataset.
-    SpecialDataset = "special-dataset", "特殊数据集的结果须人工复核，暂不受理作业。", "Results of special datasets need review by people; jobs on them are not taken.",
-        "请选择其他数据集。", "Use another dataset.";
     /// Not an L3 dataset.
     WrongLevel = "wrong-level", "只有三级数据集在沙箱内查询。", "Only datasets of level L3 are queried in the sandbox.",
         "一级数据可直接查询或下载。", "Open datasets can be queried and downloaded directly.";

@@ -15,8 +15,6 @@ pub struct Relation {
     pub version: VersionId,
     /// Its level; only L3 is queried here.
     pub level: Level,
-    /// Whether people review its results first.
-    pub special: bool,
     /// What is declared of it.
     pub metadata: DeclaredMetadata,
 }

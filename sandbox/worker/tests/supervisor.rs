@@ -93,7 +93,6 @@ fn request(parts: Vec<Part>) -> WorkRequest {
         dataset: DatasetId::at(Timestamp::from_micros(1)),
         version: version(),
         level: Level::L3,
-        special: false,
         metadata,
     };
     let plan = sandbox_plan::plan("SELECT SUM(fare) FROM trips WHERE fare > 1", &relation)

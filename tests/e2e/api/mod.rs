@@ -5,4 +5,5 @@ mod bad_input;
 mod command;
 mod language;
 mod open_data;
+mod special;
 mod story;

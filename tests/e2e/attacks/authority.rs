@@ -46,6 +46,7 @@ const REQUEST_LISTS: &[Who] = &[
 const REQUEST_SEEN: &[Who] = &[Officer, Reviewer, SecondReviewer, Assessor, Auditor];
 const ACCESS_SEEN: &[Who] = &[Officer, Analyst, Reviewer, SecondReviewer, Auditor];
 const REVIEWERS: &[Who] = &[Reviewer, SecondReviewer];
+const CHECKERS: &[Who] = &[Reviewer, SecondReviewer, Assessor];
 const NOBODY: &[Who] = &[];
 
 /// A route, an address of it, who may, and what is sent.
@@ -71,6 +72,7 @@ struct Things {
     access: String,
     project: String,
     job: String,
+    check: String,
 }
 
 #[expect(clippy::too_many_lines, reason = "one row a route: the table is the test")]
@@ -81,6 +83,7 @@ fn table(things: &Things) -> Vec<Row> {
         access,
         project,
         job,
+        check,
     } = things;
     let row = |route, address: &str, rule, body| Row {
         route,
@@ -234,6 +237,18 @@ fn table(things: &Things) -> Vec<Row> {
             &api(&format!("/jobs/{job}/result")),
             Only(PROJECT),
         ),
+        get("GET /api/v1/checks", "/api/v1/checks", Only(CHECKERS)),
+        get(
+            "GET /api/v1/checks/{id}",
+            &api(&format!("/checks/{check}")),
+            Only(CHECKERS),
+        ),
+        row(
+            "POST /api/v1/checks/{id}/votes",
+            &api(&format!("/checks/{check}/votes")),
+            Only(CHECKERS),
+            Body::Json(json!({"verdict": "release"})),
+        ),
         // Tokens are made, seen and withdrawn by people who have signed in, never with a token.
         get("GET /api/v1/tokens", "/api/v1/tokens", Only(NOBODY)),
         row(
@@ -339,6 +354,18 @@ fn table(things: &Things) -> Vec<Row> {
         ),
         get("GET /tasks/{id}", &format!("/tasks/{task}"), Only(OWNER)),
         get("GET /review", "/review", Only(REQUEST_LISTS)),
+        get("GET /review/checks", "/review/checks", Only(CHECKERS)),
+        get(
+            "GET /review/checks/{id}",
+            &format!("/review/checks/{check}"),
+            Only(CHECKERS),
+        ),
+        row(
+            "POST /review/checks/{id}/vote",
+            &format!("/review/checks/{check}/vote"),
+            Only(CHECKERS),
+            fields(&[("verdict", "release")]),
+        ),
         get(
             "GET /review/{id}",
             &format!("/review/{request}"),
@@ -457,7 +484,20 @@ async fn prepare(app: &TestApp) -> Things {
         access: requests["results"][0]["id"].as_str().unwrap().to_owned(),
         project,
         job,
+        check: waiting_check(app, &city).await,
     }
+}
+
+/// A special dataset's answer that waits for its checkers.
+async fn waiting_check(app: &TestApp, city: &demo::City) -> String {
+    app.publish(city, Table::OutpatientVisits, "visits").await;
+    let project = app.open_project(Analyst, &["visits"], 2.0).await;
+    let question = json!({"kind": "sql", "sql": "SELECT COUNT(*) AS n FROM visits", "epsilon": 0.1});
+    app.client(Analyst)
+        .post(&format!("/api/v1/projects/{project}/jobs"), &question)
+        .await
+        .expect(202);
+    app.wait_check().await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use db::usage::UsageKind;
 use http::{HeaderMap, StatusCode, header};
-use model::{JobId, JobKind, ProjectId};
+use model::{JobId, JobKind, JobState, ProjectId};
 use sandbox_job::{Estimate, JobError, JobView};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -77,6 +77,7 @@ fn describe_estimate(estimate: &Estimate) -> Value {
         "sufficient": after.is_some(),
         "already_paid": estimate.already_paid,
         "due_in_s": estimate.due_in.as_secs_f64(),
+        "checked_until": estimate.checked_until,
     })
 }
 
@@ -142,7 +143,12 @@ pub async fn get(
     ApiPath(id): ApiPath<JobId>,
 ) -> Result<Json<Value>, Failure> {
     let job = state.sandbox.job(&caller.actor, id).await?;
-    Ok(Json(describe(&job)))
+    let mut body = describe(&job);
+    body["withheld_because"] = match job.job.state {
+        JobState::Withheld => json!(state.sandbox.withheld_because(&caller.actor, id).await?),
+        _ => Value::Null,
+    };
+    Ok(Json(body))
 }
 
 /// A job as JSON. Nothing in it depends on data.
@@ -152,6 +158,7 @@ pub fn describe(view: &JobView) -> Value {
         "id": job.id, "project": job.project_id, "kind": job.kind, "state": job.state, "sql": job.sql,
         "cost": {"epsilon": view.cost.epsilon, "rho": view.cost.rho()},
         "repeat_of": job.reuse_of, "created_at": job.created_at, "due_at": job.due_at,
+        "checked": job.due_at != job.answer_due_at,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The native REST API, `/api/v1/…`: wire types and handlers, one file per resource.
 
 pub mod access;
+pub mod check;
 pub mod dataset;
 pub mod entry;
 pub mod extract;

@@ -26,7 +26,7 @@ mod tests {
     use serde_json::Value;
 
     use super::DOCUMENT;
-    use crate::api::{access, dataset, job, review, row, token};
+    use crate::api::{access, check, dataset, job, review, row, token};
     use crate::problem::Code;
 
     const METHODS: [&str; 5] = ["get", "post", "put", "patch", "delete"];
@@ -219,6 +219,7 @@ mod tests {
         check(&document, "RequestState", model::RequestState::ALL);
         check(&document, "Decision", model::Decision::ALL);
         check(&document, "Opinion", model::Opinion::ALL);
+        check(&document, "Verdict", model::Verdict::ALL);
         check(&document, "JobKind", model::JobKind::ALL);
         check(&document, "JobState", model::JobState::ALL);
         check(&document, "DownloadFormat", &storage::DistributionFormat::ALL);
@@ -248,6 +249,7 @@ mod tests {
                 ("put", "/datasets/{slug}") => read::<dataset::ReplaceRequest>,
                 ("post", "/datasets/{slug}/release-requests") => read::<review::ReleaseRequest>,
                 ("post", "/reviews/{id}/opinions") => read::<review::OpinionRequest>,
+                ("post", "/checks/{id}/votes") => read::<check::VoteRequest>,
                 ("post", "/reviews/{id}/decision") => read::<review::DecisionRequest>,
                 ("post", "/access-requests") => read::<access::AccessRequest>,
                 ("post", "/projects/{id}/estimates" | "/projects/{id}/jobs") => read::<job::JobRequest>,

@@ -52,6 +52,8 @@ pub enum EstimateOutcome {
         errors: Vec<ExpectedError>,
         /// Seconds until its answer could be read.
         due_in_s: u64,
+        /// The fixed day of its checkers, if a dataset is special.
+        checked_until: Option<Timestamp>,
         /// Whether the same job was answered before: free.
         repeat: bool,
     },
@@ -187,6 +189,10 @@ pub struct JobPage {
     pub due: Timestamp,
     /// Seconds from now until then; 0 when that has passed.
     pub due_in_s: u64,
+    /// Whether two checkers look at the answer before.
+    pub checked: bool,
+    /// If it was withheld, why: what checkers said, none where a vote was missing.
+    pub withheld: Option<Vec<String>>,
     /// Its SQL.
     pub sql: String,
     /// ε charged; 0 for a stored repeat.
@@ -251,8 +257,22 @@ impl JobPage {
     }
 
     fn plus_minus(&self, low: &f64, high: &f64) -> String {
-        format::measured((high - low).abs() / 2.0)
+        plus_minus(*low, *high)
     }
+
+    /// What is said of the time when it ends.
+    const fn due_key(&self) -> &'static str {
+        if self.checked {
+            "job-decided-at"
+        } else {
+            "job-due-at"
+        }
+    }
+}
+
+/// Half the width of an interval.
+pub(super) fn plus_minus(low: f64, high: f64) -> String {
+    format::measured((high - low).abs() / 2.0)
 }
 
 /// What a row is about: its keys, or the column where it has none.

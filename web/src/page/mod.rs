@@ -21,6 +21,8 @@
 //! | `GET /publish/{slug}/versions/{number}` | [`publish::VersionPage`] |
 //! | `GET, POST /publish/{slug}/release` | [`publish::ReleaseFormPage`] |
 //! | `GET /review` | [`review::InboxPage`] |
+//! | `GET /review/checks` | [`check::ChecksPage`] |
+//! | `GET /review/checks/{id}`, `POST /review/checks/{id}/vote` | [`check::CheckPage`] |
 //! | `GET /review/{id}`, `POST /review/{id}/opinion`, `POST /review/{id}/decision` | [`review::ReviewPage`] |
 //! | `GET /sandbox` | [`sandbox::SandboxPage`] |
 //! | `GET, POST /sandbox/apply` | [`sandbox::AccessFormPage`] |
@@ -35,6 +37,7 @@
 pub mod about;
 pub mod account;
 pub mod chart;
+pub mod check;
 pub mod dataset;
 pub mod dataset_list;
 pub mod entry_form;

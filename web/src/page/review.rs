@@ -66,6 +66,8 @@ pub struct InboxPage {
     pub rows: Vec<InboxRow>,
     /// The address of the next page of the list.
     pub next: Option<String>,
+    /// How many answers about special datasets wait for the reader's vote, if they check any.
+    pub checks: Option<u64>,
 }
 
 /// An act in the history of a request.

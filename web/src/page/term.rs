@@ -2,7 +2,7 @@
 
 use model::{
     Bounds, Decision, FieldRole, FieldType, JobState, Language, Level, License, Opinion, OrganizationKind,
-    RequestState, Role, Scope, Theme, UnitType, UpdateCycle, VersionState,
+    RequestState, Role, Scope, Theme, UnitType, UpdateCycle, Verdict, VersionState,
 };
 
 use super::shell::Shell;
@@ -102,6 +102,11 @@ terms! {
     opinion(Opinion) {
         Safe => "opinion-safe",
         Unsafe => "opinion-unsafe",
+    }
+    /// What a checker found.
+    verdict(Verdict) {
+        Release => "verdict-release",
+        Withhold => "verdict-withhold",
     }
     /// A job's state.
     job_state(JobState) {

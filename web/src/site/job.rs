@@ -234,6 +234,7 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
             .div_ceil(1_000)
             .try_into()
             .unwrap_or(u64::MAX),
+        checked_until: estimate.checked_until,
         repeat: estimate.already_paid,
     }
 }
@@ -292,6 +293,10 @@ pub(super) async fn job(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
         _ => None,
     };
     let (answer, receipt) = answered.map_or((None, None), |(answer, receipt)| (Some(answer), receipt));
+    let withheld = match job.state {
+        JobState::Withheld => Some(state.sandbox.withheld_because(visit.actor(), id).await?),
+        _ => None,
+    };
     let wait = count(job.due_at.micros_since(state.clock.now()));
     let repeat = job.reuse_of.is_some();
     let page = JobPage {
@@ -302,6 +307,8 @@ pub(super) async fn job(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
         submitted: job.created_at,
         due: job.due_at,
         due_in_s: wait.div_ceil(1_000_000),
+        checked: job.due_at != job.answer_due_at,
+        withheld,
         sql: job.sql.unwrap_or_default(),
         epsilon: if repeat { 0.0 } else { cost.epsilon },
         rho: cost.rho(),
@@ -312,7 +319,7 @@ pub(super) async fn job(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
     Ok(respond(StatusCode::OK, language, &page))
 }
 
-fn result(answer: Answer) -> JobResult {
+pub(super) fn result(answer: Answer) -> JobResult {
     let columns = answer.columns.into_iter().map(|column| ResultColumn {
         name: column.name,
         interval: column.interval,

@@ -127,6 +127,8 @@ const fn act_key(act: Act) -> &'static str {
         Act::ProjectClosed => "act-project-closed",
         Act::JobCharged => "act-job-charged",
         Act::JobReleased => "act-job-released",
+        Act::JobChecked => "act-job-checked",
+        Act::JobWithheld => "act-job-withheld",
         Act::PolicyChanged => "act-policy-changed",
         Act::PromiseEnded => "act-promise-ended",
     }

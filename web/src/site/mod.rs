@@ -7,6 +7,7 @@
 
 mod account;
 mod catalog;
+mod check;
 mod dataset;
 mod entry;
 mod home;
@@ -60,6 +61,9 @@ pub fn routes() -> Router<AppState> {
         )
         .route("/tasks/{id}", get(version::task))
         .route("/review", get(review::inbox))
+        .route("/review/checks", get(check::list))
+        .route("/review/checks/{id}", get(check::check))
+        .route("/review/checks/{id}/vote", post(check::vote))
         .route("/review/{id}", get(review::request))
         .route("/review/{id}/opinion", post(review::give_opinion))
         .route("/review/{id}/decision", post(review::decide))

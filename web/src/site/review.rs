@@ -73,6 +73,7 @@ pub(super) async fn inbox(visit: Visit) -> Page {
         open_count,
         rows,
         next,
+        checks: super::check::waiting(&visit).await?,
     };
     Ok(respond(StatusCode::OK, language, &page))
 }

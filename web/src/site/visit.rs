@@ -57,6 +57,7 @@ done! {
     ReleaseSent = "release-sent", "done-release-sent";
     OpinionGiven = "opinion-given", "done-opinion-given";
     Decided = "decided", "done-decided";
+    Voted = "voted", "done-voted";
     AccessSent = "access-sent", "done-access-sent";
     Withdrawn = "withdrawn", "done-withdrawn";
 }

@@ -2,7 +2,7 @@
 
 use db::Purse;
 use i18n::{Message, format};
-use sandbox_job::{EpsilonRule, JobError, Obstacle, Shortage};
+use sandbox_job::{CheckObstacle, EpsilonRule, JobError, Obstacle, Shortage};
 
 use super::{Told, no_such, say};
 
@@ -16,6 +16,16 @@ impl Told for JobError {
             Self::Denied(denied) => denied.told(),
             Self::NotFound(what) => no_such(what),
             Self::NotDue(moment) => say("why-not-due").with("moment", format::minute(*moment)),
+            Self::Withheld => say("why-withheld"),
+            Self::Check(obstacle) => say(match obstacle {
+                CheckObstacle::Voted => "why-voted",
+                CheckObstacle::SeatsTaken => "why-seats-taken",
+            }),
+            Self::Reason(error) => say("why-text-length")
+                .with("field", say("why-text-reason"))
+                .with("min", error.length.min)
+                .with("max", error.length.max)
+                .with("got", error.got),
             Self::OpenDataBusy => say("why-busy"),
             Self::Database(error) => error.told(),
             Self::Internal(_) => say("problem-internal"),

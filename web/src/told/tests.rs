@@ -20,7 +20,7 @@ use catalog_entry::EntryError;
 use catalog_ingest::{Foreign, IngestError};
 use i18n::is_untranslated;
 use identity::Action;
-use sandbox_job::{EpsilonRule, JobError, Shortage};
+use sandbox_job::{CheckObstacle, EpsilonRule, JobError, Shortage};
 use sandbox_plan::{Refusal, Rule as SandboxRule};
 use storage::StorageError;
 
@@ -342,6 +342,9 @@ fn of_queries_and_jobs() -> Vec<Sample> {
         JobError::Denied(_) => JobError::Denied(denied()),
         JobError::NotFound(_) => JobError::NotFound("project"),
         JobError::NotDue(_) => JobError::NotDue(Timestamp::from_micros(0)),
+        JobError::Withheld => JobError::Withheld,
+        JobError::Check(_) => JobError::Check(CheckObstacle::Voted),
+        JobError::Reason(_) => JobError::Reason(model::Length::VOTE.check("").unwrap_err()),
         JobError::OpenDataBusy => JobError::OpenDataBusy,
         JobError::Database(_) => JobError::Database(db::Error::Contention),
         JobError::Internal(_) => JobError::Internal("x"),

@@ -1,4 +1,5 @@
-//! The table `job`; its columns are explained in `migration/0001_initial.sql`.
+//! The table `job`; its columns are explained in `migration/0001_initial.sql` and
+//! `migration/0007_job_check.sql`.
 
 use sea_orm::entity::prelude::*;
 
@@ -19,6 +20,7 @@ pub struct Model {
     pub reuse_of: Option<Uuid>,
     pub created_at: i64,
     pub due_at: i64,
+    pub answer_due_at: i64,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
     pub result: Option<Json>,

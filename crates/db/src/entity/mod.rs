@@ -11,6 +11,8 @@ pub(crate) mod dataset_alias;
 pub(crate) mod decision;
 pub(crate) mod idempotency_key;
 pub(crate) mod job;
+pub(crate) mod job_check;
+pub(crate) mod job_vote;
 pub(crate) mod ledger_checkpoint;
 pub(crate) mod ledger_leaf;
 pub(crate) mod ledger_node;

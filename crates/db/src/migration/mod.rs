@@ -16,13 +16,14 @@ macro_rules! steps {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 6] = steps![
+const STEPS: [Step; 7] = steps![
     "0001_initial",
     "0002_project_end",
     "0003_no_storage_cleanup",
     "0004_reason_nonce",
     "0005_version_key",
     "0006_reserve_every_window",
+    "0007_job_check",
 ];
 
 /// Takes the steps that a database lacks.

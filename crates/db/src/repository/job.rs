@@ -42,7 +42,9 @@ pub struct Job {
     pub reuse_of: Option<JobId>,
     /// When it was charged.
     pub created_at: Timestamp,
-    /// When it is released, whatever the data.
+    /// When its noised answer is there, whatever the data.
+    pub answer_due_at: Timestamp,
+    /// When it is released: then, or for special datasets on a later, fixed day.
     pub due_at: Timestamp,
     /// The noised answer; nobody reads it before `due_at`.
     pub result: Option<Value>,
@@ -70,6 +72,7 @@ pub async fn insert(tx: &Tx, job: &Job) -> Result<(), Error> {
         policy_id: Set(job.policy_id),
         reuse_of: Set(job.reuse_of.map(JobId::as_uuid)),
         created_at: Set(job.created_at.as_micros()),
+        answer_due_at: Set(job.answer_due_at.as_micros()),
         due_at: Set(job.due_at.as_micros()),
         started_at: Set(None),
         finished_at: Set(None),
@@ -174,33 +177,65 @@ pub async fn list(
     query.read_all(connection, read).await
 }
 
-/// Jobs not yet released whose time has come by `now`, oldest deadline first.
+/// Hands a job over to its checkers, who have until `due_at`.
+///
+/// # Errors
+/// [`Error::Stale`] if it is in none of these states.
+pub async fn await_review(tx: &Tx, id: JobId, from: &[JobState], due_at: Timestamp) -> Result<(), Error> {
+    change_state(tx, id, from, JobState::AwaitingReview).await?;
+    Entity::update_many()
+        .col_expr(Column::DueAt, Expr::value(due_at.as_micros()))
+        .filter(Column::Id.eq(id.as_uuid()))
+        .exec_one(tx, Error::Stale("job"))
+        .await
+}
+
+/// Jobs that something is due for by `now`, oldest first: their answer, or the end of their review.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn list_due(connection: &Connection, now: Timestamp, limit: u64) -> Result<Vec<Job>, Error> {
     let waiting = [JobState::Queued, JobState::Running, JobState::Delayed].map(JobState::as_str);
+    let answer = Column::State
+        .is_in(waiting)
+        .and(Column::AnswerDueAt.lte(now.as_micros()));
+    let review = Column::State
+        .eq(JobState::AwaitingReview.as_str())
+        .and(Column::DueAt.lte(now.as_micros()));
     Entity::find()
-        .filter(Column::State.is_in(waiting))
-        .filter(Column::DueAt.lte(now.as_micros()))
-        .order_by_asc(Column::DueAt)
+        .filter(answer.or(review))
+        .order_by_asc(Column::AnswerDueAt)
         .limit(limit)
         .read_all(connection, read)
         .await
 }
 
-/// The next deadline among jobs not yet released.
+/// The next moment at which something is due for a job: its answer, or the end of its review.
 ///
 /// # Errors
 /// If the database fails.
 pub async fn next_due(connection: &Connection) -> Result<Option<Timestamp>, Error> {
     let waiting = [JobState::Queued, JobState::Running].map(JobState::as_str);
-    let row = Entity::find()
-        .filter(Column::State.is_in(waiting))
-        .order_by_asc(Column::DueAt)
+    let answer = first(connection, Column::AnswerDueAt, Column::State.is_in(waiting));
+    let review = first(
+        connection,
+        Column::DueAt,
+        Column::State.eq(JobState::AwaitingReview.as_str()),
+    );
+    let (answer, review) = (answer.await?, review.await?);
+    Ok(answer.into_iter().chain(review).min())
+}
+
+async fn first(connection: &Connection, column: Column, of: Expr) -> Result<Option<Timestamp>, Error> {
+    let moment: Option<i64> = Entity::find()
+        .select_only()
+        .column(column)
+        .filter(of)
+        .order_by_asc(column)
+        .into_tuple()
         .one(&connection.executor())
         .await?;
-    Ok(row.map(|row| Timestamp::from_micros(row.due_at)))
+    Ok(moment.map(Timestamp::from_micros))
 }
 
 /// How many jobs are in this state.
@@ -229,6 +264,7 @@ fn read(row: Model) -> Result<Job, Error> {
         policy_id: row.policy_id,
         reuse_of: row.reuse_of.map(JobId::from_uuid),
         created_at: Timestamp::from_micros(row.created_at),
+        answer_due_at: Timestamp::from_micros(row.answer_due_at),
         due_at: Timestamp::from_micros(row.due_at),
         result: row.result,
         receipt: row.receipt,

@@ -10,6 +10,7 @@ pub mod allocation;
 pub mod dataset;
 pub mod idempotency;
 pub mod job;
+pub mod job_check;
 pub mod ledger;
 pub mod organization;
 pub mod outbox;

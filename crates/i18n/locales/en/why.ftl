@@ -266,6 +266,9 @@ why-budget-spent = Too little is left of { $purse }; at this ε it pays for { $l
 why-project-ended = The project has ended; its answers can still be read. Apply for access again to go on.
 why-nothing-to-query = None of the project’s datasets can be queried now.
 why-not-due = The answer is released at { $moment }.
+why-withheld = The checkers of this special dataset did not release the answer; the job says why.
+why-voted = You have voted on this answer; a vote is final.
+why-seats-taken = The votes that you could give on this answer have been given.
 
 ## What the sandbox's rules say themselves.
 

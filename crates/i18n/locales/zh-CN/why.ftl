@@ -263,6 +263,9 @@ why-budget-spent = { $purse }不足；按此 ε 还可提问 { $left } 次：请
 why-project-ended = 项目已结束，已有结果仍可查看；继续提问请重新申请。
 why-nothing-to-query = 项目的数据集目前都不能查询。
 why-not-due = 结果将于 { $moment } 发布。
+why-withheld = 该特殊数据集的结果经审查未予发布，理由见作业页。
+why-voted = 您已对此结果表决，意见不可更改。
+why-seats-taken = 您可投的席位均已表决。
 
 ## 沙箱规则自己的话。
 

@@ -77,6 +77,12 @@ actions! {
     RunJob: [SandboxUse], writes;
     /// Read a released result.
     ReadResult: [SandboxUse], reads;
+    /// See lists of special datasets' answers that wait for checkers; each in them is decided on its own.
+    ListChecks: [ReviewWrite], reads;
+    /// Look at the noised answer of a special dataset as its checker.
+    ViewCheck: [ReviewWrite], reads;
+    /// Vote on releasing it.
+    VoteOnCheck: [ReviewWrite], writes;
     /// End a project.
     CloseProject: [SandboxUse ReviewWrite], writes;
     /// Register organisations, open and close accounts, give and take roles.

@@ -43,6 +43,13 @@ pub enum Resource {
         /// Whether it is neither closed nor expired.
         active: bool,
     },
+    /// The review of a special dataset's noised answer.
+    Check {
+        /// Whose job it is.
+        organization: OrganizationId,
+        /// The departments that provide the datasets it is about.
+        owners: BTreeSet<OrganizationId>,
+    },
     /// An organisation's own affairs.
     Organization(OrganizationId),
     /// The portal as a whole.
@@ -50,7 +57,8 @@ pub enum Resource {
 }
 
 impl Resource {
-    pub(super) const TYPES: [&'static str; 5] = ["Dataset", "Request", "Project", "Organization", "Portal"];
+    pub(super) const TYPES: [&'static str; 6] =
+        ["Dataset", "Request", "Project", "Check", "Organization", "Portal"];
 
     /// A dataset.
     pub const fn dataset(
@@ -130,6 +138,16 @@ impl Resource {
                 HashMap::from([
                     ("organization".to_owned(), id(organization)),
                     ("active".to_owned(), RestrictedExpression::new_bool(*active)),
+                ]),
+            ),
+            Self::Check { organization, owners } => (
+                "Check",
+                HashMap::from([
+                    ("organization".to_owned(), id(organization)),
+                    (
+                        "owners".to_owned(),
+                        RestrictedExpression::new_set(owners.iter().map(id)),
+                    ),
                 ]),
             ),
             Self::Organization(organization) => (

@@ -153,6 +153,36 @@ const TABLE: &[(Action, &str, &str)] = &[
     (Action::ReadResult, "ended project", "analyst sandbox-token"),
     (Action::CloseProject, "project", "analyst sandbox-token reviewer"),
     (
+        Action::ListChecks,
+        "portal",
+        "reviewer assessor second-assessor reviewer+auditor",
+    ),
+    (
+        Action::ViewCheck,
+        "answer to check",
+        "reviewer assessor second-assessor reviewer+auditor",
+    ),
+    (
+        Action::VoteOnCheck,
+        "answer to check",
+        "reviewer assessor second-assessor",
+    ),
+    (
+        Action::VoteOnCheck,
+        "assessor's own to check",
+        "reviewer second-assessor",
+    ),
+    (
+        Action::VoteOnCheck,
+        "bureau's data to check",
+        "assessor second-assessor",
+    ),
+    (
+        Action::ViewCheck,
+        "bureau's data to check",
+        "assessor second-assessor",
+    ),
+    (
         Action::ManageAccounts,
         "transport's own",
         "admin system reviewer+admin",
@@ -252,6 +282,10 @@ fn resource(name: &str) -> Resource {
     };
     let release = |level, state| request(RequestKind::Release, "transport", "transport", level, state);
     let access = |owner, state| request(RequestKind::Access, "enterprise", owner, Level::L3, state);
+    let check = |asking: &str, owner: &str| Resource::Check {
+        organization: organization(asking),
+        owners: BTreeSet::from([organization(owner)]),
+    };
     match name {
         "open" => dataset(Some(Level::L1), Released),
         "open-draft" => dataset(Some(Level::L1), Draft),
@@ -294,6 +328,9 @@ fn resource(name: &str) -> Resource {
         ),
         "project" => Resource::project(organization("enterprise"), true),
         "ended project" => Resource::project(organization("enterprise"), false),
+        "answer to check" => check("enterprise", "transport"),
+        "assessor's own to check" => check("assessors", "transport"),
+        "bureau's data to check" => check("enterprise", "bureau"),
         "transport's own" => Resource::organization(organization("transport")),
         "bureau's own" => Resource::organization(organization("bureau")),
         "enterprise's own" => Resource::organization(organization("enterprise")),

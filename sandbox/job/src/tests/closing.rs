@@ -5,12 +5,9 @@ use std::sync::Arc;
 use db::testing::TestDatabase;
 use ledger::{Act, Fact};
 use model::{Clock as _, JobState};
-use privacy::OpenDpNoise;
-use sandbox_plan::{PrivatePlan, Totals};
-use serde_json::json;
 
 use super::{CAP, World};
-use crate::{JobCost, JobError, Obstacle};
+use crate::{JobError, Obstacle};
 
 db::on_both_databases!(
     a_project_is_closed_at_its_end_and_gives_back_what_is_left,
@@ -88,23 +85,7 @@ async fn what_was_charged_before_the_end_is_released_after_it(test: TestDatabase
         .job;
     world.go_to(job.due_at.max(project.expires_at));
     assert_eq!(world.sandbox.close_expired().await.unwrap(), 1);
-    // As if a worker had computed it.
-    let stored = db::job::load(world.db.read(), job.id).await.unwrap();
-    let plan: PrivatePlan = serde_json::from_value(stored.plan).unwrap();
-    let cost: JobCost = serde_json::from_value(stored.cost).unwrap();
-    let aggregates = plan.core.aggregates.len();
-    let totals = Totals {
-        aggregates,
-        values: vec![7; plan.core.cells as usize * aggregates],
-        counted: vec![],
-        found: None,
-    };
-    let noised = crate::answer::noised(&plan, &totals, &cost, &mut OpenDpNoise).unwrap();
-    let tx = world.db.begin_write().await.unwrap();
-    db::job::set_result(&tx, job.id, json!(noised), world.clock.now())
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    world.answer(job.id).await;
     assert_eq!(world.sandbox.release_due().await.unwrap(), 1);
     let shown = world.sandbox.job(&world.analyst, job.id).await.unwrap();
     assert_eq!(shown.job.state, JobState::Released);

@@ -1,6 +1,7 @@
 //! The sandbox over a database of its own, with projects that may ask.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod check;
 mod closing;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -18,16 +19,17 @@ use db::version::Version;
 use identity::{Actor, Authority, Identity, SessionPolicy};
 use ledger::Leaf;
 use model::{
-    AllocationId, Clock, DatasetId, DatasetState, DeclaredMetadata, Level, LineageId, Localized, ManualClock,
-    OrganizationId, OrganizationKind, ProjectId, RequestId, RequestKind, RequestState, Role, Slug, Timestamp,
-    UserId, VersionId, VersionState,
+    AllocationId, Clock, DatasetId, DatasetState, DeclaredMetadata, JobId, Level, LineageId, Localized,
+    ManualClock, OrganizationId, OrganizationKind, ProjectId, RequestId, RequestKind, RequestState, Role,
+    Slug, Timestamp, UserId, VersionId, VersionState,
 };
 use privacy::OpenDpNoise;
+use sandbox_plan::{PrivatePlan, Totals};
 use sandbox_worker::{Supervisor, WorkerCommand, WorkerLimits};
 use serde_json::json;
 use storage::SandboxStore;
 
-use crate::{Parts, Sandbox};
+use crate::{JobCost, Parts, Sandbox};
 
 /// ρ that each project of the tests may spend, in nano.
 const CAP: i64 = 50_000_000;
@@ -35,6 +37,7 @@ const CAP: i64 = 50_000_000;
 const DAYS: i64 = 30;
 
 struct World {
+    identity: Identity,
     db: Database,
     clock: ManualClock,
     sandbox: Sandbox,
@@ -58,6 +61,11 @@ fn declared() -> DeclaredMetadata {
 
 impl World {
     async fn new(test: &TestDatabase) -> Self {
+        Self::over(test, false).await
+    }
+
+    /// Over a dataset that is special or not.
+    async fn over(test: &TestDatabase, special: bool) -> Self {
         let db = test.database.clone();
         let clock = ManualClock::new(Timestamp::parse("2026-11-20T01:00:00Z").unwrap());
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -84,12 +92,13 @@ impl World {
         let now = clock.now();
         let officer = join(&db, "officer", OrganizationKind::Department, Role::Officer, now).await;
         let analyst = join(&db, "analyst", OrganizationKind::Enterprise, Role::Analyst, now).await;
-        let dataset = release(&db, &officer, now).await;
+        let dataset = release(&db, &officer, special, now).await;
         Self {
             sandbox,
             analyst: identity.load_actor(analyst.id).await.unwrap(),
             dataset,
             count: AtomicU32::new(0),
+            identity,
             db,
             clock,
             _folder: folder,
@@ -161,6 +170,32 @@ impl World {
             .advance_seconds(micros.div_euclid(1_000_000) + i64::from(micros % 1_000_000 != 0));
     }
 
+    /// Somebody in an organisation of their own, or a colleague of theirs.
+    async fn join(&self, name: &str, kind: OrganizationKind, role: Role) -> Actor {
+        let user = join(&self.db, name, kind, role, self.clock.now()).await;
+        self.identity.load_actor(user.id).await.unwrap()
+    }
+
+    /// Stores an answer as if a worker had computed it.
+    async fn answer(&self, job: JobId) {
+        let stored = db::job::load(self.db.read(), job).await.unwrap();
+        let plan: PrivatePlan = serde_json::from_value(stored.plan).unwrap();
+        let cost: JobCost = serde_json::from_value(stored.cost).unwrap();
+        let aggregates = plan.core.aggregates.len();
+        let totals = Totals {
+            aggregates,
+            values: vec![7; plan.core.cells as usize * aggregates],
+            counted: vec![],
+            found: None,
+        };
+        let noised = crate::answer::noised(&plan, &totals, &cost, &mut OpenDpNoise).unwrap();
+        let tx = self.db.begin_write().await.unwrap();
+        db::job::set_result(&tx, job, json!(noised), self.clock.now())
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// A question that nobody has asked.
     fn question(&self) -> String {
         let number = self.count.fetch_add(1, Ordering::Relaxed) % 100;
@@ -223,10 +258,10 @@ async fn join(db: &Database, name: &str, kind: OrganizationKind, role: Role, now
 }
 
 /// A released L3 dataset whose data nobody has.
-async fn release(db: &Database, officer: &User, now: Timestamp) -> Dataset {
+async fn release(db: &Database, officer: &User, special: bool, now: Timestamp) -> Dataset {
     let metadata = json!({
         "title": {"zh": "出行"}, "summary": {"zh": "逐次出行"}, "theme": "transport", "update_cycle": "monthly",
-        "license": "agreement",
+        "license": "agreement", "special": special,
     });
     let dataset = Dataset {
         id: DatasetId::at(now),

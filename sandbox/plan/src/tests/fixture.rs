@@ -86,7 +86,6 @@ pub(super) fn relation_with(max_rows_per_unit: u32) -> Relation {
         // Parts are encrypted for it.
         version: version(),
         level: Level::L3,
-        special: false,
         metadata,
     }
 }

@@ -352,7 +352,6 @@ const BY_OTHER_MEANS: &[Rule] = &[
     Rule::TooComplex,
     Rule::TotalTooLarge,
     Rule::UnsupportedPlan,
-    Rule::SpecialDataset,
     Rule::WrongLevel,
     Rule::NoUnit,
     Rule::TooSlow,
@@ -520,9 +519,6 @@ fn plan_bombs_are_refused_at_once() {
 #[test]
 fn datasets_that_are_not_queried_here() {
     let sql = "SELECT COUNT(*) FROM bike_trips";
-    let mut special = relation();
-    special.special = true;
-    assert_eq!(crate::plan(sql, &special).unwrap_err().rule, Rule::SpecialDataset);
     let mut open = relation();
     open.level = model::Level::L1;
     assert_eq!(crate::plan(sql, &open).unwrap_err().rule, Rule::WrongLevel);

@@ -38,6 +38,7 @@ impl Maker {
             shell: shell(Role::Reviewer),
             closed: false,
             open_count: 3,
+            checks: Some(1),
             rows: vec![
                 row(
                     RequestKind::Release,

@@ -186,6 +186,7 @@ impl Maker {
                     },
                 ],
                 due_in_s: 3,
+                checked_until: None,
                 repeat: true,
             },
             errors: FieldErrors::default(),
@@ -228,6 +229,8 @@ impl Maker {
             submitted: self.moment(0),
             due: self.moment(0).plus_seconds(3),
             due_in_s: 3,
+            checked: false,
+            withheld: None,
             sql: format!("{SQL}{}", if self.hostile { HOSTILE } else { "" }),
             epsilon: 0.5,
             rho: 0.0040,
@@ -236,7 +239,14 @@ impl Maker {
             receipt: None,
         };
         self.put(samples, "job-queued", &job)?;
+        job.state = JobState::Withheld;
+        job.checked = true;
+        job.withheld = Some(vec![
+            self.say("诊断编码过细。", "The diagnosis codes are too fine."),
+        ]);
+        self.put(samples, "job-withheld", &job)?;
         job.state = JobState::Released;
+        (job.checked, job.withheld) = (false, None);
         job.due_in_s = 0;
         let noised = |value: f64, half: f64| ResultCell::Noised {
             value,

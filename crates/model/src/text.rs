@@ -1,6 +1,14 @@
-//! Texts that people write into requests, opinions and decisions.
+//! Texts that people write into requests, opinions, decisions and votes.
 
-use crate::ReviewError;
+/// A text of the wrong length, or with control characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{} must have {} to {} characters and no control characters; got {got}", .length.field, .length.min, .length.max)]
+pub struct TextError {
+    /// What was asked of it.
+    pub length: Length,
+    /// Its characters after trimming.
+    pub got: usize,
+}
 
 /// How long a text may be, in characters after trimming.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,21 +34,27 @@ impl Length {
     pub const REASON: Self = Self::of("reason", 5, 5_000);
     /// What is said with an approval; may be empty.
     pub const REMARK: Self = Self::of("reason", 0, 5_000);
+    /// Why a checker would not have an answer released.
+    pub const VOTE: Self = Self::of("reason", 5, 2_000);
+    /// What a checker says who would have it released; may be empty.
+    pub const VOTE_REMARK: Self = Self::of("reason", 0, 2_000);
 
     const fn of(field: &'static str, min: usize, max: usize) -> Self {
         Self { field, min, max }
     }
 
     /// The trimmed text, if it is of this length and has no control characters but line breaks and tabs.
-    pub(crate) fn check(self, text: &str) -> Result<String, ReviewError> {
+    ///
+    /// # Errors
+    /// [`TextError`] otherwise.
+    pub fn check(self, text: &str) -> Result<String, TextError> {
         let text = text.trim();
         let got = text.chars().count();
         let control = text
             .chars()
             .any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t'));
         if control || got < self.min || got > self.max {
-            let Self { field, min, max } = self;
-            return Err(ReviewError::Text { field, min, max, got });
+            return Err(TextError { length: self, got });
         }
         Ok(text.to_owned())
     }
