@@ -113,7 +113,7 @@ pub(crate) fn noised(
     {
         return Err(JobError::Internal("totals of another plan"));
     }
-    let scales = scales(plan, cost.exact_rho())?;
+    let scales = scales(plan, cost.drawn_rho())?;
     let threshold = match (core.is_open(), core.units_aggregate()) {
         (false, _) => None,
         (true, Some(units)) => {
@@ -153,6 +153,49 @@ pub(crate) fn noised(
     })
 }
 
+/// Joins two noised answers to the same question into one that is worth the ρ of both, by inverse variance.
+///
+/// Both are drawn for the same sensitivities, so each aggregate's variances are as 1/ρ, and the weights are ρ itself:
+/// (ρ₁x₁ + ρ₂x₂)/(ρ₁ + ρ₂) has the variance of one draw at ρ₁ + ρ₂. It is rounded to the grid, half away from zero, which
+/// adds at most 1/12 of a step squared. Post-processing.
+///
+/// # Errors
+/// If they are not of one plan, or cells or picks were chosen by noise: see [`can_top_up`].
+pub(crate) fn combined(
+    (first, paid): (&NoisedTotals, Rho),
+    (second, added): (&NoisedTotals, Rho),
+) -> Result<NoisedTotals, JobError> {
+    let alike = first.totals.len() == second.totals.len();
+    let chosen = [first, second]
+        .iter()
+        .any(|noised| noised.found.is_some() || !noised.picked.is_empty());
+    let all = i128::from(paid.nano()) + i128::from(added.nano());
+    if !alike || chosen || all == 0 {
+        return Err(JobError::Internal("answers that cannot be joined"));
+    }
+    let join = |(x, y): (&i64, &i64)| {
+        let weighted = i128::from(*x) * i128::from(paid.nano()) + i128::from(*y) * i128::from(added.nano());
+        let rounded = (2 * weighted.abs() + all) / (2 * all) * weighted.signum();
+        i64::try_from(rounded).map_err(|_| JobError::Internal("answers that cannot be joined"))
+    };
+    Ok(NoisedTotals {
+        totals: first
+            .totals
+            .iter()
+            .zip(&second.totals)
+            .map(join)
+            .collect::<Result<_, _>>()?,
+        picked: Vec::new(),
+        found: None,
+    })
+}
+
+/// Whether a second draw can make an answer to this plan better: not where the first has chosen what is shown (cells that
+/// are found) or a value by itself (quantiles), which no weighing mends.
+pub(crate) fn can_top_up(core: &PlanCore) -> bool {
+    !core.is_open() && core.quantiles.is_empty()
+}
+
 /// Picks the quantiles of one cell ([`privacy::quantile`] has the proof); counts are brought into the range that the plan
 /// allows first.
 fn pick(
@@ -169,7 +212,7 @@ fn pick(
             .split_at_checked(quantile.candidates.count() as usize)
             .ok_or(JobError::Internal("totals of another plan"))?;
         counted = rest;
-        let scale = privacy::quantile::scale(rows, quantile.rank, core.shares(), cost.exact_rho())
+        let scale = privacy::quantile::scale(rows, quantile.rank, core.shares(), cost.drawn_rho())
             .map_err(|_| JobError::Internal("noise scale"))?;
         let own: Vec<u64> = own
             .iter()
@@ -406,6 +449,7 @@ mod tests {
         JobCost {
             epsilon: 0.5,
             rho_nano: i64::try_from(rho.nano()).unwrap(),
+            paid_nano: 0,
             delta_atto: 0,
             threshold_delta: 0,
         }
@@ -494,5 +538,57 @@ mod tests {
             csv.contains("\r\n'=1+1,-13,"),
             "a text is disarmed, a number is not: {csv}"
         );
+    }
+
+    #[test]
+    fn two_draws_are_weighed_by_what_was_paid_for_them() {
+        let plan = plan();
+        let rho = Rho::from_nano;
+        let at = |total, paid| noised(&plan, &totals(&plan, total), &cost(paid), &mut Shift(0)).unwrap();
+        let (low, high) = (at(90, rho(1_000_000)), at(100, rho(3_000_000)));
+        let both = combined((&low, rho(1_000_000)), (&high, rho(3_000_000))).unwrap();
+        // (90 · 1 + 100 · 3) / 4 = 97.5, half away from zero.
+        assert_eq!(both.totals, vec![98; low.totals.len()]);
+        let negative = |noised: &NoisedTotals| NoisedTotals {
+            totals: noised.totals.iter().map(|total| -total).collect(),
+            ..noised.clone()
+        };
+        let mirrored = combined(
+            (&negative(&low), rho(1_000_000)),
+            (&negative(&high), rho(3_000_000)),
+        );
+        assert_eq!(
+            mirrored.unwrap(),
+            negative(&both),
+            "rounding leans to neither side"
+        );
+        // The scale that is told is that of one draw at the sum: with variances as 1/ρ it is what the weights give, but for
+        // the 2⁻²⁰ to which scales are rounded.
+        let told = scales(&plan, rho(4_000_000)).unwrap();
+        let parts = [scales(&plan, rho(1_000_000)), scales(&plan, rho(3_000_000))].map(Result::unwrap);
+        for (aggregate, told) in told.iter().enumerate() {
+            let (first, second) = (parts[0][aggregate].as_f64(), parts[1][aggregate].as_f64());
+            let joined = (0.25 * first).hypot(0.75 * second);
+            assert!((joined / told.as_f64() - 1.0).abs() < 1e-7, "{joined} {told:?}");
+        }
+    }
+
+    #[test]
+    fn what_noise_has_chosen_is_not_joined() {
+        let rho = Rho::from_nano(1_000_000);
+        let chosen = NoisedTotals {
+            totals: vec![1],
+            picked: vec![],
+            found: Some(vec![vec![]]),
+        };
+        assert!(combined((&chosen, rho), (&chosen, rho)).is_err());
+        let plain = |totals| NoisedTotals {
+            totals,
+            picked: vec![],
+            found: None,
+        };
+        assert!(combined((&plain(vec![1]), rho), (&plain(vec![1, 2]), rho)).is_err());
+        let median = plan_of("SELECT MEDIAN(fare) AS m FROM trips");
+        assert!(!can_top_up(&median.core) && can_top_up(&plan().core));
     }
 }

@@ -3,17 +3,20 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use db::job::Job;
 use hmac::{Hmac, KeyInit, Mac};
 use model::{JobId, VersionId};
+use privacy::Rho;
 use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::source::ScanTable;
-use sandbox_plan::{Part, PrivatePlan};
+use sandbox_plan::{Part, PrivatePlan, Totals};
 use sandbox_worker::{Fault, Grant, WorkRequest, WorkerError};
 use seal::KeyPurpose;
 use sha2::Sha256;
 use storage::Manifest;
 
-use crate::{JobCost, JobError, Sandbox, answer};
+use crate::answer::{self, NoisedTotals};
+use crate::{JobCost, JobError, Sandbox};
 
 /// The kind of these tasks; their payload is `{"job": id}`.
 pub const TASK_KIND: &str = "private-job";
@@ -34,6 +37,10 @@ impl Sandbox {
             serde_json::from_value(job.plan.clone()).map_err(|_| JobError::Internal("stored plan"))?;
         let cost: JobCost =
             serde_json::from_value(job.cost.clone()).map_err(|_| JobError::Internal("stored cost"))?;
+        if let Some(base) = job.tops_up {
+            // What is made better has to be there; it was due before.
+            self.noised(base).await?;
+        }
         let request = self.request(&plan).await?;
         // A late attempt gets as long as an early one: the deadline is for what is released, not for giving up.
         let left = job.answer_due_at.micros_since(self.parts.clock.now()).max(0);
@@ -58,14 +65,35 @@ impl Sandbox {
                 }
                 JobError::Internal("worker")
             })?;
-        let noised = {
+        self.settle(&job, &plan, &cost, &reply.totals).await
+    }
+
+    /// Draws noise once for a job's exact totals, joins what it tops up, and stores the answer.
+    ///
+    /// # Errors
+    /// For totals of another plan, or if noise cannot be drawn or stored.
+    pub(crate) async fn settle(
+        &self,
+        job: &Job,
+        plan: &PrivatePlan,
+        cost: &JobCost,
+        totals: &Totals,
+    ) -> Result<(), JobError> {
+        let base = match job.tops_up {
+            Some(base) => Some(self.noised(base).await?),
+            None => None,
+        };
+        let drawn = {
             let mut noise = self.parts.noise.lock().unwrap_or_else(PoisonError::into_inner);
-            answer::noised(&plan, &reply.totals, &cost, noise.as_mut())?
+            answer::noised(plan, totals, cost, noise.as_mut())?
+        };
+        let noised = match &base {
+            Some((base, paid)) => answer::combined((base, *paid), (&drawn, cost.drawn_rho()))?,
+            None => drawn,
         };
         let value = serde_json::to_value(noised).map_err(|_| JobError::Internal("noised totals"))?;
-        let now = self.parts.clock.now();
-        let tx = db.begin_write().await?;
-        match db::job::set_result(&tx, id, value, now).await {
+        let tx = self.parts.db.begin_write().await?;
+        match db::job::set_result(&tx, job.id, value, self.parts.clock.now()).await {
             // Another attempt drew noise first: its answer stands.
             Err(db::Error::Stale(_)) => Ok(()),
             other => {
@@ -73,6 +101,18 @@ impl Sandbox {
                 Ok(tx.commit().await?)
             }
         }
+    }
+
+    /// The stored answer of a job, with the ρ that it is worth.
+    async fn noised(&self, id: JobId) -> Result<(NoisedTotals, Rho), JobError> {
+        let job = db::job::load(self.parts.db.read(), id).await?;
+        let stored = job
+            .result
+            .ok_or(JobError::Internal("the answer to top up is not there yet"))?;
+        let noised = serde_json::from_value(stored).map_err(|_| JobError::Internal("noised totals"))?;
+        let cost: JobCost =
+            serde_json::from_value(job.cost).map_err(|_| JobError::Internal("stored cost"))?;
+        Ok((noised, cost.answer_rho()))
     }
 
     /// What a worker is asked: the columns of the plan in the parts of its versions, for an hour.

@@ -16,8 +16,11 @@ const THRESHOLDS: u64 = 1_000;
 pub struct JobCost {
     /// The ε asked for: a display, at the lineage's δ.
     pub epsilon: f64,
-    /// ρ of zero-concentrated differential privacy, in 10⁻⁹.
+    /// ρ of zero-concentrated differential privacy that is charged, in 10⁻⁹.
     pub rho_nano: i64,
+    /// ρ that the same answer had cost this project before, in 10⁻⁹: the job pays what it lacks of the ε asked for.
+    #[serde(default)]
+    pub paid_nano: i64,
     /// δ, in 10⁻¹⁸: the odds that two units share a keyed hash, and of undeclared cells that one with few units is shown.
     pub delta_atto: i64,
     /// Of these, what the threshold of undeclared cells may take, in 10⁻²¹; 0 where all cells are declared.
@@ -58,21 +61,55 @@ impl JobCost {
         Ok(Self {
             epsilon,
             rho_nano: whole(cost.rho.nano())?,
+            paid_nano: 0,
             // The database counts δ in 10⁻¹⁸; charges are rounded up.
             delta_atto: whole(cost.delta.units().div_ceil(1_000))?,
             threshold_delta: threshold.units(),
         })
     }
 
-    /// ρ as noise is calibrated to it.
-    pub(crate) fn exact_rho(&self) -> Rho {
+    /// The price of what an answer lacks that has cost so much ρ; none if it lacks nothing.
+    ///
+    /// Answer and addition together are ρ-zCDP for the sum (Bun and Steinke 2016, lemma 2.3). The odds of a collision are
+    /// those of one and the same hash of the version's keys, and have been charged.
+    pub(crate) const fn beyond(self, paid_nano: i64) -> Option<Self> {
+        if paid_nano >= self.rho_nano {
+            return None;
+        }
+        Some(Self {
+            rho_nano: self.rho_nano - paid_nano,
+            paid_nano,
+            delta_atto: 0,
+            ..self
+        })
+    }
+
+    /// ρ as noise is calibrated to it: what is charged.
+    pub(crate) fn drawn_rho(&self) -> Rho {
         Rho::from_nano(u64::try_from(self.rho_nano).unwrap_or(0))
     }
 
-    /// ρ as a fraction.
+    /// ρ that the answer is worth, with what it topped up.
+    pub(crate) fn answer_rho(&self) -> Rho {
+        Rho::from_nano(u64::try_from(self.answer_nano()).unwrap_or(0))
+    }
+
+    /// The same in 10⁻⁹.
+    pub(crate) const fn answer_nano(&self) -> i64 {
+        self.rho_nano + self.paid_nano
+    }
+
+    /// The ρ that is charged, as a fraction.
     pub fn rho(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
         let nano = self.rho_nano as f64;
+        nano / 1e9
+    }
+
+    /// The ρ that the project had paid for the same answer before, as a fraction.
+    pub fn rho_paid_before(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let nano = self.paid_nano as f64;
         nano / 1e9
     }
 

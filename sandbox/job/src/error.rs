@@ -3,8 +3,8 @@
 use model::Category;
 use sandbox_plan::Refusal;
 
-/// What is wrong with the ε of a job.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+/// What is wrong with the ε of a job, or with the precision that is asked for instead.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum EpsilonRule {
     /// Not above 0, or over the policy's limit.
     #[error("epsilon must be above 0 and at most {most} for one job; got {got}")]
@@ -17,6 +17,28 @@ pub enum EpsilonRule {
     /// So little that the accounts cannot count it.
     #[error("epsilon {0} is too small to be counted; ask for more")]
     TooSmall(f64),
+    /// A precision that is none.
+    #[error("half the width of an interval must be above 0; got {0}")]
+    HalfWidth(f64),
+    /// The precision is not about one of the answer's figures.
+    #[error("say which column should be so exact: one of {}", .figures.join(", "))]
+    Column {
+        /// The columns whose error can be told beforehand.
+        figures: Vec<String>,
+    },
+    /// No job may cost as much as this would.
+    #[error(
+        "±{half_width} needs more than ε = {most}, the most for one job; with that it is ±{best}: ask for fewer columns \
+         or coarser groups"
+    )]
+    Precision {
+        /// What was asked for.
+        half_width: f64,
+        /// The most ε.
+        most: f64,
+        /// The half-width that this gives.
+        best: f64,
+    },
 }
 
 /// Which budget does not suffice.

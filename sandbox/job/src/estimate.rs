@@ -10,7 +10,8 @@ use sandbox_plan::{Measure, OutputColumn, PrivatePlan, Relation, ReleasedColumn,
 use serde::Serialize;
 
 use crate::project::Budget;
-use crate::{JobCost, JobError, Obstacle, Sandbox};
+use crate::submit::Standing;
+use crate::{JobCost, JobError, Obstacle, Price, Sandbox};
 
 /// The expected error of one column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -33,7 +34,7 @@ const ROWS: u64 = 1_000;
 ///
 /// A mean's error depends on its cell's rows, which are nobody's business before the charge: it is told for a cell of a
 /// thousand rows, or of an equal share of the declared maximum if that is less. What is computed from several figures has its intervals in the answer.
-fn expected_errors(plan: &PrivatePlan, rho: f64) -> Vec<AggregateError> {
+pub(crate) fn expected_errors(plan: &PrivatePlan, rho: f64) -> Vec<AggregateError> {
     let share = plan.core.max_rows() / u64::from(plan.core.cells.max(1));
     let share = share.clamp(1, ROWS);
     let figure = |column: &OutputColumn| {
@@ -72,6 +73,8 @@ pub struct Estimate {
     pub expected_error: Vec<AggregateError>,
     /// The budgets that would be left, of every dataset that the query names; none if one does not suffice.
     pub budgets_after: Option<Vec<Budget>>,
+    /// How many more questions of this price the scarcest of them would pay for.
+    pub questions_left: i64,
     /// How long after its charge the job would be released.
     pub due_in: Duration,
     /// The fixed day on which checkers release or withhold the answer, as it would be now; none where no dataset is
@@ -122,7 +125,7 @@ impl Planned {
 }
 
 impl Sandbox {
-    /// Decides whether a job would be accepted, and what it would cost.
+    /// Decides whether a job would be accepted, and what it would cost: at an ε, or the least with a precision.
     ///
     /// # Errors
     /// [`JobError::Refused`] with the rule it breaks; [`JobError::NotFound`] for projects of others.
@@ -131,16 +134,18 @@ impl Sandbox {
         actor: &Actor,
         project: ProjectId,
         sql: &str,
-        epsilon: f64,
+        price: &Price,
     ) -> Result<Estimate, JobError> {
-        let planned = self.plan(actor, project, sql, epsilon, Action::Estimate).await?;
-        let paid = self.paid(project, &planned).await?.is_some();
+        let planned = self.plan(actor, project, sql, price, Action::Estimate).await?;
+        let standing = self.standing(project, &planned).await?;
+        let paid = matches!(standing, Standing::Paid(_));
+        let cost = standing.cost(&planned);
         let expected_error = expected_errors(&planned.plan, planned.cost.rho());
-        let charge = if paid { 0 } else { planned.cost.rho_nano };
+        let charge = if paid { 0 } else { cost.rho_nano };
         let now = self.parts.clock.now();
         let schedule = planned.schedule(now);
         Ok(Estimate {
-            cost: planned.cost,
+            cost,
             cells: planned.plan.core.cells,
             groups_per_unit: planned.plan.core.groups_per_unit,
             expected_error,
@@ -149,6 +154,16 @@ impl Sandbox {
                 .iter()
                 .map(|budget| budget.after(charge))
                 .collect(),
+            questions_left: planned
+                .budgets
+                .iter()
+                .map(|budget| {
+                    budget
+                        .after(charge)
+                        .map_or(0, |after| after.questions(planned.cost.rho_nano))
+                })
+                .min()
+                .unwrap_or(0),
             due_in: schedule.due_in(now),
             checked_until: planned.checks.is_some().then_some(schedule.due_at),
             already_paid: paid,
@@ -161,7 +176,7 @@ impl Sandbox {
         actor: &Actor,
         id: ProjectId,
         sql: &str,
-        epsilon: f64,
+        price: &Price,
         action: Action,
     ) -> Result<Planned, JobError> {
         let view = self.project(actor, id).await?;
@@ -209,6 +224,7 @@ impl Sandbox {
         let plan = tokio::task::spawn_blocking(plan)
             .await
             .map_err(|_| JobError::Internal("planning"))??;
+        let epsilon = price.epsilon(&plan, &policy)?;
         let cost = JobCost::of(epsilon, plan.core.most_units(), plan.core.is_open(), &policy)?;
         let answer_in = plan.core.due_in(self.parts.cores);
         let of = |id| budgets.iter().find(|budget| budget.dataset.id == id).cloned();

@@ -16,6 +16,7 @@ mod error;
 mod estimate;
 mod interval;
 mod open_data;
+mod price;
 mod project;
 mod receipt;
 pub mod release;
@@ -41,6 +42,7 @@ pub use cost::JobCost;
 pub use error::{CheckObstacle, EpsilonRule, JobError, Obstacle, Shortage};
 pub use estimate::{AggregateError, Estimate};
 pub use open_data::{NoOpenData, OpenData, OpenDataError, OpenRows};
+pub use price::{Precision, Price};
 pub use project::{Budget, ProjectView};
 pub use submit::JobView;
 

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::answer::{self, NoisedTotals};
 use crate::compute::TASK_KIND;
 use crate::estimate::Planned;
-use crate::{Answer, JobCost, JobError, Sandbox, Shortage};
+use crate::{Answer, JobCost, JobError, Price, Sandbox, Shortage};
 
 /// How often a job is tried again after a fault: until it is answered, since it was paid for and is released in the end
 /// (privacy.md "Time, errors, isolation"). The pauses between attempts grow to ten minutes.
@@ -45,11 +45,18 @@ impl Sandbox {
         epsilon: f64,
     ) -> Result<JobView, JobError> {
         let (user, _) = actor.person()?;
-        let planned = self.plan(actor, project, sql, epsilon, Action::RunJob).await?;
+        let price = Price::Epsilon(epsilon);
+        let planned = self.plan(actor, project, sql, &price, Action::RunJob).await?;
         let hash = question(&planned);
         // Two submissions of one question may race: the constraint lets one pay, and the other finds its job.
         for _ in 0..3 {
-            let paid = db::job::find_paid(self.parts.db.read(), project, &hash).await?;
+            let standing = self.standing(project, &planned).await?;
+            let (paid, base) = match &standing {
+                Standing::New => (None, None),
+                Standing::Paid(job) => (Some(job.id), None),
+                Standing::TopUp { base, .. } => (None, Some(*base)),
+            };
+            let cost = standing.cost(&planned);
             let now = self.parts.clock.now();
             let schedule = planned.schedule(now);
             let job = Job {
@@ -58,12 +65,15 @@ impl Sandbox {
                 submitted_by: user,
                 kind: JobKind::Sql,
                 plan_hash: hash,
+                answer_hash: Some(answer_hash(&planned)),
+                answer_rho_nano: paid.is_none().then(|| cost.answer_nano()),
+                tops_up: base,
                 state: JobState::Queued,
                 sql: Some(sql.to_owned()),
                 plan: serde_json::to_value(&planned.plan).map_err(|_| JobError::Internal("plan"))?,
-                cost: serde_json::to_value(planned.cost).map_err(|_| JobError::Internal("cost"))?,
+                cost: serde_json::to_value(cost).map_err(|_| JobError::Internal("cost"))?,
                 policy_id: planned.policy.map(|id| id.as_uuid()),
-                reuse_of: paid.as_ref().map(|job| job.id),
+                reuse_of: paid,
                 created_at: now,
                 answer_due_at: schedule.answer_due_at,
                 due_at: schedule.due_at,
@@ -78,7 +88,7 @@ impl Sandbox {
                 tx.commit().await?;
                 return self.view(job);
             }
-            match self.charge(actor, job, &planned, now).await {
+            match self.charge(actor, job, &planned, cost, now).await {
                 Err(JobError::Database(error)) if error.violates(PLAN_KEY) => continue,
                 other => return self.view(other?),
             }
@@ -92,6 +102,7 @@ impl Sandbox {
         actor: &Actor,
         mut job: Job,
         planned: &Planned,
+        cost: JobCost,
         now: Timestamp,
     ) -> Result<Job, JobError> {
         let sealed = |value| Opening::seal(value).map_err(|_| JobError::Internal("commitment"));
@@ -111,9 +122,12 @@ impl Sandbox {
         for (at, version) in planned.plan.core.versions().iter().enumerate() {
             leaf = leaf.subject(&numbered("version", at), version.to_string());
         }
+        if let Some(base) = job.tops_up {
+            leaf = leaf.subject("tops_up", base.to_string());
+        }
         let leaf = leaf
-            .fact("rho_nano", planned.cost.rho_nano)
-            .fact("delta_atto", planned.cost.delta_atto)
+            .fact("rho_nano", cost.rho_nano)
+            .fact("delta_atto", cost.delta_atto)
             .fact("due_at", job.due_at.to_string())
             .commitment(
                 "plan",
@@ -141,11 +155,11 @@ impl Sandbox {
             };
             db::job_check::insert(&tx, &check).await?;
         }
-        let charges = charges(&job, planned, now)?;
+        let charges = charges(&job, planned, cost, now)?;
         let left = planned
             .budgets
             .iter()
-            .map(|budget| budget.questions(planned.cost.rho_nano))
+            .map(|budget| budget.questions(cost.rho_nano))
             .min()
             .unwrap_or(0);
         db::allocation::charge(&tx, &charges)
@@ -170,9 +184,25 @@ impl Sandbox {
         Ok(job)
     }
 
-    /// The job that paid for this question, if there is one.
-    pub(crate) async fn paid(&self, project: ProjectId, planned: &Planned) -> Result<Option<Job>, JobError> {
-        Ok(db::job::find_paid(self.parts.db.read(), project, &question(planned)).await?)
+    /// What this project has paid already for the answer that a question asks for.
+    pub(crate) async fn standing(&self, project: ProjectId, planned: &Planned) -> Result<Standing, JobError> {
+        let read = self.parts.db.read();
+        if let Some(job) = db::job::find_paid(read, project, &question(planned)).await? {
+            return Ok(Standing::Paid(Box::new(job)));
+        }
+        let (hash, wanted) = (answer_hash(planned), planned.cost.rho_nano);
+        if let Some(job) = db::job::find_as_good(read, project, &hash, wanted).await? {
+            return Ok(Standing::Paid(Box::new(job)));
+        }
+        if !answer::can_top_up(&planned.plan.core) {
+            return Ok(Standing::New);
+        }
+        let best = db::job::find_best(read, project, &hash).await?;
+        let top_up = best.and_then(|job| {
+            let cost = planned.cost.beyond(job.answer_rho_nano?)?;
+            Some(Standing::TopUp { base: job.id, cost })
+        });
+        Ok(top_up.unwrap_or(Standing::New))
     }
 
     /// A job of a project that the actor may see.
@@ -235,7 +265,7 @@ impl Sandbox {
         let mut cost: JobCost =
             serde_json::from_value(job.cost.clone()).map_err(|_| JobError::Internal("cost"))?;
         if job.reuse_of.is_some() {
-            (cost.rho_nano, cost.delta_atto) = (0, 0);
+            (cost.rho_nano, cost.delta_atto, cost.paid_nano) = (0, 0, 0);
         }
         job.result = None;
         job.receipt = None;
@@ -251,14 +281,14 @@ pub(crate) async fn shown(plan: serde_json::Value, paid: Job) -> Result<Answer, 
         serde_json::from_value(stored).map_err(|_| JobError::Internal("noised totals"))?;
     let plan: PrivatePlan = serde_json::from_value(plan).map_err(|_| JobError::Internal("stored plan"))?;
     let cost: JobCost = serde_json::from_value(paid.cost).map_err(|_| JobError::Internal("stored cost"))?;
-    tokio::task::spawn_blocking(move || answer::show(&plan, &noised, cost.exact_rho()))
+    tokio::task::spawn_blocking(move || answer::show(&plan, &noised, cost.answer_rho()))
         .await
         .map_err(|_| JobError::Internal("showing an answer"))?
 }
 
 /// A charge for each lineage that the plan reads: every one of them pays the whole price. Two datasets of one lineage
 /// pay once, as the guarantee is the lineage's.
-fn charges(job: &Job, planned: &Planned, now: Timestamp) -> Result<Vec<Charge>, JobError> {
+fn charges(job: &Job, planned: &Planned, cost: JobCost, now: Timestamp) -> Result<Vec<Charge>, JobError> {
     let mut charges: Vec<Charge> = Vec::with_capacity(planned.budgets.len());
     for budget in &planned.budgets {
         let lineage = budget.dataset.lineage_id;
@@ -272,7 +302,7 @@ fn charges(job: &Job, planned: &Planned, now: Timestamp) -> Result<Vec<Charge>, 
             project_id: job.project_id,
             allocation_id: allocation.id,
             lineage_id: lineage,
-            cost: planned.cost.charged(),
+            cost: cost.charged(),
             lineage_charged: true,
             created_at: now,
         });
@@ -297,6 +327,35 @@ fn shown_state(stored: JobState, charged_at: Timestamp, now: Timestamp) -> JobSt
         JobState::Queued if charged_at.plus_seconds(1) <= now => JobState::Running,
         other => other,
     }
+}
+
+/// What a project has paid for an answer.
+pub(crate) enum Standing {
+    /// Nothing.
+    New,
+    /// At least as much as is asked for: it is free.
+    Paid(Box<Job>),
+    /// Less than is asked for: the difference is charged, and the new answer joined to the one there is.
+    TopUp { base: JobId, cost: JobCost },
+}
+
+impl Standing {
+    /// What the question costs; of one that is paid for, what it would have cost.
+    pub(crate) const fn cost(&self, planned: &Planned) -> JobCost {
+        match self {
+            Self::New | Self::Paid(_) => planned.cost,
+            Self::TopUp { cost, .. } => *cost,
+        }
+    }
+}
+
+/// What makes two questions ask for one answer: canonical plan (with version and bounds) and policy.
+fn answer_hash(planned: &Planned) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    hash.update(b"shapan answer 1\0");
+    hash.update(planned.plan.hash().as_bytes());
+    hash.update(planned.policy.map_or([0; 16], |id| id.as_uuid().into_bytes()));
+    hash.finalize().into()
 }
 
 /// What makes two questions the same: canonical plan (with version and bounds), cost and policy.

@@ -176,3 +176,68 @@ async fn what_is_public_in_a_query_is_told_apart() {
         "{told}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_precision_has_its_price_and_a_better_answer_costs_the_difference() {
+    let app = TestApp::start().await;
+    let city = fixture::city(fixture::SMALL);
+    app.publish(&city, Table::BikeShareTrips, "trips").await;
+    let project = app.open_project(Who::Analyst, &["trips"], 2.0).await;
+    let analyst = app.client(Who::Analyst);
+    let sql = "SELECT residence_district, COUNT(DISTINCT person_id) AS persons FROM trips GROUP BY residence_district";
+    let path = format!("/api/v1/projects/{project}/estimates");
+    let ask = |precision: Value| {
+        let (analyst, path) = (&analyst, &path);
+        async move {
+            let body = json!({"kind": "sql", "sql": sql, "precision": precision});
+            analyst.post(path, &body).await
+        }
+    };
+    let told = ask(json!({"percent": 5, "of": 1_000})).await.expect(200);
+    let epsilon = told["cost"]["epsilon"].as_f64().unwrap();
+    assert!(
+        told["expected_error"][0]["half_width95"].as_f64().unwrap() <= 50.0,
+        "{told}"
+    );
+    assert!(told["questions_left"].as_i64().unwrap() > 1, "{told}");
+    for bad in [
+        json!({"percent": 5}),
+        json!({"half_width": 5, "of": 3}),
+        json!({"half_width": 50, "column": "nobody"}),
+        json!({"half_width": -1}),
+        json!({"half_width": 0.000_1}),
+    ] {
+        let refused = ask(bad.clone()).await;
+        assert!(matches!(refused.status, 400 | 422), "{bad}: {}", refused.text());
+    }
+
+    let run = |epsilon: f64| {
+        let (app, analyst, project) = (&app, &analyst, &project);
+        async move {
+            let body = json!({"kind": "sql", "sql": sql, "epsilon": epsilon});
+            let path = format!("/api/v1/projects/{project}/jobs");
+            let job = analyst.post(&path, &body).await.expect(202);
+            let id = job["id"].as_str().unwrap().to_owned();
+            app.wait_released(analyst, &id, &mut Vec::new()).await;
+            let result = analyst
+                .get(&format!("/api/v1/jobs/{id}/result"))
+                .await
+                .expect(200);
+            (job, result["columns"][1]["noise"]["scale"].as_f64().unwrap())
+        }
+    };
+    let before = app.rho_left(Who::Analyst, &project).await;
+    let (first, coarse) = run(epsilon / 2.0).await;
+    let (second, fine) = run(epsilon).await;
+    assert_eq!(second["tops_up"], first["id"]);
+    let rho = |job: &Value, name: &str| job["cost"][name].as_f64().unwrap();
+    assert!((rho(&second, "rho_paid_before") - rho(&first, "rho")).abs() < 1e-12);
+    let charged = rho(&first, "rho") + rho(&second, "rho");
+    assert!((charged - rho(&told, "rho")).abs() < 1e-12, "{charged} {told}");
+    let left = app.rho_left(Who::Analyst, &project).await;
+    assert!((before - left - charged).abs() < 1e-12);
+    assert!((coarse / fine - (charged / rho(&first, "rho")).sqrt()).abs() < 1e-6);
+    let (third, _) = run(epsilon / 3.0).await;
+    assert_eq!(third["repeat_of"], first["id"], "the least that is good enough");
+    assert!((app.rho_left(Who::Analyst, &project).await - left).abs() < 1e-15);
+}

@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use db::usage::UsageKind;
 use http::{HeaderMap, StatusCode, header};
 use model::{JobId, JobKind, JobState, ProjectId};
-use sandbox_job::{Estimate, JobError, JobView};
+use sandbox_job::{Estimate, JobCost, JobError, JobView, Precision, Price};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -31,8 +31,56 @@ pub struct JobRequest {
     epsilon: f64,
 }
 
-fn sql_only(body: &JobRequest) -> Result<(), Failure> {
-    match body.kind {
+/// What an estimate is asked for: as a job, or with a precision instead of `epsilon`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EstimateRequest {
+    /// sql.
+    kind: JobKind,
+    /// One `SELECT` over a dataset of the project.
+    sql: String,
+    /// What it may cost.
+    epsilon: Option<f64>,
+    /// How exact it must be: the least ε is found.
+    precision: Option<PrecisionRequest>,
+}
+
+/// A precision: `half_width`, or `percent` `of` an expected value.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PrecisionRequest {
+    /// Which column; not needed where there is one figure.
+    column: Option<String>,
+    /// Half the width of the 95 % interval.
+    half_width: Option<f64>,
+    /// The same as a share of `of`, in percent.
+    percent: Option<f64>,
+    /// A value that the analyst expects, since the true one is told by nothing beforehand.
+    of: Option<f64>,
+}
+
+impl EstimateRequest {
+    fn price(&self) -> Result<Price, Failure> {
+        let one_of = || Failure::say(Code::InvalidInput, "why-epsilon-or-precision");
+        let precision = match (self.epsilon, &self.precision) {
+            (Some(epsilon), None) => return Ok(Price::Epsilon(epsilon)),
+            (None, Some(precision)) => precision,
+            _ => return Err(one_of()),
+        };
+        let half_width = match (precision.half_width, precision.percent, precision.of) {
+            (Some(half_width), None, None) => half_width,
+            (None, Some(percent), Some(of)) => (percent / 100.0 * of).abs(),
+            _ => return Err(Failure::say(Code::InvalidInput, "why-precision-form")),
+        };
+        Ok(Price::Precision(Precision {
+            column: precision.column.clone(),
+            half_width,
+        }))
+    }
+}
+
+fn sql_only(kind: JobKind) -> Result<(), Failure> {
+    match kind {
         JobKind::Sql => Ok(()),
         JobKind::Wasm => Err(Failure::say(Code::InvalidInput, "why-wasm")),
     }
@@ -44,12 +92,13 @@ pub async fn estimate(
     ApiCaller(caller): ApiCaller,
     RequestLanguage(language): RequestLanguage,
     ApiPath(project): ApiPath<ProjectId>,
-    ApiJson(body): ApiJson<JobRequest>,
+    ApiJson(body): ApiJson<EstimateRequest>,
 ) -> Result<Json<Value>, Failure> {
-    sql_only(&body)?;
+    sql_only(body.kind)?;
+    let price = body.price()?;
     match state
         .sandbox
-        .estimate(&caller.actor, project, &body.sql, body.epsilon)
+        .estimate(&caller.actor, project, &body.sql, &price)
         .await
     {
         Ok(estimate) => Ok(Json(describe_estimate(&estimate))),
@@ -69,7 +118,7 @@ fn describe_estimate(estimate: &Estimate) -> Value {
     let after = estimate.budgets_after.as_ref();
     json!({
         "verdict": "accepted", "rule": null,
-        "cost": {"epsilon": estimate.cost.epsilon, "rho": estimate.cost.rho()},
+        "cost": cost(&estimate.cost), "questions_left": estimate.questions_left,
         "cells": estimate.cells, "groups_per_unit": estimate.groups_per_unit,
         "expected_error": estimate.expected_error,
         "budget_after": after.and_then(|budgets| budgets.first()).map(super::project::budget),
@@ -88,7 +137,7 @@ pub async fn submit(
     ApiPath(project): ApiPath<ProjectId>,
     ApiJson(body): ApiJson<JobRequest>,
 ) -> Result<Response, Failure> {
-    sql_only(&body)?;
+    sql_only(body.kind)?;
     let job = state
         .sandbox
         .submit(&caller.actor, project, &body.sql, body.epsilon)
@@ -151,13 +200,18 @@ pub async fn get(
     Ok(Json(body))
 }
 
+/// A price as JSON.
+pub fn cost(cost: &JobCost) -> Value {
+    json!({"epsilon": cost.epsilon, "rho": cost.rho(), "rho_paid_before": cost.rho_paid_before()})
+}
+
 /// A job as JSON. Nothing in it depends on data.
 pub fn describe(view: &JobView) -> Value {
     let job = &view.job;
     json!({
         "id": job.id, "project": job.project_id, "kind": job.kind, "state": job.state, "sql": job.sql,
-        "cost": {"epsilon": view.cost.epsilon, "rho": view.cost.rho()},
-        "repeat_of": job.reuse_of, "created_at": job.created_at, "due_at": job.due_at,
+        "cost": cost(&view.cost),
+        "repeat_of": job.reuse_of, "tops_up": job.tops_up, "created_at": job.created_at, "due_at": job.due_at,
         "checked": job.due_at != job.answer_due_at,
     })
 }

@@ -54,6 +54,8 @@ pub enum EstimateOutcome {
         due_in_s: u64,
         /// The fixed day of its checkers, if a dataset is special.
         checked_until: Option<Timestamp>,
+        /// ρ that the same answer had cost at a smaller ε: this much less is charged.
+        paid_before: f64,
         /// Whether the same job was answered before: free.
         repeat: bool,
     },
@@ -67,7 +69,7 @@ pub enum EstimateOutcome {
 }
 
 /// `GET /sandbox/projects/{id}/jobs/new?sql=` and `POST` with `sql`, `epsilon`, `idempotency_key` and `action`
-/// (`estimate` or `run`).
+/// (`estimate`, `precision` with `column` and `half_width`, or `run`).
 #[derive(Debug, Clone, Template)]
 #[template(path = "new_job.html")]
 pub struct NewJobPage {
@@ -85,13 +87,17 @@ pub struct NewJobPage {
     pub sql: String,
     /// ε as typed.
     pub epsilon: String,
+    /// The column that must be so exact, as typed.
+    pub column: String,
+    /// Half the width of its interval, as typed.
+    pub half_width: String,
     /// The most ε of one job, as configured.
     pub max_epsilon: f64,
     /// A fresh key, so that sending the form twice runs one job.
     pub idempotency_key: String,
     /// What the estimate says.
     pub estimate: EstimateOutcome,
-    /// What is wrong: `sql`, `epsilon`.
+    /// What is wrong: `sql`, `epsilon`, `column`, `half_width`.
     pub errors: FieldErrors,
 }
 
@@ -199,6 +205,8 @@ pub struct JobPage {
     pub epsilon: f64,
     /// ρ charged.
     pub rho: f64,
+    /// The job whose answer it makes more exact, and ρ that this had cost.
+    pub tops_up: Option<(String, f64)>,
     /// Whether it repeats a stored answer, for free.
     pub repeat: bool,
     /// The answer, once released.

@@ -6,7 +6,7 @@ use db::usage::UsageKind;
 use http::{HeaderValue, StatusCode, header};
 use ledger::Receipt;
 use model::{BudgetPolicy, DeclaredMetadata, JobId, JobState, ProjectId};
-use sandbox_job::{Answer, Budget, Estimate, JobError, JobView, ProjectView};
+use sandbox_job::{Answer, Budget, EpsilonRule, Estimate, JobError, JobView, Precision, Price, ProjectView};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -26,6 +26,9 @@ use crate::problem::Code;
 struct Typed {
     sql: String,
     epsilon: String,
+    /// The column that must be so exact, and half the width of its interval.
+    column: String,
+    half_width: String,
     key: String,
 }
 
@@ -53,6 +56,8 @@ pub(super) async fn form(visit: Visit, ApiPath(id): ApiPath<ProjectId>) -> Page 
     let typed = Typed {
         sql: visit.query.text("sql").to_owned(),
         epsilon: policy.job_epsilon.to_string(),
+        column: String::new(),
+        half_width: String::new(),
         key: fresh_key(),
     };
     show(&visit, &view, typed, Outcome::nothing()).await
@@ -79,40 +84,52 @@ fn fresh_key() -> String {
 pub(super) async fn send(visit: Visit, ApiPath(id): ApiPath<ProjectId>, Form(form): Form) -> Page {
     visit.check(&form)?;
     let view = project(&visit, id).await?;
-    let typed = Typed {
+    let mut typed = Typed {
         sql: form.text("sql").to_owned(),
         epsilon: form.text("epsilon").trim().to_owned(),
+        column: form.text("column").trim().to_owned(),
+        half_width: form.text("half_width").trim().to_owned(),
         key: form.text("idempotency_key").to_owned(),
     };
     let mut outcome = Outcome::nothing();
     if typed.sql.trim().is_empty() {
         outcome.errors.push("sql", visit.t("form-required"));
     }
-    let epsilon = typed
-        .epsilon
-        .parse::<f64>()
-        .ok()
-        .filter(|epsilon| epsilon.is_finite() && *epsilon > 0.0);
-    if epsilon.is_none() {
-        outcome.errors.push("epsilon", visit.t("form-number"));
+    let precise = form.text("action") == "precision";
+    let (control, text) = if precise {
+        ("half_width", &typed.half_width)
+    } else {
+        ("epsilon", &typed.epsilon)
+    };
+    let number = text.parse::<f64>().ok().filter(|n| n.is_finite() && *n > 0.0);
+    if number.is_none() {
+        outcome.errors.push(control, visit.t("form-number"));
     }
-    let (Some(epsilon), true) = (epsilon, outcome.errors.is_empty()) else {
+    let (Some(number), true) = (number, outcome.errors.is_empty()) else {
         outcome.status = StatusCode::UNPROCESSABLE_ENTITY;
         return show(&visit, &view, typed, outcome).await;
     };
     if form.text("action") == "run" {
-        match submit(&visit, id, &typed, epsilon).await? {
+        match submit(&visit, id, &typed, number).await? {
             Ok(job) => return Ok(see_other(&format!("/sandbox/jobs/{job}"))),
             Err(error) => told(&visit, error, &mut outcome)?,
         }
     } else {
-        match visit
-            .state
-            .sandbox
-            .estimate(visit.actor(), id, &typed.sql, epsilon)
-            .await
-        {
-            Ok(estimate) => outcome.estimate = estimated(&visit, &estimate),
+        let price = if precise {
+            Price::Precision(Precision {
+                column: Some(typed.column.clone()).filter(|column| !column.is_empty()),
+                half_width: number,
+            })
+        } else {
+            Price::Epsilon(number)
+        };
+        let sandbox = &visit.state.sandbox;
+        match sandbox.estimate(visit.actor(), id, &typed.sql, &price).await {
+            Ok(estimate) => {
+                // What was found is what would be run.
+                typed.epsilon = estimate.cost.epsilon.to_string();
+                outcome.estimate = estimated(&visit, &estimate);
+            }
             Err(error) => told(&visit, error, &mut outcome)?,
         }
     }
@@ -192,7 +209,14 @@ fn told(visit: &Visit, error: JobError, outcome: &mut Outcome) -> Result<(), Fai
             let message = visit.invalid(&shortage);
             outcome.estimate = EstimateOutcome::Exhausted { message };
         }
-        JobError::Invalid(rule) => outcome.errors.push("epsilon", visit.invalid(&rule)),
+        JobError::Invalid(rule) => {
+            let control = match rule {
+                EpsilonRule::HalfWidth(_) | EpsilonRule::Precision { .. } => "half_width",
+                EpsilonRule::Column { .. } => "column",
+                EpsilonRule::Range { .. } | EpsilonRule::TooSmall(_) => "epsilon",
+            };
+            outcome.errors.push(control, visit.invalid(&rule));
+        }
         other => return Err(other.into()),
     }
     Ok(())
@@ -208,7 +232,6 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
         let title = budget.dataset.metadata.title.get(visit.language()).to_owned();
         Some((title, budget.epsilons()?.1))
     };
-    let questions = |budget: &Budget| budget.questions(estimate.cost.rho_nano);
     let expected = |error: &sandbox_job::AggregateError| ExpectedError {
         column: match error.at_rows {
             None => error.column.clone(),
@@ -226,7 +249,8 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
         epsilon: estimate.cost.epsilon,
         rho: estimate.cost.rho(),
         after: after.iter().filter_map(left).collect(),
-        jobs_left: count(after.iter().map(questions).min().unwrap_or(0)),
+        jobs_left: count(estimate.questions_left),
+        paid_before: estimate.cost.rho_paid_before(),
         errors: estimate.expected_error.iter().map(expected).collect(),
         due_in_s: estimate
             .due_in
@@ -264,6 +288,8 @@ async fn show(
         budgets: budget_rows(visit, &view.budgets).await?,
         sql: typed.sql,
         epsilon: typed.epsilon,
+        column: typed.column,
+        half_width: typed.half_width,
         max_epsilon: policy.job_epsilon,
         idempotency_key: if typed.key.is_empty() {
             fresh_key()
@@ -312,6 +338,7 @@ pub(super) async fn job(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
         sql: job.sql.unwrap_or_default(),
         epsilon: if repeat { 0.0 } else { cost.epsilon },
         rho: cost.rho(),
+        tops_up: job.tops_up.map(|id| (id.to_string(), cost.rho_paid_before())),
         repeat,
         result: answer.map(result),
         receipt: receipt.as_ref().map(receipt_view).transpose()?,

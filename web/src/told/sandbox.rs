@@ -39,6 +39,16 @@ impl Told for EpsilonRule {
             Self::Range { most, got } => say("why-epsilon")
                 .with("most", most.to_string())
                 .with("got", got.to_string()),
+            Self::HalfWidth(got) => say("why-half-width").with("got", got.to_string()),
+            Self::Column { figures } => say("why-precision-column").with("figures", figures.join(", ")),
+            Self::Precision {
+                half_width,
+                most,
+                best,
+            } => say("why-precision")
+                .with("half_width", format::measured(*half_width))
+                .with("most", most.to_string())
+                .with("best", format::measured(*best)),
             Self::TooSmall(got) => say("why-epsilon-small").with("got", got.to_string()),
         }
     }

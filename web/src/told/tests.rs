@@ -352,6 +352,9 @@ fn of_queries_and_jobs() -> Vec<Sample> {
     every!(all, EpsilonRule:
         EpsilonRule::Range { .. } => EpsilonRule::Range { most: 0.5, got: f64::NAN },
         EpsilonRule::TooSmall(_) => EpsilonRule::TooSmall(1e-20),
+        EpsilonRule::HalfWidth(_) => EpsilonRule::HalfWidth(0.0),
+        EpsilonRule::Column { .. } => EpsilonRule::Column { figures: vec!["n".to_owned()] },
+        EpsilonRule::Precision { .. } => EpsilonRule::Precision { half_width: 1.0, most: 0.5, best: 7.0 },
     );
     every!(all, Shortage:
         Shortage::NoBudget => Shortage::NoBudget,

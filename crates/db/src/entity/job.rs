@@ -1,5 +1,5 @@
-//! The table `job`; its columns are explained in `migration/0001_initial.sql` and
-//! `migration/0007_job_check.sql`.
+//! The table `job`; its columns are explained in `migration/0001_initial.sql`,
+//! `migration/0007_job_check.sql` and `migration/0008_top_up.sql`.
 
 use sea_orm::entity::prelude::*;
 
@@ -26,6 +26,9 @@ pub struct Model {
     pub result: Option<Json>,
     pub receipt: Option<Json>,
     pub revision: i64,
+    pub answer_hash: Option<Vec<u8>>,
+    pub answer_rho_nano: Option<i64>,
+    pub tops_up: Option<Uuid>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -28,6 +28,12 @@ pub struct Job {
     pub kind: JobKind,
     /// SHA-256 of the canonical plan with version, bounds, cost and policy.
     pub plan_hash: [u8; 32],
+    /// SHA-256 of the same without the cost: what its answer is about.
+    pub answer_hash: Option<[u8; 32]>,
+    /// The ρ that its answer is worth, in 10⁻⁹; none where another job paid for it.
+    pub answer_rho_nano: Option<i64>,
+    /// The job whose answer this one makes better, having paid the difference.
+    pub tops_up: Option<JobId>,
     /// Where it stands.
     pub state: JobState,
     /// The text as it was given; shown to its own project only.
@@ -79,6 +85,9 @@ pub async fn insert(tx: &Tx, job: &Job) -> Result<(), Error> {
         result: Set(job.result.clone()),
         receipt: Set(job.receipt.clone()),
         revision: Set(job.revision),
+        answer_hash: Set(job.answer_hash.map(|hash| hash.to_vec())),
+        answer_rho_nano: Set(job.answer_rho_nano),
+        tops_up: Set(job.tops_up.map(JobId::as_uuid)),
     };
     Entity::insert(row).exec_without_returning(&tx.executor()).await?;
     Ok(())
@@ -155,6 +164,45 @@ pub async fn find_paid(
         .filter(Column::ReuseOf.is_null())
         .read_one(connection, read)
         .await
+}
+
+/// The job of this project that paid for this answer at the least ρ that is at least `rho_nano`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find_as_good(
+    connection: &Connection,
+    project: ProjectId,
+    answer_hash: &[u8; 32],
+    rho_nano: i64,
+) -> Result<Option<Job>, Error> {
+    paid_for(project, answer_hash)
+        .filter(Column::AnswerRhoNano.gte(rho_nano))
+        .order_by_asc(Column::AnswerRhoNano)
+        .read_one(connection, read)
+        .await
+}
+
+/// The job of this project that paid most for this answer.
+///
+/// # Errors
+/// If the database fails.
+pub async fn find_best(
+    connection: &Connection,
+    project: ProjectId,
+    answer_hash: &[u8; 32],
+) -> Result<Option<Job>, Error> {
+    paid_for(project, answer_hash)
+        .order_by_desc(Column::AnswerRhoNano)
+        .read_one(connection, read)
+        .await
+}
+
+fn paid_for(project: ProjectId, answer_hash: &[u8; 32]) -> sea_orm::Select<Entity> {
+    Entity::find()
+        .filter(Column::ProjectId.eq(project.as_uuid()))
+        .filter(Column::AnswerHash.eq(answer_hash.to_vec()))
+        .filter(Column::ReuseOf.is_null())
 }
 
 /// Up to `limit` jobs of a project, newest first, before the one with id `before`.
@@ -269,5 +317,14 @@ fn read(row: Model) -> Result<Job, Error> {
         result: row.result,
         receipt: row.receipt,
         revision: row.revision,
+        answer_hash: match row.answer_hash {
+            Some(hash) => Some(
+                hash.try_into()
+                    .map_err(|_| Error::corrupt("job.answer_hash", "not 32 bytes"))?,
+            ),
+            None => None,
+        },
+        answer_rho_nano: row.answer_rho_nano,
+        tops_up: row.tops_up.map(JobId::from_uuid),
     })
 }

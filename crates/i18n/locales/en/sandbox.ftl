@@ -66,6 +66,14 @@ job-epsilon = ε for this job
 job-epsilon-hint = More is more exact, less is cheaper; at most { $most } a job.
 job-estimate = Estimate
 job-run = Run and charge
+job-precision = Start from a precision instead
+job-precision-hint = Say how exact a figure must be: the smallest ε is found and estimated. Of a mean it is meant for a cell of a thousand rows.
+job-half-width = 95 % interval ±
+job-precision-column = Of the column
+job-precision-find = Find the smallest ε
+estimate-top-up = You have paid ρ = { $rho } for this answer already: only the difference is charged, and both are joined.
+job-topped-up = Makes an answer more exact for which ρ = { $rho } had been paid:
+job-topped-up-link = that job
 job-run-note = Running charges the budget at once and for good; the same question asked again is free.
 job-side = Budget and schema
 job-rules = What can be asked

@@ -261,6 +261,11 @@ why-sql-memory = The query needs more memory or temporary space than one query m
 why-sql-busy = All places for queries are taken; try again in a few seconds.
 why-epsilon = ε must be above 0 and at most { $most } for one job; got { $got }.
 why-epsilon-small = ε = { $got } is too small to be counted; ask for more.
+why-epsilon-or-precision = Give either epsilon or precision.
+why-precision-form = A precision has half_width, or percent and of: percent of a value that you expect, since the true one is not told beforehand.
+why-half-width = Half the width of an interval must be above 0; got { $got }.
+why-precision-column = Say which column should be so exact: one of { $figures }.
+why-precision = ±{ $half_width } needs more than ε = { $most }, the most for one job; with that it is ±{ $best }. Ask for fewer columns or coarser groups.
 why-no-budget = The project has no budget for this dataset.
 why-budget-spent = Too little is left of { $purse }; at this ε it pays for { $left } more questions: ask with a smaller ε, or wait until earlier charges leave the window.
 why-project-ended = The project has ended; its answers can still be read. Apply for access again to go on.

@@ -59,6 +59,14 @@ job-epsilon = 本次使用的 ε
 job-epsilon-hint = 越大越准，越小越省；每个任务最多 { $most }。
 job-estimate = 估算
 job-run = 运行并扣除预算
+job-precision = 先定精度，再求 ε
+job-precision-hint = 填写所需精度，系统求出满足它的最小 ε 并给出估算。平均值按一千行的格子计。
+job-half-width = 95% 区间 ±
+job-precision-column = 列名
+job-precision-find = 求最小 ε
+estimate-top-up = 同一结果此前已付 ρ = { $rho }：只扣差额，两次结果合并使用。
+job-topped-up = 在已付 ρ = { $rho } 的结果上提高精度：
+job-topped-up-link = 原作业
 job-run-note = 点击运行后立即扣除预算，不退还；相同的问题再次提交不再收费。
 job-side = 预算与表结构
 job-rules = 可以写什么

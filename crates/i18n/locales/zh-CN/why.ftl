@@ -258,6 +258,11 @@ why-sql-memory = 查询需要的内存或临时空间超过单个查询的上限
 why-sql-busy = 查询名额已满，请几秒后重试。
 why-epsilon = 单个作业的 ε 须大于 0 且不超过 { $most }；收到 { $got }。
 why-epsilon-small = ε = { $got } 过小，无法记账；请提高。
+why-epsilon-or-precision = 请在 epsilon 与 precision 中任选其一。
+why-precision-form = 精度可用 half_width 表示，或用 percent 与 of：真实值事先不公开，因此须给出您预期的数值。
+why-half-width = 区间半宽须大于 0；收到 { $got }。
+why-precision-column = 请指明哪一列需要这样的精度：{ $figures }。
+why-precision = ±{ $half_width } 所需的 ε 超过单个作业上限 { $most }；用足上限时为 ±{ $best }。请减少列数或使用更粗的分组。
 why-no-budget = 项目在此数据集上没有预算。
 why-budget-spent = { $purse }不足；按此 ε 还可提问 { $left } 次：请降低 ε，或等待窗口期内较早的消耗到期。
 why-project-ended = 项目已结束，已有结果仍可查看；继续提问请重新申请。

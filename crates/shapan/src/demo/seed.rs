@@ -182,7 +182,9 @@ impl Story<'_> {
             .find(|query| query.name == "q02")
             .map(|query| query.sql)
             .ok_or_else(|| Failure::new("the demo lacks its query q02"))?;
-        sandbox.estimate(analyst, project, sql, EPSILON).await?;
+        sandbox
+            .estimate(analyst, project, sql, &sandbox_job::Price::Epsilon(EPSILON))
+            .await?;
         let job = sandbox.submit(analyst, project, sql, EPSILON).await?.job;
         let released = async {
             while sandbox.job(analyst, job.id).await?.job.state != JobState::Released {

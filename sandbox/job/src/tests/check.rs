@@ -6,7 +6,7 @@ use ledger::Act;
 use model::{CheckId, Clock as _, JobState, OrganizationKind, ProjectId, Role, Timestamp, Verdict};
 
 use super::World;
-use crate::{CheckObstacle, JobError, JobView};
+use crate::{CheckObstacle, JobError, JobView, Price};
 
 db::on_both_databases!(
     an_answer_that_both_let_go_is_released_on_the_fixed_day,
@@ -60,7 +60,7 @@ async fn an_answer_that_both_let_go_is_released_on_the_fixed_day(test: TestDatab
     let sql = world.question();
     let estimate = world
         .sandbox
-        .estimate(&world.analyst, project.id, &sql, EPSILON)
+        .estimate(&world.analyst, project.id, &sql, &Price::Epsilon(EPSILON))
         .await
         .unwrap();
     // The clock stands at a Friday morning in China: Monday and Tuesday are the checkers'.

@@ -7,7 +7,7 @@ use ledger::{Act, Fact};
 use model::{Clock as _, JobState};
 
 use super::{CAP, World};
-use crate::{JobError, Obstacle};
+use crate::{JobError, Obstacle, Price};
 
 db::on_both_databases!(
     a_project_is_closed_at_its_end_and_gives_back_what_is_left,
@@ -118,7 +118,7 @@ async fn nothing_is_taken_after_the_end(test: TestDatabase) {
             assert!(ended(&submitted), "{closed}: {submitted:?}");
             let estimated = world
                 .sandbox
-                .estimate(&world.analyst, project.id, sql, EPSILON)
+                .estimate(&world.analyst, project.id, sql, &Price::Epsilon(EPSILON))
                 .await;
             assert!(ended(&estimated), "{closed}: {estimated:?}");
         }

@@ -3,6 +3,7 @@
 
 mod check;
 mod closing;
+mod price;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -179,8 +180,8 @@ impl World {
     /// Stores an answer as if a worker had computed it.
     async fn answer(&self, job: JobId) {
         let stored = db::job::load(self.db.read(), job).await.unwrap();
-        let plan: PrivatePlan = serde_json::from_value(stored.plan).unwrap();
-        let cost: JobCost = serde_json::from_value(stored.cost).unwrap();
+        let plan: PrivatePlan = serde_json::from_value(stored.plan.clone()).unwrap();
+        let cost: JobCost = serde_json::from_value(stored.cost.clone()).unwrap();
         let aggregates = plan.core.aggregates.len();
         let totals = Totals {
             aggregates,
@@ -188,12 +189,7 @@ impl World {
             counted: vec![],
             found: None,
         };
-        let noised = crate::answer::noised(&plan, &totals, &cost, &mut OpenDpNoise).unwrap();
-        let tx = self.db.begin_write().await.unwrap();
-        db::job::set_result(&tx, job, json!(noised), self.clock.now())
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
+        self.sandbox.settle(&stored, &plan, &cost, &totals).await.unwrap();
     }
 
     /// A question that nobody has asked.
