@@ -7,6 +7,7 @@ use i18n::Message;
 use model::{Category, Language, Localized};
 use query::QueryError;
 use review::ReviewError;
+use sandbox_dummy::DummyError;
 use sandbox_job::JobError;
 
 use crate::problem::{Code, Problem, Span};
@@ -128,6 +129,12 @@ impl From<ReviewError> for Failure {
             problem.code = Code::BudgetExhausted;
         }
         problem.into()
+    }
+}
+
+impl From<DummyError> for Failure {
+    fn from(error: DummyError) -> Self {
+        of(error.category(), &error).into()
     }
 }
 

@@ -13,7 +13,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 
 use crate::api::extract::MAX_BODY;
-use crate::api::{access, check, dataset, job, openapi, project, review, row, token, version};
+use crate::api::{access, check, dataset, dummy, job, openapi, project, review, row, token, version};
 use crate::failure::Failure;
 use crate::open::{download, ledger, operation};
 use crate::page::error::ErrorPage;
@@ -32,6 +32,8 @@ pub fn router(state: AppState) -> Router {
         .route("/datasets/{slug}/versions", get(version::list))
         .route("/datasets/{slug}/versions/{number}", get(version::get))
         .route("/datasets/{slug}/rows", get(row::rows))
+        .route("/datasets/{slug}/dummy.csv", get(dummy::csv))
+        .route("/datasets/{slug}/dummy.parquet", get(dummy::parquet))
         .route("/datasets/{slug}/release-requests", post(review::submit_release))
         .route("/tasks/{id}", get(version::task))
         .route("/reviews", get(review::list))

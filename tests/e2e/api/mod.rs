@@ -3,6 +3,7 @@
 mod bad_file;
 mod bad_input;
 mod command;
+mod dummy;
 mod language;
 mod open_data;
 mod special;

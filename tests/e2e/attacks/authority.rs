@@ -158,6 +158,16 @@ fn table(things: &Things) -> Vec<Row> {
             "/api/v1/datasets/trips/rows",
             Only(NOBODY),
         ),
+        get(
+            "GET /api/v1/datasets/{slug}/dummy.csv",
+            "/api/v1/datasets/draft/dummy.csv",
+            Only(TRUSTED),
+        ),
+        get(
+            "GET /api/v1/datasets/{slug}/dummy.parquet",
+            "/api/v1/datasets/draft/dummy.parquet",
+            Only(TRUSTED),
+        ),
         row(
             "POST /api/v1/datasets/{slug}/release-requests",
             "/api/v1/datasets/trips/release-requests",

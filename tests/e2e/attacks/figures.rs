@@ -74,6 +74,7 @@ async fn no_figure_of_protected_data_leaves_the_trusted_roles() {
         format!("/api/v1/datasets/{SLUG}/versions"),
         format!("/api/v1/datasets/{SLUG}/versions/1"),
         format!("/api/v1/datasets/{SLUG}/rows"),
+        format!("/api/v1/datasets/{SLUG}/dummy.csv"),
         "/api/v1/datasets".to_owned(),
         "/api/v1/datasets?q=bike&level=L3&sort=updated".to_owned(),
         "/api/v1/projects".to_owned(),

@@ -2,6 +2,7 @@
 
 mod at_rest;
 mod authority;
+mod dummy;
 mod figures;
 mod route;
 mod scope;

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod check;
 pub mod dataset;
+pub mod dummy;
 pub mod entry;
 pub mod extract;
 pub mod job;

@@ -2,6 +2,7 @@
 
 use db::Purse;
 use i18n::{Message, format};
+use sandbox_dummy::{DummyError, MAX_ROWS};
 use sandbox_job::{CheckObstacle, EpsilonRule, JobError, Obstacle, Shortage};
 
 use super::{Told, no_such, say};
@@ -29,6 +30,16 @@ impl Told for JobError {
             Self::OpenDataBusy => say("why-busy"),
             Self::Database(error) => error.told(),
             Self::Internal(_) => say("problem-internal"),
+        }
+    }
+}
+
+impl Told for DummyError {
+    fn told(&self) -> Message {
+        match self {
+            Self::Rows(got) => say("why-dummy-rows").with("most", MAX_ROWS).with("got", *got),
+            Self::TooLarge(most) => say("why-dummy-wide").with("most", *most),
+            Self::Broken(_) => say("problem-internal"),
         }
     }
 }
