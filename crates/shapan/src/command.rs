@@ -7,11 +7,11 @@ use std::time::Instant;
 use ::ledger::VerifierKey;
 use catalog_ingest::Encoding;
 use clap::{Args, Parser, Subcommand};
-use model::{OrganizationKind, Role, Slug};
+use model::{Language, OrganizationKind, Role, Slug};
 use shapan_config::{Config, Log, LogFormat};
 
 use crate::failure::Failure;
-use crate::{account, demo, import, ledger, log, publish, search, server};
+use crate::{account, demo, import, job, ledger, log, publish, search, server};
 
 /// What a sandbox worker is started with.
 pub(crate) const WORKER: &str = "sandbox-worker";
@@ -38,6 +38,9 @@ enum Command {
     Import(ImportArgs),
     /// Ask for the release of a dataset's newest version, or decide on it.
     Publish(PublishArgs),
+    /// Private jobs, for analysts on their own machines.
+    #[command(subcommand)]
+    Job(JobCommand),
     /// The public ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -167,6 +170,53 @@ pub(crate) struct PublishArgs {
     pub(crate) reason: String,
     #[command(flatten)]
     pub(crate) place: Place,
+}
+
+#[derive(Debug, Subcommand)]
+enum JobCommand {
+    /// Run a query over dummy rows, made from declarations alone: whether it is accepted, its cost, its error, its shape.
+    Try(TryArgs),
+}
+
+/// `shapan job try`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TryArgs {
+    /// The query; from --file, or standard input, if it is not given or `-`.
+    pub(crate) sql: Option<String>,
+    /// A file with the query.
+    #[arg(long, value_name = "FILE", conflicts_with = "sql")]
+    pub(crate) file: Option<PathBuf>,
+    /// The portal whose catalogue declares the datasets; open data that the query joins is fetched from it too.
+    #[arg(
+        long,
+        value_name = "URL",
+        required_unless_present = "declared",
+        conflicts_with = "declared"
+    )]
+    pub(crate) portal: Option<String>,
+    /// A JSON file with an entry, as the API answers it, or with its declaration alone; can be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) declared: Vec<PathBuf>,
+    /// What the job would cost: above 0 and at most 0.5.
+    #[arg(long, value_name = "ε", default_value_t = 0.5)]
+    pub(crate) epsilon: f64,
+    /// Dummy rows of each dataset, 1 to 100,000.
+    #[arg(long, default_value_t = 10_000)]
+    pub(crate) rows: u32,
+    /// Another seed gives other rows.
+    #[arg(long, default_value_t = sandbox_dummy::DEFAULT_SEED)]
+    pub(crate) seed: u64,
+    /// In which language refusals are told: zh or en.
+    #[arg(long, default_value = "en", value_parser = parse_language)]
+    pub(crate) language: Language,
+}
+
+fn parse_language(text: &str) -> Result<Language, String> {
+    match text {
+        "zh" => Ok(Language::Zh),
+        "en" => Ok(Language::En),
+        _ => Err("must be zh or en".to_owned()),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -304,6 +354,10 @@ pub(crate) async fn run(cli: Cli, started: Instant) -> Result<(), Failure> {
             quiet()?;
             publish::run(&args).await
         }
+        Command::Job(JobCommand::Try(args)) => {
+            quiet()?;
+            job::attempt::run(args).await
+        }
         Command::Ledger(LedgerCommand::Verify(args)) => {
             quiet()?;
             ledger::verify::run(args).await
@@ -371,6 +425,10 @@ mod tests {
             "shapan import a.csv --dataset air --as x --data d --encoding latin-1",
             "shapan publish --dataset air --assess-as y --data d",
             "shapan user create x --name X --organization o --role king --data d",
+            "shapan job try q",
+            "shapan job try q --portal http://x --declared f",
+            "shapan job try q --file q --portal http://x",
+            "shapan job try q --portal http://x --language fr",
             "shapan ledger verify",
             "shapan ledger verify http://x --key rubbish",
             "shapan ledger key",

@@ -4,11 +4,13 @@
 //! [`background`] work. Whatever a command does to data, it does through the same use-cases as the portal's pages.
 
 mod account;
+mod address;
 mod background;
 mod command;
 mod demo;
 mod failure;
 mod import;
+mod job;
 mod ledger;
 mod listen;
 mod log;

@@ -191,6 +191,107 @@ fn an_address_in_use_ends_the_start() {
 }
 
 #[test]
+fn a_query_is_tried_against_a_declaration_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let trips = file(
+        "bike-trips.json",
+        r#"{"unit": {"type": "person", "max_units": 200000, "max_rows": 2000000, "max_rows_per_unit": 2}, "fields": [
+            {"name": "person_id", "type": "text", "role": "unit_key", "level": "L3"},
+            {"name": "district", "type": "text", "level": "L3", "domain": ["东城", "西城"]},
+            {"name": "fare", "type": "integer", "level": "L3", "bounds": {"lo": 0, "hi": 100}}]}"#,
+    );
+    let visits = file(
+        "visits.json",
+        r#"{"slug": "clinic-visits", "level": "L3", "declared": {"unit": {"type": "person", "max_units": 200000,
+            "max_rows": 500000, "max_rows_per_unit": 5}, "fields": [
+            {"name": "id", "type": "text", "role": "unit_key", "level": "L3"},
+            {"name": "ward", "type": "text", "level": "L3", "domain": ["内科", "外科"]}]}}"#,
+    );
+    let query = file(
+        "query.sql",
+        "SELECT district, COUNT(*) AS n, AVG(fare) AS mean FROM bike_trips GROUP BY district",
+    );
+    let attempt =
+        |more: &[&str]| run(&[&["job", "try", "--declared", &trips, "--declared", &visits], more].concat());
+
+    let told = attempt(&["--file", &query, "--epsilon", "0.4", "--rows", "5000"]);
+    let (out, err) = texts(&told);
+    assert!(told.status.success(), "{err}");
+    assert!(out.starts_with("accepted: ε = 0.4 (ρ = 0.00"), "{out}");
+    assert!(out.trim_end().ends_with("Nothing was charged."), "{out}");
+    let rows: Vec<&str> = out
+        .lines()
+        .skip_while(|line| !line.starts_with("district"))
+        .collect();
+    for (line, key) in rows.iter().skip(1).zip(["东城", "西城", "other", "NULL"]) {
+        assert!(line.starts_with(key) && line.matches('[').count() == 2, "{line}");
+    }
+    // About half of 5,000 dummy rows each, within ten standard deviations of the noise.
+    let count = |line: &str| -> f64 { line.split_whitespace().nth(1).unwrap().parse().unwrap() };
+    let both = count(rows[1]) + count(rows[2]);
+    assert!((both - 4_900.0).abs() < 1_000.0, "{out}");
+    assert_ne!(
+        texts(&attempt(&["--file", &query, "--rows", "5000"])).0,
+        out,
+        "noise is drawn anew"
+    );
+
+    // Dummy units are the same persons in both.
+    let joined = "SELECT v.ward, COUNT(DISTINCT t.person_id) AS n FROM bike_trips t JOIN clinic_visits v ON \
+                  t.person_id = v.id GROUP BY v.ward";
+    let told = attempt(&[joined, "--rows", "20000"]);
+    assert!(told.status.success(), "{:?}", texts(&told));
+
+    let refused = attempt(&[
+        "SELECT district,\n  MAX(fare) FROM bike_trips GROUP BY district",
+        "--language",
+        "zh",
+    ]);
+    let (out, err) = texts(&refused);
+    assert!(refused.status.code() == Some(1) && out.is_empty(), "{out}");
+    let want = "shapan: the query is refused: unbounded-aggregate\n2 |   MAX(fare) FROM bike_trips GROUP BY district\n  |   ^";
+    assert!(
+        err.starts_with(want) && err.contains("该聚合会暴露个别值"),
+        "{err}"
+    );
+    for (sql, want) in [
+        (
+            "SELECT COUNT(*) FROM bike_trips t JOIN parks p ON t.district = p.district",
+            "--portal",
+        ),
+        ("SELECT COUNT(*) FROM", "syntax"),
+    ] {
+        let (_, err) = texts(&attempt(&[sql]));
+        assert!(err.contains(want), "{err}");
+    }
+    let (_, err) = texts(&attempt(&["--file", &query, "--epsilon", "0.6"]));
+    assert!(err.contains("at most 0.5"), "{err}");
+    let (_, err) = texts(&attempt(&["--file", &query, "--rows", "0"]));
+    assert!(err.contains("100000"), "{err}");
+    fails(
+        &["job", "try", "SELECT 1", "--portal", "http://127.0.0.1:9"],
+        1,
+        "no-table",
+    );
+    fails(
+        &[
+            "job",
+            "try",
+            "SELECT COUNT(*) FROM trips",
+            "--portal",
+            "http://127.0.0.1:9",
+        ],
+        1,
+        "127.0.0.1:9",
+    );
+}
+
+#[test]
 fn a_ledger_key_is_made_once() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ledger.key");

@@ -19,6 +19,7 @@ mod open_data;
 mod price;
 mod project;
 mod receipt;
+mod rehearsal;
 pub mod release;
 mod submit;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use estimate::{AggregateError, Estimate};
 pub use open_data::{NoOpenData, OpenData, OpenDataError, OpenRows};
 pub use price::{Precision, Price};
 pub use project::{Budget, ProjectView};
+pub use rehearsal::Rehearsal;
 pub use submit::JobView;
 
 /// The use-cases of the sandbox. Cheap to clone.

@@ -70,70 +70,83 @@ impl Sandbox {
         sql: &str,
         protected: &Arc<Vec<Relation>>,
     ) -> Result<Vec<PublicTable>, JobError> {
-        let (text, relations) = (sql.to_owned(), Arc::clone(protected));
-        let needed = tokio::task::spawn_blocking(move || sandbox_plan::public_queries(&text, &relations))
-            .await
-            .map_err(|_| JobError::Internal("planning"))??;
-        let mut tables = Vec::with_capacity(needed.len());
-        let mut bytes = 0;
-        for query in needed {
-            let table = self.freeze_one(actor, &query).await?;
-            bytes += table.bytes();
-            if bytes > MAX_PUBLIC_BYTES {
-                return Err(refused(&query, Rule::PublicTooLarge, None));
-            }
-            tables.push(table);
-        }
-        Ok(tables)
+        freeze(self.parts.open.as_ref(), actor, sql, protected).await
     }
+}
 
-    async fn freeze_one(&self, actor: &Actor, query: &PublicQuery) -> Result<PublicTable, JobError> {
-        let open = &self.parts.open;
-        let fail = |error: OpenDataError| match error {
-            OpenDataError::UnknownTable(name) => {
-                let name = match &query.body {
-                    PublicBody::Dataset { .. } => query.name.clone(),
-                    PublicBody::Query(_) => name,
-                };
-                refused(query, Rule::UnknownTable, Some(name))
-            }
-            OpenDataError::Failed(why) => refused(query, Rule::PublicQuery, Some(why)),
-            OpenDataError::Busy => JobError::OpenDataBusy,
-        };
-        let sql = match &query.body {
-            PublicBody::Query(sql) => sql.clone(),
-            PublicBody::Dataset { mentioned } => {
-                // Only the columns that the query mentions: the whole table may be large.
-                let name = quoted(&query.name);
-                let empty = open
-                    .run(actor, &format!("SELECT * FROM {name} LIMIT 0"))
-                    .await
-                    .map_err(fail)?;
-                let fields = empty.schema.fields();
-                let mut columns: Vec<String> = fields
-                    .iter()
-                    .filter(|field| mentioned.contains(&field.name().to_lowercase()))
-                    .map(|field| quoted(field.name()))
-                    .collect();
-                if columns.is_empty() {
-                    columns.extend(fields.first().map(|field| quoted(field.name())));
-                }
-                format!("SELECT {} FROM {name}", columns.join(", "))
-            }
-        };
-        // One row more than fits tells that there are too many.
-        let sql = format!("SELECT * FROM ({sql}) AS t LIMIT {}", MAX_PUBLIC_ROWS + 1);
-        let rows = open.run(actor, &sql).await.map_err(fail)?;
-        if rows.truncated {
-            return Err(refused(query, Rule::PublicTooLarge, None));
+/// The public relations that a query needs, computed by whoever runs queries over open data.
+pub(crate) async fn freeze(
+    open: &dyn OpenData,
+    actor: &Actor,
+    sql: &str,
+    protected: &Arc<Vec<Relation>>,
+) -> Result<Vec<PublicTable>, JobError> {
+    let (text, relations) = (sql.to_owned(), Arc::clone(protected));
+    let needed = tokio::task::spawn_blocking(move || sandbox_plan::public_queries(&text, &relations))
+        .await
+        .map_err(|_| JobError::Internal("planning"))??;
+    let mut tables = Vec::with_capacity(needed.len());
+    let mut bytes = 0;
+    for query in needed {
+        let table = freeze_one(open, actor, &query).await?;
+        bytes += table.bytes();
+        if bytes > MAX_PUBLIC_BYTES {
+            return Err(refused(&query, Rule::PublicTooLarge, None));
         }
-        PublicTable::freeze(&query.name, &rows.schema, &rows.batches).map_err(|error| match error {
-            PublicError::TooManyRows | PublicError::TooLarge => refused(query, Rule::PublicTooLarge, None),
-            PublicError::Type(_) | PublicError::Broken => {
-                refused(query, Rule::PublicQuery, Some(error.to_string()))
-            }
-        })
+        tables.push(table);
     }
+    Ok(tables)
+}
+
+async fn freeze_one(
+    open: &dyn OpenData,
+    actor: &Actor,
+    query: &PublicQuery,
+) -> Result<PublicTable, JobError> {
+    let fail = |error: OpenDataError| match error {
+        OpenDataError::UnknownTable(name) => {
+            let name = match &query.body {
+                PublicBody::Dataset { .. } => query.name.clone(),
+                PublicBody::Query(_) => name,
+            };
+            refused(query, Rule::UnknownTable, Some(name))
+        }
+        OpenDataError::Failed(why) => refused(query, Rule::PublicQuery, Some(why)),
+        OpenDataError::Busy => JobError::OpenDataBusy,
+    };
+    let sql = match &query.body {
+        PublicBody::Query(sql) => sql.clone(),
+        PublicBody::Dataset { mentioned } => {
+            // Only the columns that the query mentions: the whole table may be large.
+            let name = quoted(&query.name);
+            let empty = open
+                .run(actor, &format!("SELECT * FROM {name} LIMIT 0"))
+                .await
+                .map_err(fail)?;
+            let fields = empty.schema.fields();
+            let mut columns: Vec<String> = fields
+                .iter()
+                .filter(|field| mentioned.contains(&field.name().to_lowercase()))
+                .map(|field| quoted(field.name()))
+                .collect();
+            if columns.is_empty() {
+                columns.extend(fields.first().map(|field| quoted(field.name())));
+            }
+            format!("SELECT {} FROM {name}", columns.join(", "))
+        }
+    };
+    // One row more than fits tells that there are too many.
+    let sql = format!("SELECT * FROM ({sql}) AS t LIMIT {}", MAX_PUBLIC_ROWS + 1);
+    let rows = open.run(actor, &sql).await.map_err(fail)?;
+    if rows.truncated {
+        return Err(refused(query, Rule::PublicTooLarge, None));
+    }
+    PublicTable::freeze(&query.name, &rows.schema, &rows.batches).map_err(|error| match error {
+        PublicError::TooManyRows | PublicError::TooLarge => refused(query, Rule::PublicTooLarge, None),
+        PublicError::Type(_) | PublicError::Broken => {
+            refused(query, Rule::PublicQuery, Some(error.to_string()))
+        }
+    })
 }
 
 fn refused(query: &PublicQuery, rule: Rule, detail: Option<String>) -> JobError {

@@ -35,7 +35,7 @@ mod tests;
 
 pub use analyse::plan;
 pub use execute::{ExecutionError, Granted, Totals, execute};
-pub use parse::{MAX_NESTING, MAX_OPERATORS, MAX_SQL, PublicBody, PublicQuery, public_queries};
+pub use parse::{MAX_NESTING, MAX_OPERATORS, MAX_SQL, PublicBody, PublicQuery, public_queries, table_names};
 pub use plan::{
     Aggregate, AggregateFunction, GroupKey, KeyCells, KeyValue, OutputColumn, PlanCore, PlanHash,
     PrivatePlan, ScanColumn,

@@ -5,13 +5,13 @@
 
 mod public;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
     BinaryOperator, DuplicateTreatment, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
     GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr,
-    Spanned, Statement, TableFactor, UnaryOperator, Visit, Visitor,
+    Spanned, Statement, TableFactor, UnaryOperator, Visit, Visitor, visit_relations,
 };
 use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion_sql::sqlparser::keywords::Keyword;
@@ -50,6 +50,22 @@ pub fn public_queries(sql: &str, protected: &[Relation]) -> Planned<Vec<PublicQu
     crate::analyse::on_large_stack(|| {
         let mut statement = parse_statement(sql)?;
         public::extract(sql, &mut statement, &names(protected))
+    })
+}
+
+/// The names of all tables in a query, as the planner resolves them; those that WITH gives are among them.
+///
+/// # Errors
+/// A [`Refusal`] if the query cannot be parsed.
+pub fn table_names(sql: &str) -> Planned<BTreeSet<String>> {
+    crate::analyse::on_large_stack(|| {
+        let statement = parse_statement(sql)?;
+        let mut names = BTreeSet::new();
+        let _: ControlFlow<()> = visit_relations(&statement, |name| {
+            names.extend(public::table_name(name));
+            ControlFlow::Continue(())
+        });
+        Ok(names)
     })
 }
 

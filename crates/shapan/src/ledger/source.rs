@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use ledger::proof::ReadError;
 use ledger::{LogReader, Resource};
-use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use url::Url;
 
+use crate::address;
 use crate::failure::Failure;
 
 /// The longest time for one resource.
@@ -54,20 +54,7 @@ impl Source {
             path => format!("{path}/"),
         };
         base.set_path(&path);
-        let client = Client::builder();
-        // No proxy leads to this machine.
-        let client = if is_local(&base) {
-            client.no_proxy()
-        } else {
-            client
-        };
-        let client = client
-            .user_agent(concat!("shapan/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::limited(3))
-            .connect_timeout(RESOURCE_TIME)
-            .timeout(RESOURCE_TIME)
-            .build()
-            .map_err(Failure::cannot("set up HTTP"))?;
+        let client = address::client(&base, RESOURCE_TIME)?;
         Ok(Self::Address {
             base,
             client,
@@ -94,7 +81,7 @@ impl Source {
     pub(super) fn public_address(&self) -> Option<String> {
         match self {
             Self::Folder(_) => None,
-            Self::Address { base, .. } => (!is_local(base)).then(|| base.to_string()),
+            Self::Address { base, .. } => (!address::is_local(base)).then(|| base.to_string()),
         }
     }
 
@@ -130,16 +117,6 @@ impl LogReader for Source {
             Resource::Entries(_) => BUNDLE_BYTES,
         };
         self.fetch(&resource.to_string(), most)
-    }
-}
-
-/// Whether an address is this machine's own.
-fn is_local(base: &Url) -> bool {
-    match base.host() {
-        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        None => true,
     }
 }
 

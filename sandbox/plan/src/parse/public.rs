@@ -79,7 +79,7 @@ struct Extraction<'a> {
     derived: usize,
 }
 
-fn table_name(name: &ObjectName) -> Option<String> {
+pub(super) fn table_name(name: &ObjectName) -> Option<String> {
     match name.0.as_slice() {
         [part] => part.as_ident().map(resolved),
         _ => None,
