@@ -428,23 +428,17 @@ fn row_values(aggregate: &Aggregate, columns: &[ArrayRef], rows: usize) -> Resul
                 // A power of two: scaling is exact, and `as` cuts toward zero and saturates.
                 let scale = f64::from(-aggregate.exponent).exp2();
                 #[expect(clippy::cast_possible_truncation, reason = "the cut toward zero is wanted")]
-                let on_grid = |x: f64| (x * scale) as i64;
-                Added::Values(
-                    (0..rows)
-                        .map(|row| values.get(row).map_or(0, on_grid).clamp(lo, hi))
-                        .collect(),
-                )
+                let on_grid = |x: f64| ((x * scale) as i64).clamp(lo, hi);
+                // What has no value adds nothing, also where the bounds leave zero out.
+                Added::Values((0..rows).map(|row| values.get(row).map_or(0, on_grid)).collect())
             } else {
                 let values = eval::integers(&vector)?;
                 let step = u32::try_from(aggregate.exponent)
                     .ok()
                     .and_then(|e| 1i64.checked_shl(e));
                 let step = step.filter(|step| *step > 0).ok_or(ExecutionError::Internal)?;
-                Added::Values(
-                    (0..rows)
-                        .map(|row| (values.get(row).unwrap_or(0) / step).clamp(lo, hi))
-                        .collect(),
-                )
+                let on_grid = |x: i64| (x / step).clamp(lo, hi);
+                Added::Values((0..rows).map(|row| values.get(row).map_or(0, on_grid)).collect())
             }
         }
     })

@@ -11,5 +11,6 @@ mod quantile;
 mod refusal;
 mod sealed;
 mod sensitivity;
+mod slt;
 mod total;
 mod value;
