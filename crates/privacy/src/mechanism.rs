@@ -244,7 +244,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::audit::{epsilon_lower_bound, rho_lower_bound};
 
     #[test]
     fn scales_are_exact_or_rounded_up() {
@@ -313,35 +312,6 @@ mod tests {
             drawn.unsigned_abs() > 1 << 30 && drawn.unsigned_abs() < 1 << 64,
             "{drawn}"
         );
-    }
-
-    /// Shares of `n` draws, shifted by `shift` and not, that reach half of `shift`.
-    fn hits(n: u32, shift: i128, mut draw: impl FnMut() -> i128) -> (u32, u32) {
-        let mut reach = |shift_by: i128| (0..n).filter(|_| 2 * (draw() + shift_by) >= shift).count() as u32;
-        (reach(shift), reach(0))
-    }
-
-    #[test]
-    fn auditor_accepts_the_mechanisms_and_catches_half_the_noise() {
-        let (n, shift, confidence) = (2500, 1000, 1e-6);
-        let rho = Rho::from_nano(500_000_000);
-        let scale = Scale::calibrate((shift * shift) as u128, rho).unwrap();
-        let mut noise = OpenDpNoise;
-        let (p, q) = hits(n, shift, || noise.gaussian(scale).unwrap());
-        assert!(rho_lower_bound(p, q, n, confidence) <= 0.5);
-        let (p, q) = hits(n, shift, || noise.gaussian(scale.halved()).unwrap());
-        assert!(rho_lower_bound(p, q, n, confidence) > 0.5, "{p} {q}");
-        // Laplace at ρ = ½ is ε-DP with ε = 1.
-        let (p, q) = laplace_hits(n, shift, || noise.laplace(scale).unwrap());
-        assert!(epsilon_lower_bound(p, q, n, 0.0, confidence) <= 1.0);
-        let (p, q) = laplace_hits(n, shift, || noise.laplace(scale.halved()).unwrap());
-        assert!(epsilon_lower_bound(p, q, n, 0.0, confidence) > 1.0, "{p} {q}");
-    }
-
-    /// Shares that reach `shift`, the event on which Laplace noise leaks its whole ε.
-    fn laplace_hits(n: u32, shift: i128, mut draw: impl FnMut() -> i128) -> (u32, u32) {
-        let mut reach = |shift_by: i128| (0..n).filter(|_| draw() + shift_by >= shift).count() as u32;
-        (reach(shift), reach(0))
     }
 
     #[test]
