@@ -69,6 +69,84 @@ mod tests {
         }
     }
 
+    /// P[X ≥ k] of the discrete Gaussian, summed term by term, the smallest first: exact but for rounding, of 10⁻¹².
+    fn exact_tail(scale: Scale, k: i128) -> f64 {
+        let sigma = scale.as_f64();
+        let density = |x: i128| (-(x as f64 / sigma).powi(2) / 2.0).exp();
+        let reach = (13.0 * sigma).ceil() as i128 + 2;
+        let above: f64 = (k..k.max(0) + reach).rev().map(density).sum();
+        let total = 1.0 + 2.0 * (1..reach).rev().map(density).sum::<f64>();
+        above / total
+    }
+
+    /// Nothing is sampled: over all costs, shares, δ and C that jobs have, and every number of units below the threshold.
+    #[test]
+    fn exact_tails_are_within_the_delta_that_is_charged() {
+        for nano in [
+            1_000_u64,
+            100_000,
+            4_000_000,
+            56_000_000,
+            500_000_000,
+            5_000_000_000,
+        ] {
+            for delta in [10, 1_000_000, 1_000_000_000, 1_000_000_000_000].map(Delta::from_units) {
+                for groups in 1..=5_u32 {
+                    // Alone, and with as many other aggregates as a query can have.
+                    for shares in [1_u32, 3, 16] {
+                        let squared = u128::from(groups * shares);
+                        let scale = Scale::calibrate(squared, Rho::from_nano(nano)).unwrap();
+                        let threshold = release_threshold(scale, 1, delta, groups).unwrap();
+                        let per_key = delta.as_f64() / f64::from(groups);
+                        let what = format!("ρ {nano}, δ {}, C {groups}, {shares} shares", delta.units());
+                        // The worker hides a key of nine units whatever the noise; with ten the tail is all that differs.
+                        let edge = exact_tail(scale, threshold - 10);
+                        assert!(edge <= per_key, "{what}: {edge} > {per_key}");
+                        // And if the worker did not hide it, fewer units would be seen still less.
+                        if scale.as_f64() < 100.0 {
+                            for units in 0..10 {
+                                assert!(
+                                    exact_tail(scale, threshold - units) < edge,
+                                    "{what}, {units} units"
+                                );
+                            }
+                        }
+                        // All keys that only one neighbour has, together.
+                        assert!(f64::from(groups) * edge <= delta.as_f64(), "{what}");
+                        // It is not far too high either: a hundredth of σ lower would be too low.
+                        let lower = threshold - 11 - (scale.as_f64() / 100.0) as i128;
+                        assert!(exact_tail(scale, lower) > per_key, "{what}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_above_the_edge_is_covered_by_rho() {
+        // With ten units and more both neighbours' keys leave the worker: shown with n or with n + 1, hidden with n or
+        // with n + 1, are within (ε, δ) of each other for the ε of the count's own ρ.
+        for nano in [1_000_000_u64, 50_000_000, 500_000_000] {
+            let rho = Rho::from_nano(nano);
+            let scale = Scale::calibrate(1, rho).unwrap();
+            let threshold = release_threshold(scale, 1, Delta::from_units(1_000_000_000), 1).unwrap();
+            let epsilon = crate::conversion::epsilon(rho, Delta::BILLIONTH).unwrap().value();
+            let reach = 12 * (scale.as_f64() as i128 + 1);
+            for units in (10..threshold + reach).step_by(1 + (reach / 200) as usize) {
+                let (less, more) = (threshold - units, threshold - units - 1);
+                let shown = [exact_tail(scale, less), exact_tail(scale, more)];
+                // P[X < k] = P[X ≥ 1 − k].
+                let hidden = [exact_tail(scale, 1 - less), exact_tail(scale, 1 - more)];
+                for [a, b] in [shown, hidden] {
+                    assert!(
+                        a <= epsilon.exp() * b + 1e-9 && b <= epsilon.exp() * a + 1e-9,
+                        "{nano}, {units}"
+                    );
+                }
+            }
+        }
+    }
+
     #[test]
     fn a_check_at_ten_alone_would_break_delta() {
         let delta = Delta::from_units(1_000_000_000);

@@ -1,6 +1,7 @@
 //! The sandbox over a database of its own, with projects that may ask.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod audit;
 mod check;
 mod closing;
 mod price;
