@@ -13,12 +13,25 @@ use model::{DatasetId, Level, Slug, Timestamp, VersionId};
 use parquet::arrow::ArrowWriter;
 use parquet::encryption::encrypt::FileEncryptionProperties;
 use parquet::file::properties::WriterProperties;
+use proptest::prelude::ProptestConfig;
 use seal::DataKey;
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::bounding::GroupKeySecret;
 use crate::{ExecutionError, Granted, Part, PrivatePlan, Relation, Totals};
+
+/// So many cases, or as many as `make audit` asks for.
+pub(super) fn cases(quick: u32) -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(quick),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
 
 pub(super) const SECRET: GroupKeySecret = GroupKeySecret([7; 16]);
 pub(super) const DISTRICTS: [&str; 3] = ["东城", "西城", "南城"];

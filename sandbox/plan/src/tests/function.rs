@@ -15,7 +15,7 @@ use model::FieldType;
 
 use expressions::EXPRESSIONS;
 
-use super::fixture::relation;
+use super::fixture::{cases, relation};
 use crate::context::planner_type;
 use crate::eval;
 use crate::function::Kind;
@@ -268,7 +268,7 @@ fn values() -> impl Strategy<Value = Values> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(60))]
 
     #[test]
     fn every_function_is_total_and_within_its_interval((texts, numbers, integers, days) in values()) {

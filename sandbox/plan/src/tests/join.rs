@@ -3,120 +3,25 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{Field, Schema};
-use model::{DatasetId, Slug};
+use arrow::array::{Int64Array, StringArray};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::fixture::{DISTRICTS, SECRET, Trip, key, relation, relation_with, trip, write_city};
+use super::fixture::{DISTRICTS, Trip, cases, key, relation, trip, write_city};
+use super::world::{World, public, world_of};
 use crate::plan::KeyValue;
-use crate::{Granted, Part, PrivatePlan, PublicTable, Refusal, Relation, Rule, Tables, Totals};
-
-/// Trips, rides (the same columns under another name), and tables about districts and fares.
-struct World {
-    protected: Vec<Relation>,
-    public: Vec<PublicTable>,
-}
-
-fn public(name: &str, columns: Vec<(&str, ArrayRef)>) -> PublicTable {
-    let fields: Vec<_> = columns
-        .iter()
-        .map(|(name, array)| Field::new(*name, array.data_type().clone(), true))
-        .collect();
-    let schema = Arc::new(Schema::new(fields));
-    let arrays = columns.into_iter().map(|(_, array)| array).collect();
-    let batch = RecordBatch::try_new(Arc::clone(&schema), arrays).unwrap();
-    PublicTable::freeze(name, &schema, &[batch]).unwrap()
-}
-
-fn world_of(rows_per_unit: u32) -> World {
-    let trips = relation_with(rows_per_unit);
-    let mut rides = relation_with(4);
-    rides.slug = Slug::parse("rides").unwrap();
-    rides.dataset = DatasetId::from_uuid(uuid::Uuid::from_u128(77));
-    let parks = public(
-        "parks",
-        vec![
-            (
-                "district",
-                Arc::new(StringArray::from(vec![
-                    Some("东城"),
-                    Some("东城"),
-                    Some("西城"),
-                    None,
-                    Some("火星"),
-                ])),
-            ),
-            (
-                "places",
-                Arc::new(Int64Array::from(vec![
-                    Some(10),
-                    Some(20),
-                    Some(30),
-                    Some(40),
-                    None,
-                ])),
-            ),
-        ],
-    );
-    let zones = public(
-        "zones",
-        vec![
-            ("name", Arc::new(StringArray::from(vec!["东城", "西城"]))),
-            ("zone", Arc::new(StringArray::from(vec!["内环", "外环"]))),
-            ("capacity", Arc::new(Int64Array::from(vec![7_000, 90_000]))),
-        ],
-    );
-    World {
-        protected: vec![trips, rides],
-        public: vec![parks, zones],
-    }
-}
+use crate::{Granted, Rule};
 
 fn world() -> World {
     world_of(10)
 }
 
 impl World {
-    fn plan(&self, sql: &str) -> Result<PrivatePlan, Refusal> {
-        crate::plan(
-            sql,
-            Tables {
-                protected: &self.protected,
-                public: &self.public,
-            },
-        )
-    }
-
     fn rule(&self, sql: &str) -> Rule {
         match self.plan(sql) {
             Ok(_) => panic!("accepted: {sql}"),
             Err(refusal) => refusal.rule,
         }
-    }
-
-    /// The totals of a query over trips and rides.
-    fn totals(&self, plan: &PrivatePlan, trips: &[Trip], rides: &[Trip], threads: usize) -> Totals {
-        let (a, b) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let (trips, rides) = (write_city(&a, trips, 2), write_city(&b, rides, 3));
-        let of = |table: &crate::source::ScanTable| -> Vec<Part> {
-            if table.dataset == self.protected[0].dataset {
-                trips.clone()
-            } else {
-                rides.clone()
-            }
-        };
-        let granted: Vec<Granted> = plan
-            .core
-            .tables
-            .iter()
-            .map(|table| Granted {
-                parts: of(table),
-                key: key(),
-            })
-            .collect();
-        crate::execute(&plan.core, &granted, &SECRET, threads).unwrap()
     }
 
     /// Cells that are not zero, as text.
@@ -594,7 +499,7 @@ fn any_query() -> impl Strategy<Value = &'static str> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(64))]
 
     /// Noise off: whatever the joins, all rows of one unit, in all datasets, change the totals by no more than is declared.
     #[test]

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::fixture::{Trip, plan, relation, relation_with, run, totals, trip, write_city};
+use super::fixture::{Trip, cases, plan, relation, relation_with, run, totals, trip, write_city};
 use crate::plan::{AggregateFunction, KeyCells, KeyValue, MAX_OPEN_TEXT, MIN_FOUND_UNITS};
 use crate::{PrivatePlan, Rule, Totals};
 use model::FieldType;
@@ -191,7 +191,7 @@ fn any_trip() -> impl Strategy<Value = Trip> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     /// Noise off. On cells that are there with and without a unit the totals differ by no more than is declared; at most C
     /// cells are there with it alone, and those have ten units exactly: the ones that the noised threshold hides.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::fixture::{DISTRICTS, Trip, plan, relation, relation_with, run, totals, trip, write_city};
+use super::fixture::{DISTRICTS, Trip, cases, plan, relation, relation_with, run, totals, trip, write_city};
 use crate::plan::{Candidates, MAX_ALL_CANDIDATES, MAX_CANDIDATES, Quantile};
 use crate::release::Picks;
 use crate::{Measure, PrivatePlan, ReleasedColumn, Rule, Totals};
@@ -170,7 +170,7 @@ fn any_trip() -> impl Strategy<Value = Trip> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(48))]
 
     /// Noise off: a unit changes the counts of all cells together by at most its declared rows, as `privacy::quantile`
     /// assumes, and of at most C cells.

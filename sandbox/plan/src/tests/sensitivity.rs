@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::fixture::{DISTRICTS, Trip, relation_with, run, trip, write_city};
+use super::fixture::{DISTRICTS, Trip, cases, relation_with, run, trip, write_city};
 use crate::Totals;
 
 fn any_trip() -> impl Strategy<Value = Trip> {
@@ -109,7 +109,7 @@ fn norms(before: &Totals, after: &Totals) -> Vec<u128> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(96))]
 
     #[test]
     fn removing_a_unit_changes_no_more_than_declared(

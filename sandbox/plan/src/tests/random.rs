@@ -1,0 +1,323 @@
+//! White box over random plans, noise off: whatever the query and the rows, all rows of one unit, in all datasets, change
+//! the exact totals by no more than the noise is calibrated to, and no more cells than the threshold's δ pays for.
+
+pub(super) mod query;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
+
+use self::query::{AGGREGATES, Tape, query};
+use super::fixture::{DISTRICTS, Trip, cases, trip};
+use super::world::world_of;
+use crate::plan::MIN_FOUND_UNITS;
+use crate::release::Picks;
+use crate::source::Source;
+use crate::{KeyValue, PrivatePlan, Totals};
+
+/// The most numbers that a query is made of.
+const TAPE: usize = 90;
+
+fn any_trip() -> impl Strategy<Value = Trip> {
+    let district = prop_oneof![
+        3 => (0..3usize).prop_map(|d| Some(DISTRICTS[d])),
+        1 => Just(None),
+        1 => Just(Some("火星"))
+    ];
+    let distance = prop_oneof![
+        6 => (-10.0..30_000.0f64).prop_map(Some),
+        1 => Just(None),
+        1 => Just(Some(f64::NAN)),
+        1 => Just(Some(f64::INFINITY)),
+        1 => Just(Some(-1e300)),
+        1 => Just(Some(-0.0))
+    ];
+    let fare = prop_oneof![
+        6 => (-10..3_000i64).prop_map(Some),
+        1 => Just(None),
+        1 => Just(Some(i64::MIN)),
+        1 => Just(Some(i64::MAX))
+    ];
+    let start = prop_oneof![
+        3 => (0..2_000_000_000_000_000i64).prop_map(Some),
+        1 => Just(None),
+        1 => Just(Some(i64::MIN)),
+        1 => Just(Some(i64::MAX)),
+        2 => Just(Some(1_700_000_000_000_000))
+    ];
+    let day = prop_oneof![2 => Just(Some(19_675)), 1 => Just(None), 1 => any::<i32>().prop_map(Some)];
+    let note = prop_oneof![
+        4 => Just(Some("a")),
+        4 => Just(Some("b")),
+        1 => Just(None),
+        1 => Just(Some("")),
+        1 => Just(Some("城abc城")),
+        1 => Just(Some("12"))
+    ];
+    let electric = prop_oneof![2 => any::<bool>().prop_map(Some), 1 => Just(None)];
+    (0..16u64, district, distance, fare, start, day, note, electric).prop_map(
+        |(unit, district, distance, fare, start, day, note, electric)| Trip {
+            unit,
+            district,
+            distance,
+            fare,
+            start,
+            day,
+            note,
+            electric,
+            ..trip(unit, "东城")
+        },
+    )
+}
+
+/// The cells of totals by name, empty ones left out: a listed cell that nobody is in and one that is not found are the
+/// same here.
+fn by_cell(plan: &PrivatePlan, totals: &Totals) -> BTreeMap<Vec<KeyValue>, Vec<i128>> {
+    let count = totals.aggregates;
+    let cells = totals.values.chunks_exact(count.max(1)).map(<[i128]>::to_vec);
+    match &totals.found {
+        Some(found) => found.iter().cloned().zip(cells).collect(),
+        None => (0..plan.core.cells)
+            .map(|cell| plan.core.cell(cell))
+            .zip(cells)
+            .collect(),
+    }
+}
+
+/// What one unit changed, checked against all that is declared of it.
+fn check(plan: &PrivatePlan, with: &Totals, without: &Totals) -> Result<(), TestCaseError> {
+    let core = &plan.core;
+    let (all, less) = (by_cell(plan, with), by_cell(plan, without));
+    let mut norms = vec![0u128; core.aggregates.len()];
+    let (mut touched, mut alone) = (BTreeSet::new(), 0);
+    for (name, values) in &all {
+        let Some(before) = less.get(name) else {
+            // Only found cells can be there on one side alone; such a one has ten units exactly.
+            alone += 1;
+            prop_assert_eq!(values[core.units_aggregate().unwrap()], MIN_FOUND_UNITS);
+            touched.insert(name.clone());
+            continue;
+        };
+        for ((norm, value), before) in norms.iter_mut().zip(values).zip(before) {
+            *norm += (value - before).unsigned_abs().pow(2);
+        }
+        if values != before {
+            touched.insert(name.clone());
+        }
+    }
+    for name in less.keys() {
+        prop_assert!(all.contains_key(name), "a unit more hides nothing");
+    }
+    prop_assert!(alone == 0 || core.is_open());
+    for (norm, aggregate) in norms.iter().zip(&core.aggregates) {
+        let most = aggregate.sensitivity_squared();
+        prop_assert!(*norm <= most, "{norm} > {most} in {:?}", aggregate.function);
+    }
+    // Jointly, as σ assumes it: Σ |difference|² / (A · Δ²) ≤ 1 over all aggregates.
+    let joint: f64 = (0..norms.len())
+        .map(|at| norms[at] as f64 / core.noise_sensitivity_squared(at).unwrap().max(1) as f64)
+        .sum();
+    prop_assert!(joint <= 1.0 + 1e-9, "{joint}");
+    let candidates = core.candidates();
+    let changed: Vec<(usize, u64)> = with
+        .counted
+        .iter()
+        .zip(&without.counted)
+        .enumerate()
+        .filter(|(_, (a, b))| a != b)
+        .map(|(at, (a, b))| (at, a.abs_diff(*b)))
+        .collect();
+    touched.extend(
+        changed
+            .iter()
+            .map(|(at, _)| core.cell(u32::try_from(at / candidates).unwrap())),
+    );
+    prop_assert!(
+        touched.len() <= core.groups_per_unit as usize,
+        "{} cells for C = {}",
+        touched.len(),
+        core.groups_per_unit
+    );
+    // Of each quantile at most R values, in all cells together.
+    let mut first = 0;
+    for quantile in &core.quantiles {
+        let count = quantile.candidates.count() as usize;
+        let own = |at: usize| (first..first + count).contains(&(at % candidates));
+        let rows: u64 = changed.iter().filter(|(at, _)| own(*at)).map(|(_, n)| n).sum();
+        prop_assert!(rows <= u64::from(core.unit.max_rows_per_unit), "{rows} values");
+        first += count;
+    }
+    for totals in [with, without] {
+        for values in totals.values.chunks_exact(core.aggregates.len().max(1)) {
+            for (aggregate, total) in core.aggregates.iter().zip(values) {
+                prop_assert_eq!(core.clamp_total(aggregate, *total), *total, "a true total is cut");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What stands above the noise takes any totals.
+fn release(plan: &PrivatePlan, totals: &Totals) -> Result<(), TestCaseError> {
+    let pick = Picks {
+        low: 0,
+        middle: 0,
+        high: 0,
+    };
+    let picked = vec![pick; plan.core.cells as usize * plan.core.quantiles.len()];
+    let failed = |error| TestCaseError::fail(format!("{error:?}"));
+    let released = plan
+        .release(&totals.values, &picked, totals.found.as_deref())
+        .map_err(failed)?;
+    let columns = plan.released_columns(&released).map_err(failed)?;
+    let kept = plan.arrange(&columns).map_err(failed)?;
+    let shown = plan.output_columns(&columns, &kept).map_err(failed)?;
+    prop_assert_eq!(shown.len(), plan.output.len());
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(160))]
+
+    #[test]
+    fn one_unit_changes_no_more_than_is_charged(
+        tape in prop::collection::vec(any::<u16>(), TAPE),
+        trips in prop::collection::vec(any_trip(), 0..120),
+        rides in prop::collection::vec(any_trip(), 0..30),
+        loud in prop::collection::vec(any_trip(), 0..20),
+        rows_per_unit in prop_oneof![Just(1u32), Just(2), Just(7), Just(100)],
+        gone in 0..16u64,
+        threads in 1..4usize,
+    ) {
+        let sql = query(&mut Tape::new(&tape));
+        let world = world_of(rows_per_unit);
+        // What is refused reads nothing.
+        let Ok(plan) = world.plan(&sql) else { return Ok(()) };
+        // The unit that comes and goes has rows enough to pass every bound.
+        let mut trips = trips;
+        trips.extend(loud.into_iter().map(|row| Trip { unit: gone, home: trip(gone, "东城").home, ..row }));
+        let without = |rows: &[Trip]| -> Vec<Trip> {
+            rows.iter().filter(|trip| trip.unit != gone).cloned().collect()
+        };
+        let with = world.totals(&plan, &trips, &rides, threads);
+        let less = world.totals(&plan, &without(&trips), &without(&rides), 1);
+        let told = |error| match error {
+            TestCaseError::Fail(why) => TestCaseError::fail(format!("{why}\n{sql}")),
+            other => other,
+        };
+        check(&plan, &with, &less).map_err(told)?;
+        release(&plan, &with).map_err(told)?;
+    }
+}
+
+/// Plans of random queries, always the same ones.
+fn plans(count: usize) -> (Vec<(String, PrivatePlan)>, BTreeMap<&'static str, usize>) {
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
+    let mut runner = TestRunner::new_with_rng(cases(1), rng);
+    let tapes = prop::collection::vec(any::<u16>(), TAPE);
+    let world = world_of(7);
+    let (mut accepted, mut refused) = (vec![], BTreeMap::new());
+    for _ in 0..count {
+        let tape = tapes.new_tree(&mut runner).unwrap().current();
+        let sql = query(&mut Tape::new(&tape));
+        match world.plan(&sql) {
+            Ok(plan) => accepted.push((sql, plan)),
+            Err(refusal) => *refused.entry(refusal.rule.id()).or_insert(0) += 1,
+        }
+    }
+    (accepted, refused)
+}
+
+fn sources(of: &Source) -> Vec<&'static str> {
+    let own = match of {
+        Source::Scan(_) => "scan",
+        Source::Filter { .. } => "filter",
+        Source::PublicJoin { .. } => "public join",
+        Source::UnitJoin { .. } => "unit join",
+        Source::UnitAggregate { .. } => "unit aggregate",
+    };
+    let mut all = vec![own];
+    all.extend(of.inputs().into_iter().flat_map(sources));
+    all
+}
+
+#[test]
+fn random_queries_reach_the_whole_language() {
+    // A property over queries that are all refused would prove nothing.
+    let (accepted, refused) = plans(600);
+    assert!(
+        accepted.len() > 360,
+        "{} of 600 are accepted: {refused:?}",
+        accepted.len()
+    );
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    for (sql, plan) in &accepted {
+        seen.extend(sources(&plan.core.source).into_iter().map(str::to_owned));
+        for word in
+            AGGREGATES
+                .iter()
+                .chain(&["CASE", "HAVING", "ORDER BY", "LIMIT", "SEMI", "ANTI", "LEFT JOIN"])
+        {
+            if sql.contains(word) {
+                seen.insert((*word).to_owned());
+            }
+        }
+        let shapes = [
+            ("sets", plan.sets.is_some()),
+            ("open", plan.core.is_open()),
+            ("quantile", !plan.core.quantiles.is_empty()),
+            ("where", plan.core.filter.is_some()),
+            ("several groups", plan.core.groups_per_unit > 1),
+            ("one group", plan.core.groups_per_unit == 1),
+            ("several tables", plan.core.tables.len() > 1),
+        ];
+        seen.extend(
+            shapes
+                .iter()
+                .filter(|(_, is)| *is)
+                .map(|(name, _)| (*name).to_owned()),
+        );
+    }
+    let wanted = [
+        "scan",
+        "public join",
+        "unit join",
+        "unit aggregate",
+        "sets",
+        "open",
+        "quantile",
+        "where",
+        "several groups",
+        "one group",
+        "several tables",
+        "CASE",
+        "HAVING",
+        "ORDER BY",
+        "LIMIT",
+        "SEMI",
+        "ANTI",
+        "LEFT JOIN",
+    ];
+    let missing: Vec<&&str> = AGGREGATES
+        .iter()
+        .chain(&wanted)
+        .filter(|name| !seen.contains(**name))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "{missing:?} never come up; refused: {refused:?}"
+    );
+}
+
+#[test]
+fn plans_are_the_same_after_a_journey_as_json() {
+    for (sql, plan) in plans(200).0 {
+        let text = serde_json::to_string(&plan).unwrap();
+        let back: PrivatePlan = serde_json::from_str(&text).unwrap();
+        assert_eq!(back, plan, "{sql}");
+        assert_eq!(back.hash(), plan.hash(), "{sql}");
+        assert!(back.core.check().is_ok(), "{sql}");
+    }
+}
