@@ -1,11 +1,13 @@
 //! Tests of the whole way from SQL to exact totals, on small Parquet parts.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod attack;
 mod fixture;
 mod function;
 mod grouping;
 mod incident;
 mod join;
+mod mutation;
 mod open_key;
 mod quantile;
 mod random;

@@ -212,6 +212,75 @@ proptest! {
     }
 }
 
+/// A check that cannot fail would prove nothing: each of its bounds is passed once, by one.
+#[test]
+fn a_unit_that_changes_more_is_found_out() {
+    let world = world_of(7);
+    let plan = world
+        .plan("SELECT district, COUNT(*), MEDIAN(LEAST(fare, 9)) FROM bike_trips GROUP BY district")
+        .unwrap();
+    let core = &plan.core;
+    let base = Totals {
+        aggregates: core.aggregates.len(),
+        values: vec![100; core.cells as usize * core.aggregates.len()],
+        counted: vec![100; core.cells as usize * core.candidates()],
+        found: None,
+    };
+    assert!(check(&plan, &base, &base).is_ok());
+    let most = i128::from(core.aggregates[0].unit_most);
+    for (more, fits) in [(most, true), (most + 1, false)] {
+        let mut with = base.clone();
+        with.values[0] += more;
+        assert_eq!(check(&plan, &with, &base).is_ok(), fits, "{more} rows");
+    }
+    for (rows, fits) in [(7, true), (8, false)] {
+        let mut with = base.clone();
+        with.counted[3] += rows;
+        assert_eq!(check(&plan, &with, &base).is_ok(), fits, "{rows} values");
+    }
+    // All five cells are as many as C: one group a unit is what `home` allows.
+    let fixed = world
+        .plan("SELECT home, COUNT(*) FROM bike_trips GROUP BY home")
+        .unwrap();
+    let base = Totals {
+        aggregates: 1,
+        values: vec![100; fixed.core.cells as usize],
+        counted: vec![],
+        found: None,
+    };
+    let mut with = base.clone();
+    with.values[0] += 1;
+    assert!(check(&fixed, &with, &base).is_ok());
+    with.values[1] += 1;
+    assert!(check(&fixed, &with, &base).is_err(), "two cells for C = 1");
+    let open = world
+        .plan("SELECT note, COUNT(DISTINCT person_id) FROM bike_trips GROUP BY note")
+        .unwrap();
+    let found = |cells: usize, units: i128| Totals {
+        aggregates: 1,
+        values: vec![units; cells],
+        counted: vec![],
+        found: Some(
+            (0..cells)
+                .map(|cell| vec![KeyValue::Text(cell.to_string())])
+                .collect(),
+        ),
+    };
+    assert!(check(&open, &found(5, 10), &found(0, 10)).is_ok());
+    assert!(
+        check(&open, &found(6, 10), &found(0, 10)).is_err(),
+        "six new cells"
+    );
+    assert!(
+        check(&open, &found(1, 11), &found(0, 11)).is_err(),
+        "a new cell of eleven units"
+    );
+    assert!(
+        check(&open, &found(0, 10), &found(1, 10)).is_err(),
+        "a cell that goes"
+    );
+}
+
 /// Plans of random queries, always the same ones.
 fn plans(count: usize) -> (Vec<(String, PrivatePlan)>, BTreeMap<&'static str, usize>) {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);

@@ -7,7 +7,7 @@ use crate::analyse::decide;
 use crate::parse::parse_statement;
 use crate::refusal::Rule;
 
-fn cases() -> Vec<(Rule, &'static str)> {
+pub(super) fn cases() -> Vec<(Rule, &'static str)> {
     vec![
         (Rule::Syntax, "SELEC 1"),
         (Rule::Syntax, "SELECT 'a FROM bike_trips"),
