@@ -67,6 +67,6 @@ impl Rehearsal {
     /// [`JobError::Internal`] if the totals are not those of the plan, or no noise can be drawn.
     pub fn answer(&self, totals: &Totals, noise: &mut dyn NoiseSource) -> Result<Answer, JobError> {
         let noised = answer::noised(&self.plan, totals, &self.cost, noise)?;
-        answer::show(&self.plan, &noised, self.cost.exact_rho())
+        answer::show(&self.plan, &noised, self.cost.answer_rho())
     }
 }

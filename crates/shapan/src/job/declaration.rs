@@ -31,8 +31,6 @@ pub(super) struct Portal {
 struct Entry {
     slug: Option<Slug>,
     level: Option<Level>,
-    #[serde(default)]
-    special: bool,
     declared: Option<DeclaredMetadata>,
 }
 
@@ -122,17 +120,11 @@ fn read_file(file: &Path) -> Result<Option<Relation>, Failure> {
         serde_json::from_str(&text).map_err(Failure::cannot(format_args!("read {shown} as JSON")))?;
     let unfit = || Failure::cannot(format!("use {shown} as an entry or a declaration"));
     let entry = if value.get("declared").is_some() {
-        let special = value["metadata"]["special"].as_bool().unwrap_or(false);
-        let entry: Entry = serde_json::from_value(value).map_err(unfit())?;
-        Entry {
-            special: entry.special || special,
-            ..entry
-        }
+        serde_json::from_value(value).map_err(unfit())?
     } else {
         Entry {
             slug: None,
             level: Some(Level::L3),
-            special: false,
             declared: Some(serde_json::from_value(value).map_err(unfit())?),
         }
     };
@@ -160,7 +152,6 @@ fn relation(entry: Entry, slug: Slug) -> Option<Relation> {
         dataset: DatasetId::at(now),
         version: VersionId::at(now),
         level,
-        special: entry.special,
         metadata,
     })
 }
@@ -185,10 +176,7 @@ mod tests {
         let entry =
             format!(r#"{{"slug": "trips", "level": "L3", "declared": {DECLARED}, "state": "released"}}"#);
         let relation = read("x.json", &entry).unwrap();
-        assert_eq!((relation.slug.as_str(), relation.special), ("trips", false));
-        let special =
-            format!(r#"{{"level": "L3", "metadata": {{"special": true}}, "declared": {DECLARED}}}"#);
-        assert!(read("visits.json", &special).unwrap().special);
+        assert_eq!(relation.slug.as_str(), "trips");
         for (name, text, want) in [
             (
                 "open.json",

@@ -139,8 +139,6 @@ impl World {
         let mut json = serde_json::to_value(&cars.metadata).unwrap();
         json["unit"]["type"] = "vehicle".into();
         cars.metadata = serde_json::from_value(json).unwrap();
-        let mut special = named("health-visits", 4, relation());
-        special.special = true;
         let mut grades = named("grades", 5, relation());
         grades.level = Level::L2;
         let mut weather = named("weather", 6, relation());
@@ -170,7 +168,7 @@ impl World {
         );
         let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
         Self {
-            protected: vec![relation(), rides, cars, special, grades, weather],
+            protected: vec![relation(), rides, cars, grades, weather],
             public: vec![zones, parks, numbers],
             trips: write_city(&folders[0], &read("trips.csv"), 2),
             rides: write_city(&folders[1], &read("rides.csv"), 2),
