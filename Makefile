@@ -15,8 +15,10 @@ export PATH := $(SHAPAN_CACHE)/bin:$(PATH)
 # `make demo DEMO_DATA=/srv/demo LISTEN=0.0.0.0:8080`
 DEMO_DATA ?= demo-data
 LISTEN ?= 127.0.0.1:8080
+# `make fuzz FUZZ_SECONDS=60`
+FUZZ_SECONDS ?= 600
 
-.PHONY: help demo test bench audit check build-tools test-tools check-tools bench-tools ui clean-demo
+.PHONY: help demo test bench audit fuzz check build-tools test-tools fuzz-tools check-tools bench-tools ui clean-demo
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -42,6 +44,16 @@ bench: build-tools ui bench-tools ## measure against the peers; writes target/be
 # points for the fault tests. Hours rather than minutes.
 audit: build-tools ui test-tools ## the same tests at length: statistical audit, properties, fault loops
 	SHAPAN_AUDIT=1 PROPTEST_CASES=10000 cargo nextest run --locked --workspace --all-targets --profile audit
+	$(MAKE) fuzz
+
+# The texts that reach new code are kept, so that the next run begins where this one ended. The compiler takes the flags
+# of instrumentation in a stable release only if it is told that they are wanted. No address sanitizer: what is looked for
+# are panics, hangs and memory, and the code under test has no `unsafe` of its own.
+fuzz: build-tools fuzz-tools ## fuzz the SQL front for FUZZ_SECONDS (600)
+	mkdir -p "$(SHAPAN_CACHE)/fuzz/sql_front"
+	RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none --target-dir "$(SHAPAN_CACHE)/fuzz/target" sql_front \
+		"$(SHAPAN_CACHE)/fuzz/sql_front" fuzz/seeds -- -max_total_time=$(FUZZ_SECONDS) -timeout=20 \
+		-rss_limit_mb=2048 -max_len=8192 -dict=fuzz/sql.dict
 
 # Documentation is built with the choice of features that clippy has just checked (`--examples` makes cargo
 # count dev-dependencies in, as `--all-targets` does), so dependencies are checked once for both.
@@ -59,6 +71,9 @@ build-tools:
 test-tools: build-tools
 	@scripts/install-node.sh
 	@scripts/install-test-tools.sh
+
+fuzz-tools: build-tools
+	@scripts/install-fuzz-tools.sh
 
 check-tools: build-tools
 	@scripts/install-check-tools.sh

@@ -24,7 +24,7 @@ use url::Url;
 
 use crate::answer::Answer;
 use crate::error::QueryError;
-use crate::{function, guard, name};
+use crate::{function, guard, name, parse};
 
 /// What one query, and all of them together, may use.
 #[derive(Debug, Clone)]
@@ -144,7 +144,7 @@ impl Engine {
     pub fn table_names(&self, sql: &str) -> Result<Vec<String>, QueryError> {
         self.check_length(sql)?;
         let state = self.session(1)?;
-        let statement = state.sql_to_statement(sql, &Dialect::PostgreSQL)?;
+        let statement = parse::statement(&state, sql)?;
         let mut names = Vec::new();
         for reference in state.resolve_table_references(&statement)? {
             if reference.schema().is_some() {
@@ -288,7 +288,7 @@ impl Engine {
 
 /// Plans a query whose columns are told apart by their names.
 async fn plan(state: &SessionState, sql: &str, context: &SessionContext) -> Result<LogicalPlan, QueryError> {
-    let statement = state.sql_to_statement(sql, &Dialect::PostgreSQL)?;
+    let statement = parse::statement(state, sql)?;
     let mut told_apart = statement.clone();
     name::tell_apart(&mut told_apart, &[]);
     let failed = match state.statement_to_plan(told_apart).await {

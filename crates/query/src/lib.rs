@@ -10,6 +10,7 @@ mod error;
 mod function;
 mod guard;
 mod name;
+mod parse;
 mod row;
 
 pub use answer::{Answer, Column};

@@ -8,7 +8,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use crate::answer::Answer;
 use crate::engine::{Engine, OpenTable, register};
 use crate::error::{Construct, QueryError, Refused, shortened};
-use crate::guard;
+use crate::{guard, parse};
 
 /// One sort key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,7 +109,8 @@ fn select(
         frame = frame.select(all)?;
     }
     if let Some(filter) = &query.filter {
-        let expr = context.parse_sql_expr(filter, &schema)?;
+        let state = context.state();
+        let expr = state.create_logical_expr_from_sql_expr(parse::expression(&state, filter)?, &schema)?;
         only_columns(&expr)?;
         frame = frame.filter(expr)?;
     }
@@ -326,6 +327,12 @@ mod tests {
     async fn limits_are_enforced() {
         let long = format!("SELECT {}", "1+".repeat(5 << 20));
         assert_eq!(sql(&long).await.unwrap_err().code(), "sql-too-long");
+
+        // Neither long nor deep, but a parser that tries one reading after the other reads it 2³⁰ times.
+        let calls = format!("SELECT {}1{} AS x", "abs(".repeat(30), ")".repeat(30));
+        assert_eq!(sql(&calls).await.unwrap()["rows"][0], json!([1]));
+        let casts = format!("SELECT {}* WHEN{}", "CAST(".repeat(30), " AS BIGINT)".repeat(30));
+        assert_eq!(sql(&casts).await.unwrap_err().code(), "sql-invalid");
 
         let repeat = "SELECT repeat(\"路段\", 1000000000) FROM road";
         assert_eq!(sql(repeat).await.unwrap_err().code(), "sql-value");

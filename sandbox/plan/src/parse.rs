@@ -13,7 +13,6 @@ use datafusion_sql::sqlparser::ast::{
     GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName, Query, Select, SelectItem, SetExpr,
     Spanned, Statement, TableFactor, UnaryOperator, Visit, Visitor, visit_relations,
 };
-use datafusion_sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::parser::{Parser, ParserError};
 use datafusion_sql::sqlparser::tokenizer::{Span as SqlSpan, Token, TokenWithSpan, Tokenizer};
@@ -98,7 +97,7 @@ pub(crate) fn parse_statement(sql: &str) -> Planned<Statement> {
     if sql.len() > MAX_SQL {
         return Err(Refusal::about(Rule::TooLong, format!("{} bytes", sql.len())));
     }
-    let dialect = PostgreSqlDialect {};
+    let dialect = dialect::Bounded::new();
     let tokens = Tokenizer::new(&dialect, sql)
         .tokenize_with_location()
         .map_err(|e| Refusal {

@@ -64,6 +64,22 @@ async fn sql_of_any_size_and_depth_is_answered() {
             assert_eq!(refused["rule"], problem["rule"]);
         }
     }
+    // Neither long nor deep, but read twice at every level by a parser that tries and goes back.
+    let calls = format!("{}1{}", "abs(".repeat(28), ")".repeat(28));
+    let casts = format!("{}* WHEN{}", "CAST(".repeat(28), " AS BIGINT)".repeat(28));
+    analyst
+        .post("/api/v1/sql", &json!({"sql": format!("SELECT {calls} AS x")}))
+        .await
+        .expect(200);
+    analyst
+        .post("/api/v1/sql", &json!({"sql": format!("SELECT {casts}")}))
+        .await
+        .expect_problem(400, "invalid-sql");
+    for (condition, verdict) in [(&calls, "accepted"), (&casts, "refused")] {
+        let sql = format!("SELECT COUNT(*) AS n FROM bike_share_trips WHERE distance_m > {condition}");
+        let told = analyst.post(&estimates, &job(&sql)).await.expect(200);
+        assert_eq!(told["verdict"], verdict, "{told}");
+    }
     let open_long = json!({"sql": format!("SELECT '{}'", "x".repeat(100 << 10))});
     analyst
         .post("/api/v1/sql", &open_long)

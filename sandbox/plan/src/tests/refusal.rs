@@ -437,6 +437,15 @@ fn plan_bombs_are_refused_at_once() {
             Rule::TooDeep,
             wrap(format!("{}fare{} = 1", "abs(".repeat(1_000), ")".repeat(1_000))),
         ),
+        // What a parser that goes back would read 2³⁰ times.
+        (
+            Rule::Syntax,
+            wrap(format!(
+                "{}* WHEN{} = 1",
+                "CAST(".repeat(30),
+                " AS BIGINT)".repeat(30)
+            )),
+        ),
         (Rule::TooComplex, wrap(vec!["fare = 1"; 2_000].join(" OR "))),
         (Rule::TooComplex, wrap(vec!["1"; 20_000].join("+"))),
         (Rule::TooComplex, wrap(format!("{}true", "NOT ".repeat(10_000)))),
@@ -508,6 +517,8 @@ fn plan_bombs_are_refused_at_once() {
     assert!(crate::plan(&chain, &relation()).is_ok());
     let nested = wrap(format!("{}fare = 1{}", "(NOT ".repeat(30), ")".repeat(30)));
     assert!(crate::plan(&nested, &relation()).is_ok());
+    let calls = wrap(format!("{}fare{} = 1", "abs(".repeat(35), ")".repeat(35)));
+    assert!(crate::plan(&calls, &relation()).is_ok());
     let list = wrap(format!(
         "fare IN ({})",
         (0..3_000).map(|n| n.to_string()).collect::<Vec<_>>().join(",")

@@ -1,0 +1,1 @@
+SELECT COUNT(*) FROM bike_trips WHERE regexp_like(note, '^[a-z]+\d{2}$', 'i') AND start + INTERVAL '1 month 2 days' > TIMESTAMP '2026-01-31T00:00:00' AND to_char(day, 'YYYY-MM') <> substring(note FROM 1 FOR 7)
