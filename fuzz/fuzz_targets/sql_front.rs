@@ -13,7 +13,6 @@ mod front;
 /// What the front is made of, here and in the test of mutated queries.
 mod subject {
     pub(super) use sandbox_plan::{PrivatePlan, Relation, plan, public_queries};
-    pub(super) use {model, serde_json, uuid};
 }
 
 static RELATION: LazyLock<Relation> = LazyLock::new(front::relation);

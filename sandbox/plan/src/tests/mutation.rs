@@ -15,7 +15,6 @@ use super::refusal;
 /// What the front is made of, here and in the fuzz target.
 mod subject {
     pub(super) use crate::{PrivatePlan, Relation, plan, public_queries};
-    pub(super) use {model, serde_json, uuid};
 }
 
 /// The longest that one text may take in a debug build on a busy machine.

@@ -1,7 +1,7 @@
 //! What any text does to the SQL front: it is planned or refused, and a plan is the same after a journey as JSON. The
 //! fuzz target and the test of mutated queries call the same function.
 
-use super::subject::{PrivatePlan, Relation, model, plan, public_queries, serde_json, uuid};
+use super::subject::{PrivatePlan, Relation, plan, public_queries};
 
 /// The text that a refusal carries where the planner panicked: the sandbox refuses then, and here it is a fault.
 const PANICKED: &str = "the planner could not read it";
