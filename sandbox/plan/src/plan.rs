@@ -828,15 +828,6 @@ impl PrivatePlan {
         let variance = count * a.sensitivity_squared() as f64 / (2.0 * rho);
         (rho > 0.0).then(|| variance.sqrt() * a.step())
     }
-
-    /// The ρ for which every cell of one aggregate lies within ± `half_width` with probability 95 %.
-    #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
-    pub fn rho_for(&self, aggregate: usize, half_width: f64) -> Option<f64> {
-        let a = self.core.aggregates.get(aggregate)?;
-        let sigma = half_width / 1.959_963_984_540_054 / a.step();
-        let count = f64::from(self.core.shares());
-        (sigma > 0.0).then(|| count * a.sensitivity_squared() as f64 / (2.0 * sigma * sigma))
-    }
 }
 
 impl PlanCore {

@@ -41,7 +41,6 @@ fn plan(sql: &str) -> PrivatePlan {
         dataset: DatasetId::at(now),
         version: VersionId::at(now),
         level: Level::L3,
-        special: false,
         metadata,
     };
     sandbox_plan::plan(sql, &relation).unwrap()
@@ -66,7 +65,7 @@ fn audit(plan: &PrivatePlan, cost: &JobCost, runs: u32, [with, without]: [&Total
             without
         };
         let drawn = noised(plan, totals, cost, &mut OpenDpNoise).unwrap();
-        let answer = show(plan, &drawn, cost.exact_rho()).unwrap();
+        let answer = show(plan, &drawn, cost.answer_rho()).unwrap();
         let numbers: Vec<f64> = answer.rows.first().map_or(vec![], |row| {
             row.values.iter().filter_map(serde_json::Value::as_f64).collect()
         });
@@ -185,7 +184,7 @@ fn found_cells_leak_no_more_than_is_charged() {
         let cost = cost(&plan, epsilon);
         let units = plan.core.units_aggregate().unwrap();
         let squared = plan.core.noise_sensitivity_squared(units).unwrap();
-        let scale = Scale::calibrate(squared, cost.exact_rho()).unwrap();
+        let scale = Scale::calibrate(squared, cost.drawn_rho()).unwrap();
         let delta = Delta::from_units(cost.threshold_delta);
         let least = release_threshold(scale, 1, delta, plan.core.groups_per_unit).unwrap();
         // With ten units a cell leaves the worker, with nine it does not; and a cell that is shown every other time.
@@ -236,7 +235,7 @@ fn delta_is_charged_in_full() {
                 let mut taken = collision;
                 if let Some(counted) = plan.core.units_aggregate().filter(|_| plan.core.is_open()) {
                     let squared = plan.core.noise_sensitivity_squared(counted).unwrap();
-                    let scale = Scale::calibrate(squared, cost.exact_rho()).unwrap();
+                    let scale = Scale::calibrate(squared, cost.drawn_rho()).unwrap();
                     let keys = plan.core.groups_per_unit;
                     let delta = Delta::from_units(cost.threshold_delta);
                     let least = release_threshold(scale, 1, delta, keys).unwrap();

@@ -31,7 +31,6 @@ pub(crate) fn relation() -> Relation {
         dataset: model::DatasetId::from_uuid(uuid::Uuid::from_u128(1)),
         version: model::VersionId::from_uuid(uuid::Uuid::from_u128(2)),
         level: model::Level::L3,
-        special: false,
         metadata: serde_json::from_value(metadata).unwrap(),
     }
 }
