@@ -38,6 +38,7 @@ test: build-tools ui test-tools ## install what the tests need and run them all
 bench: build-tools ui bench-tools ## measure against the peers; writes target/bench/summary.json
 	cargo build --locked --release --package shapan --package bench
 	SHAPAN_BENCH_PYTHON="$(SHAPAN_CACHE)/venv-bench/bin/python" \
+	SHAPAN_BENCH_SMARTNOISE_PYTHON="$(SHAPAN_CACHE)/venv-smartnoise/bin/python" \
 		"$(CARGO_TARGET_DIR)/release/bench" $(BENCH_ARGS)
 
 # The same tests with their loops lengthened: more seeds for the statistical and property tests, more kill

@@ -15,4 +15,8 @@ fi
 
 apt_install "the HTTP load of download/… and search/…" wrk
 
-python_venv bench "DuckDB, peer of ingest/… and open-sql/…" 'duckdb==2.0.0'
+python_venv bench "DuckDB, peer of ingest/… and open-sql/…, and OpenDP, peer of accuracy/…" \
+    'duckdb==2.0.0' 'opendp==0.16.0'
+# It wants an older OpenDP than ours, so it has an environment of its own; one of its dependencies comes as source only.
+python_venv smartnoise "SmartNoise SQL, peer of accuracy/…" \
+    --no-binary=antlr4-python3-runtime 'smartnoise-sql==1.0.10'

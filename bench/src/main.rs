@@ -5,6 +5,7 @@
 //! the peer's place.
 #![expect(clippy::print_stderr, reason = "a command-line program")]
 
+mod accuracy;
 mod download;
 mod duckdb;
 mod ingest;
@@ -43,6 +44,8 @@ enum Family {
     PrivateSql,
     /// Searching 10,000 entries.
     Search,
+    /// Errors and intervals of private answers, against OpenDP and SmartNoise SQL.
+    Accuracy,
 }
 
 #[derive(Debug, Parser)]
@@ -60,6 +63,13 @@ struct Cli {
     /// The largest size of private-sql, in millions of rows.
     #[arg(long, default_value_t = 50)]
     millions: u64,
+    /// The Adult census as CSV without a header, for accuracy; left out where it is not there.
+    #[arg(
+        long,
+        env = "SHAPAN_BENCH_ADULT",
+        default_value = "../shared/data/adult-census-income.csv"
+    )]
+    adult: PathBuf,
     /// Where generated data is kept.
     #[arg(long, env = "SHAPAN_BENCH_DATA", default_value = "target/bench/data")]
     data: PathBuf,
@@ -98,7 +108,12 @@ pub(crate) struct Settings {
     pub(crate) repeats: usize,
     /// The largest size of private-sql.
     pub(crate) most_millions: u64,
-    python: PathBuf,
+    /// Where the Adult census would be.
+    pub(crate) adult: PathBuf,
+    /// The Python that has DuckDB and OpenDP.
+    pub(crate) python: PathBuf,
+    /// The Python that has SmartNoise SQL, which wants an older OpenDP.
+    pub(crate) smartnoise_python: PathBuf,
 }
 
 impl Settings {
@@ -111,6 +126,17 @@ impl Settings {
     )]
     pub(crate) fn rows(&self, full: u64) -> u64 {
         ((full as f64 * self.scale) as u64).max(1_000)
+    }
+
+    /// A number of draws at this scale, not fewer than `least`.
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most a hundred thousand"
+    )]
+    pub(crate) fn draws(&self, full: u64, least: u64) -> u64 {
+        ((full as f64 * self.scale.min(1.0)) as u64).max(least)
     }
 
     /// DuckDB doing this.
@@ -139,6 +165,11 @@ async fn main() -> ExitCode {
     }
 }
 
+/// The Python that a variable names, else the system's.
+fn python(variable: &str) -> PathBuf {
+    std::env::var_os(variable).map_or_else(|| PathBuf::from("python3"), PathBuf::from)
+}
+
 async fn run(cli: Cli) -> Result<(), Failure> {
     if let Some(Hidden::IngestOnce {
         file,
@@ -156,8 +187,9 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         scale: cli.scale,
         repeats: cli.repeats.max(1),
         most_millions: cli.millions,
-        python: std::env::var_os("SHAPAN_BENCH_PYTHON")
-            .map_or_else(|| PathBuf::from("python3"), PathBuf::from),
+        adult: cli.adult,
+        python: python("SHAPAN_BENCH_PYTHON"),
+        smartnoise_python: python("SHAPAN_BENCH_SMARTNOISE_PYTHON"),
     };
     let world = World::open(&cli.data)?;
     let mut summary = Summary::default();
@@ -172,6 +204,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
             Family::OpenSql => open_sql::measure(&world, &settings, &mut summary).await?,
             Family::PrivateSql => private_sql::measure(&world, &settings, &mut summary).await?,
             Family::Search => search::measure(&world, &settings, &mut summary).await?,
+            Family::Accuracy => accuracy::measure(&world, &settings, &mut summary, &cli.out).await?,
         }
         // What was measured is not lost when a later family fails.
         summary.write(&cli.out)?;

@@ -40,7 +40,7 @@ const LIMITS: WorkerLimits = WorkerLimits {
 };
 
 /// A protected table in the sandbox.
-struct Protected {
+pub(crate) struct Protected {
     entry: Entry,
     manifest: Manifest,
     data: PathBuf,
@@ -197,24 +197,35 @@ async fn protect(
     file: &std::path::Path,
 ) -> Result<Protected, Failure> {
     let entry = demo::entry(&table.spec(World::city(Table::BikeShareTrips, rows)?.scale))?;
-    let making = entry.clone();
-    let data = world
-        .folder(&format!("sandbox-{}-{rows}", table.slug()), async |data| {
-            let outcome = ingest_file(file, &making, version(), data, &[])?;
-            std::fs::write(data.join("manifest.json"), serde_json::to_vec(&outcome.manifest)?)?;
-            Ok(())
-        })
-        .await?;
-    let manifest = serde_json::from_slice(&std::fs::read(data.join("manifest.json"))?)?;
-    Ok(Protected {
-        entry,
-        manifest,
-        data,
-    })
+    Protected::make(world, &format!("sandbox-{}-{rows}", table.slug()), entry, file).await
 }
 
 impl Protected {
-    fn relation(&self) -> Result<Relation, Failure> {
+    /// A file's sandbox copy, made once under this name.
+    pub(crate) async fn make(
+        world: &World,
+        name: &str,
+        entry: Entry,
+        file: &std::path::Path,
+    ) -> Result<Self, Failure> {
+        let making = entry.clone();
+        let data = world
+            .folder(name, async |data| {
+                let outcome = ingest_file(file, &making, version(), data, &[])?;
+                std::fs::write(data.join("manifest.json"), serde_json::to_vec(&outcome.manifest)?)?;
+                Ok(())
+            })
+            .await?;
+        let manifest = serde_json::from_slice(&std::fs::read(data.join("manifest.json"))?)?;
+        Ok(Self {
+            entry,
+            manifest,
+            data,
+        })
+    }
+
+    /// As the planner sees it.
+    pub(crate) fn relation(&self) -> Result<Relation, Failure> {
         Ok(Relation {
             slug: self.entry.slug.clone(),
             dataset: DatasetId::at(SystemClock.now()),
@@ -225,7 +236,8 @@ impl Protected {
         })
     }
 
-    fn grant(&self, table: &ScanTable) -> Result<Grant, Failure> {
+    /// Its parts, for a worker.
+    pub(crate) fn grant(&self, table: &ScanTable) -> Result<Grant, Failure> {
         let store = SandboxStore::open(&self.data, 0)?;
         let mut parts = Vec::new();
         for (place, part) in (0..).zip(&self.manifest.parts) {

@@ -302,8 +302,6 @@ fn groups_and_sensitivities_follow_the_declaration() {
         (sigma - 200_000.0 / (2.0 * rho).sqrt()).abs() < 1.0,
         "σ = Δ/√(2ρ); got {sigma}"
     );
-    let back = plan.rho_for(0, 1.959_963_984_540_054 * sigma).unwrap();
-    assert!((back - rho).abs() < 1e-9);
 }
 
 #[test]

@@ -1,0 +1,190 @@
+//! Errors of answers at the same (ε, δ), side by side.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use datafusion::arrow::array::{Array as _, AsArray as _};
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Float64Type};
+use model::BudgetPolicy;
+use privacy::{Delta, OpenDpNoise};
+use sandbox_job::{Answer, NoOpenData, Rehearsal};
+use sandbox_plan::bounding::GroupKeySecret;
+use sandbox_plan::{Granted, Totals};
+
+use super::data::{Case, Data};
+use super::peer::{self, Answered};
+use super::statistics::root_mean_square;
+use super::{EPSILON, Report};
+use crate::summary::{Summary, median};
+use crate::{Failure, Settings, say};
+
+/// Keys with values; no key where nothing is grouped.
+pub(super) type Values = Vec<(Option<String>, f64)>;
+
+/// Computes the totals of a job in this process.
+pub(super) fn execute(data: &Data, rehearsal: &Rehearsal) -> Result<Totals, Failure> {
+    let core = &rehearsal.private_plan().core;
+    let mut granted = Vec::new();
+    for table in &core.tables {
+        let grant = data.protected.grant(table)?;
+        granted.push(Granted {
+            parts: grant.parts,
+            key: grant.key,
+        });
+    }
+    Ok(sandbox_plan::execute(
+        core,
+        &granted,
+        &GroupKeySecret([5; 16]),
+        2,
+    )?)
+}
+
+/// What the plain engine answers over all rows as they are.
+pub(super) async fn truth(data: &Data, sql: &str) -> Result<Values, Failure> {
+    // The plain engine has no name of ours for quantiles.
+    let sql = sql.replace("QUANTILE(", "approx_percentile_cont(");
+    let batches = data.plain.sql(&sql).await?.collect().await?;
+    let mut values = Values::new();
+    for batch in batches {
+        let last = batch.num_columns().checked_sub(1).ok_or("no columns")?;
+        let numbers = cast(batch.column(last), &DataType::Float64)?;
+        let numbers = numbers.as_primitive::<Float64Type>();
+        let keys = cast(batch.column(0), &DataType::Utf8)?;
+        let keys = keys.as_string::<i32>();
+        for row in 0..batch.num_rows() {
+            let key = (last > 0).then(|| keys.is_valid(row).then(|| keys.value(row).to_owned()));
+            match key {
+                None => values.push((None, numbers.value(row))),
+                Some(Some(key)) => values.push((Some(key), numbers.value(row))),
+                // Missing keys are not compared: peers have no cell for them.
+                Some(None) => {}
+            }
+        }
+    }
+    Ok(values)
+}
+
+pub(super) async fn measure(
+    data: &Data,
+    settings: &Settings,
+    runs: u64,
+    summary: &mut Summary,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let ours = ours(data, runs).await?;
+    let delta = Delta::promise(data.relation()?.metadata.unit().map_or(1, |unit| unit.max_units)).as_f64();
+    let mut truths = BTreeMap::new();
+    for case in &data.cases {
+        truths.insert(case.name, truth(data, &case.text(data.table)).await?);
+    }
+    let mut peers = Vec::new();
+    for system in peer::SYSTEMS {
+        match peer::ask(system, data, settings, delta, runs) {
+            Ok(answered) => peers.push((system, answered)),
+            Err(error) => say(&format!("accuracy: {} does not run: {error}", system.name)),
+        }
+    }
+    for case in &data.cases {
+        let truth = truths.get(case.name).ok_or("a case without its truth")?;
+        let mut row = |system: &str, answered: &Answered| {
+            let errors = errors(truth, &answered.answers);
+            let (rms, [low, high]) = root_mean_square(&errors);
+            report.line(&format!(
+                "| {} | {} | {system} | {rms:.4} | {low:.4} to {high:.4} | {:.4} |",
+                data.name, case.name, answered.seconds
+            ));
+            rms
+        };
+        let own = ours.get(case.name).ok_or("a case that was not asked")?;
+        let own = row("Shapan", own);
+        for (system, answered) in &peers {
+            let Some(answered) = answered.get(case.name) else {
+                continue;
+            };
+            let theirs = row(system.name, answered);
+            let name = format!("accuracy/{}-{}-{}", system.slug, data.name, case.name);
+            if theirs > 0.0 {
+                summary.add(&name, own, theirs, system.name, "rms");
+            } else {
+                say(&format!(
+                    "{name}: the peer is never wrong, which has no ratio; ours is off by {own:.4}"
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Differences of all values of all answers from the truth. A group that an answer leaves out counts as 0.
+fn errors(truth: &Values, answers: &[Values]) -> Vec<f64> {
+    let mut errors = Vec::new();
+    for answer in answers {
+        let of: BTreeMap<&Option<String>, f64> = answer.iter().map(|(key, value)| (key, *value)).collect();
+        errors.extend(
+            truth
+                .iter()
+                .map(|(key, value)| of.get(key).copied().unwrap_or(0.0) - value),
+        );
+    }
+    errors
+}
+
+/// Our own answers.
+async fn ours(data: &Data, runs: u64) -> Result<BTreeMap<&'static str, Answered>, Failure> {
+    let mut all = BTreeMap::new();
+    for case in &data.cases {
+        let sql = case.text(data.table);
+        let policy = BudgetPolicy::default();
+        let (mut answers, mut times) = (Vec::new(), Vec::new());
+        for _ in 0..runs {
+            let started = Instant::now();
+            let rehearsal =
+                Rehearsal::plan(&NoOpenData, vec![data.relation()?], &sql, EPSILON, &policy).await?;
+            let totals = execute(data, &rehearsal)?;
+            let answer = rehearsal.answer(&totals, &mut OpenDpNoise)?;
+            times.push(started.elapsed().as_secs_f64());
+            answers.push(values(case, &answer));
+        }
+        all.insert(
+            case.name,
+            Answered {
+                answers,
+                seconds: median(times),
+            },
+        );
+    }
+    Ok(all)
+}
+
+fn values(case: &Case, answer: &Answer) -> Values {
+    let row = |values: &[serde_json::Value]| {
+        let value = values.last()?.as_f64()?;
+        match case.key {
+            None => Some((None, value)),
+            Some(_) => Some((Some(values.first()?.as_str()?.to_owned()), value)),
+        }
+    };
+    answer
+        .rows
+        .iter()
+        .filter_map(|answered| row(&answered.values))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_that_is_left_out_is_an_error_of_its_size() {
+        let key = |key: &str| Some(key.to_owned());
+        let truth = vec![(key("a"), 10.0), (key("b"), 4.0)];
+        let answers = [
+            vec![(key("a"), 11.0)],
+            vec![(key("b"), 4.0), (key("other"), 9.0), (key("a"), 8.0)],
+        ];
+        assert_eq!(errors(&truth, &answers), [1.0, -4.0, -2.0, 0.0]);
+    }
+}
