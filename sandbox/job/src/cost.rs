@@ -3,6 +3,7 @@
 use db::allocation::Cost as Charged;
 use model::BudgetPolicy;
 use privacy::{Cost, Delta, Epsilon, Rho};
+use sandbox_plan::PlanCore;
 use serde::{Deserialize, Serialize};
 
 use crate::{EpsilonRule, JobError};
@@ -29,14 +30,25 @@ pub struct JobCost {
 }
 
 impl JobCost {
-    /// The price of a job of this ε over datasets of which none declares more than so many units; `open` says whether
-    /// cells are found by a threshold.
+    /// The price of a job of this ε for a plan: the ρ of the dataset with the most units, whose δ is the least; the odds that
+    /// two of the units of all its datasets share a keyed hash; and of cells that are found, the threshold's δ.
     ///
     /// # Errors
     /// [`JobError::Invalid`] if ε is not above 0 and within the policy.
-    pub(crate) fn of(
+    pub(crate) fn of(epsilon: f64, core: &PlanCore, policy: &BudgetPolicy) -> Result<Self, JobError> {
+        Self::over(
+            epsilon,
+            core.most_units(),
+            core.all_units(),
+            core.is_open(),
+            policy,
+        )
+    }
+
+    pub(crate) fn over(
         epsilon: f64,
         most_units: u64,
+        all_units: u64,
         open: bool,
         policy: &BudgetPolicy,
     ) -> Result<Self, JobError> {
@@ -55,7 +67,7 @@ impl JobCost {
         } else {
             Delta::ZERO
         };
-        let delta = Delta::collision(most_units).checked_add(threshold);
+        let delta = Delta::collision(all_units).checked_add(threshold);
         let cost = Cost::new(rho, delta.ok_or(JobError::Internal("cost beyond range"))?);
         let whole = |n: u64| i64::try_from(n).map_err(|_| JobError::Internal("cost beyond range"));
         Ok(Self {
@@ -131,15 +143,25 @@ mod tests {
 
     #[test]
     fn half_an_epsilon_is_about_four_thousandths_rho() {
-        let cost = JobCost::of(0.5, UNITS, false, &BudgetPolicy::default()).unwrap();
+        let cost = JobCost::over(0.5, UNITS, UNITS, false, &BudgetPolicy::default()).unwrap();
         assert!((0.0036..0.0040).contains(&cost.rho()), "{cost:?}");
         assert!((1..100_000).contains(&cost.delta_atto), "{cost:?}");
     }
 
     #[test]
+    fn a_join_pays_for_collisions_of_all_its_units() {
+        let cost = |all| {
+            let cost = JobCost::over(0.5, UNITS, all, false, &BudgetPolicy::default()).unwrap();
+            cost.delta_atto
+        };
+        // n/2⁶⁴, in 10⁻¹⁸ and rounded up.
+        assert_eq!((cost(UNITS), cost(3 * UNITS)), (11_000, 33_000));
+    }
+
+    #[test]
     fn an_epsilon_without_meaning_or_over_the_policy_is_refused() {
         for bad in [0.0, -1.0, 0.500_1, f64::NAN, f64::INFINITY, 1e-12] {
-            let error = JobCost::of(bad, UNITS, false, &BudgetPolicy::default()).unwrap_err();
+            let error = JobCost::over(bad, UNITS, UNITS, false, &BudgetPolicy::default()).unwrap_err();
             assert!(error.to_string().contains("epsilon"), "{error}");
         }
     }

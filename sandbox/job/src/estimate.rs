@@ -225,7 +225,7 @@ impl Sandbox {
             .await
             .map_err(|_| JobError::Internal("planning"))??;
         let epsilon = price.epsilon(&plan, &policy)?;
-        let cost = JobCost::of(epsilon, plan.core.most_units(), plan.core.is_open(), &policy)?;
+        let cost = JobCost::of(epsilon, &plan.core, &policy)?;
         let answer_in = plan.core.due_in(self.parts.cores);
         let of = |id| budgets.iter().find(|budget| budget.dataset.id == id).cloned();
         let budgets = plan

@@ -37,7 +37,7 @@ impl Rehearsal {
             public: &public,
         };
         let plan = sandbox_plan::plan(sql, tables)?;
-        let cost = JobCost::of(epsilon, plan.core.most_units(), plan.core.is_open(), policy)?;
+        let cost = JobCost::of(epsilon, &plan.core, policy)?;
         Ok(Self { plan, cost })
     }
 

@@ -27,8 +27,8 @@ use crate::moments::Moments;
 use crate::parse;
 use crate::plan::{
     Aggregate, AggregateFunction, Candidates, GroupKey, KeyCells, MAX_AGGREGATES, MAX_ALL_CANDIDATES,
-    MAX_CANDIDATES, MAX_CELLS, MAX_GROUPS_PER_UNIT, MAX_KEY_VALUES, MAX_KEYS, MAX_REPLY, MAX_TOTAL,
-    MIN_CANDIDATES, OutputColumn, PlanCore, PrivatePlan, Quantile, most_found,
+    MAX_CANDIDATES, MAX_CELLS, MAX_DISTINCT, MAX_GROUPS_PER_UNIT, MAX_KEY_VALUES, MAX_KEYS, MAX_REPLY,
+    MAX_TOTAL, MIN_CANDIDATES, OutputColumn, PlanCore, PrivatePlan, Quantile, distinct_spread, most_found,
 };
 use crate::public::PublicTable;
 use crate::refusal::{Planned, Refusal, Rule, Span};
@@ -302,6 +302,25 @@ impl Decision<'_> {
         if !needed.quantiles.is_empty() && (open || sets.is_some()) {
             return Err(Refusal::new(Rule::QuantileCells));
         }
+        let distinct: Vec<&Aggregate> = needed
+            .aggregates
+            .iter()
+            .filter(|aggregate| aggregate.function.is_distinct())
+            .collect();
+        if !distinct.is_empty() {
+            // Unions of sets add up to no total, and those of found cells have no bound.
+            if open || sets.is_some() {
+                return Err(Refusal::new(Rule::DistinctCells));
+            }
+            let each = u64::from(groups_per_unit) * below.shape.unit.max_units;
+            let values: u64 = distinct
+                .iter()
+                .map(|aggregate| each.saturating_mul(aggregate.unit_most.unsigned_abs()))
+                .fold(0, u64::saturating_add);
+            if values > MAX_DISTINCT {
+                return Err(Refusal::about(Rule::DistinctCells, format!("{values} values")));
+            }
+        }
         if open {
             // Hidden unless it is asked for: which cells are shown is decided by it.
             needed.place(aggregate(
@@ -476,7 +495,7 @@ pub(crate) fn aggregate(
     let rows = i128::from(unit.max_rows_per_unit);
     let (exponent, row_lo, row_hi) = match &function {
         AggregateFunction::CountRows | AggregateFunction::CountValues(_) => (0, 0, 1),
-        AggregateFunction::CountUnits => (0, 0, 1),
+        AggregateFunction::CountUnits | AggregateFunction::CountDistinct { .. } => (0, 0, 1),
         AggregateFunction::Sum(expr) => {
             let bounds = range(expr, &shape.columns).filter(|r| r.is_bounded());
             let bounds = bounds.ok_or_else(|| Refusal::new(Rule::MissingBounds))?;
@@ -485,6 +504,10 @@ pub(crate) fn aggregate(
     };
     let (spread, unit_most) = match function {
         AggregateFunction::CountUnits => (groups_per_unit, 1),
+        AggregateFunction::CountDistinct { per_unit, .. } => (
+            distinct_spread(&unit, groups_per_unit, per_unit),
+            rows.min(per_unit.into()),
+        ),
         _ => (
             1,
             (rows * i128::from(row_lo.unsigned_abs().max(row_hi.unsigned_abs()))).max(1),
@@ -551,14 +574,8 @@ fn expressions(core: &mut PlanCore) -> Vec<&mut ScalarExpr> {
     let mut all: Vec<&mut ScalarExpr> = core.filter.iter_mut().collect();
     all.extend(core.keys.iter_mut().map(|key| &mut key.expr));
     all.extend(core.quantiles.iter_mut().map(|quantile| &mut quantile.expr));
-    all.extend(
-        core.aggregates
-            .iter_mut()
-            .filter_map(|aggregate| match &mut aggregate.function {
-                AggregateFunction::CountValues(x) | AggregateFunction::Sum(x) => Some(x),
-                AggregateFunction::CountRows | AggregateFunction::CountUnits => None,
-            }),
-    );
+    let aggregates = core.aggregates.iter_mut();
+    all.extend(aggregates.filter_map(|aggregate| aggregate.function.expr_mut()));
     all
 }
 

@@ -8,20 +8,26 @@
 //! *Why:* totals are sums over units of vectors that depend on that unit's rows (and the key) alone, so the change is the
 //! unit's own vector. That vector has at most C non-zero cells per aggregate, because at most C slots exist; each entry is
 //! clamped to ± `unit_most`; and the vector is finally scaled down, toward zero, onto the ball of the declared radius.
+//! Counts of distinct values are no sums, but sizes of unions over units of sets of at most m values in at most C cells:
+//! a union grows by no more than the unit's own set, whichever values others have, and which of a unit's values are in its
+//! set depends on that unit's rows (and the key) alone.
 //! Totals are exact integers in 128 bits, so the order of addition and the number of partitions cannot show.
 
 mod open_keys;
 mod unit;
 
 use std::any::Any;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::Hasher;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Decimal128Array, RecordBatch};
 use arrow::buffer::BooleanBuffer;
-use arrow::datatypes::{DataType, Field, Int32Type, Schema, SchemaRef, UInt64Type};
+use arrow::datatypes::{
+    DataType, Date32Type, Field, Float64Type, Int32Type, Int64Type, Schema, SchemaRef,
+    TimestampMicrosecondType, UInt64Type,
+};
 use datafusion_common::tree_node::TreeNodeRecursion;
 use datafusion_common::{DataFusionError, Result as PlanResult};
 use datafusion_execution::{SendableRecordBatchStream, TaskContext};
@@ -41,7 +47,7 @@ use crate::plan::{Aggregate, AggregateFunction, Candidates, GroupKey, KeyCells, 
 use crate::scalar::ScalarExpr;
 
 pub(crate) use open_keys::OpenKeys;
-use unit::{NO_PLACE, OpenUnit, Rows};
+use unit::{ChosenValue, NO_PLACE, NO_VALUE, OpenUnit, Rows};
 
 /// The secret by which a unit with too many groups keeps the same C of them every time.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +58,22 @@ impl GroupKeySecret {
         let mut hasher = SipHasher24::new_with_key(&self.0);
         hasher.write_u64(unit);
         hasher.write_u32(cell);
+        hasher.finish()
+    }
+
+    /// What a value is told from others by.
+    fn of_value(&self, value: &[u8]) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write(b"distinct value");
+        hasher.write(value);
+        hasher.finish()
+    }
+
+    /// By which the values of a unit are chosen.
+    fn of_choice(&self, unit: u64, value: u64) -> u64 {
+        let mut hasher = SipHasher24::new_with_key(&self.0);
+        hasher.write_u64(unit);
+        hasher.write_u64(value);
         hasher.finish()
     }
 
@@ -89,6 +111,7 @@ enum State {
         totals: Vec<i128>,
         /// Values for each candidate of the quantiles, cell by cell.
         counted: Vec<u64>,
+        distinct: Distinct,
     },
     /// Cells are found, and named by their keys.
     Found {
@@ -123,13 +146,27 @@ enum Added {
     One,
     Presence,
     Values(Vec<i64>),
+    /// What the row's value is told from others by; [`NO_VALUE`] where there is none.
+    Distinct(Vec<u64>),
 }
+
+/// The distinct values that count: cell, aggregate, and what tells the value from others. Two values that share a keyed
+/// 64-bit hash count as one; that changes a count by chance and its sensitivity not at all.
+pub type Distinct = HashSet<(u32, u32, u64), foldhash::fast::RandomState>;
 
 /// Totals of one partition.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Partial {
-    /// Cell by cell in plan order, all aggregates of a cell together; and the values for each candidate of the quantiles.
-    Listed(Vec<i128>, Vec<u64>),
+    /// Cell by cell in plan order, all aggregates of a cell together; the values for each candidate of the quantiles; and
+    /// the distinct values, which are counted once those of all partitions are known.
+    Listed {
+        /// The totals; of aggregates that count distinct values, nothing.
+        totals: Vec<i128>,
+        /// The counts.
+        counted: Vec<u64>,
+        /// The distinct values.
+        distinct: Distinct,
+    },
     /// The cells that some unit is in, by their encoded keys.
     Found(HashMap<Vec<u8>, Vec<i128>>),
 }
@@ -161,6 +198,7 @@ impl Bounding {
                 unit: OpenUnit::new(groups, aggregates),
                 totals: vec![0; core.cells as usize * aggregates],
                 counted: vec![0; core.cells as usize * core.candidates()],
+                distinct: Distinct::default(),
             }
         };
         let strides = core.strides();
@@ -191,7 +229,7 @@ impl Bounding {
         };
         let mut added = Vec::with_capacity(core.aggregates.len());
         for aggregate in &core.aggregates {
-            added.push(row_values(aggregate, columns, rows)?);
+            added.push(row_values(aggregate, &self.secret, columns, rows)?);
         }
         let mut places = Vec::with_capacity(core.quantiles.len());
         let mut first = 0;
@@ -211,6 +249,7 @@ impl Bounding {
                 unit,
                 totals,
                 counted,
+                distinct,
             } => {
                 find_cells(
                     &core,
@@ -227,9 +266,11 @@ impl Bounding {
                     &rows,
                     |row| cells.get(row).unwrap_or(&0),
                     hash,
-                    &mut |cell, sums, places| {
-                        add_listed(totals, *cell, sums);
-                        count_places(counted, *cell, core.candidates(), places);
+                    |unit, value| secret.of_choice(unit, value),
+                    &mut |cell, slot| {
+                        add_listed(totals, *cell, slot.sums);
+                        count_places(counted, *cell, core.candidates(), slot.places);
+                        add_values(distinct, *cell, slot.values);
                     },
                 )
             }
@@ -245,9 +286,10 @@ impl Bounding {
                     &rows,
                     |row| encoded.row(row).data(),
                     |unit, cell| secret.of_found(unit, cell),
-                    &mut |cell, sums, _| {
+                    |unit, value| secret.of_choice(unit, value),
+                    &mut |cell, slot| {
                         if pass.has(secret, cell) {
-                            add_found(totals, cell, sums);
+                            add_found(totals, cell, slot.sums);
                         }
                     },
                 )
@@ -262,25 +304,36 @@ impl Bounding {
                 unit,
                 totals,
                 counted,
+                distinct,
             } => {
                 let candidates = self.core.candidates();
-                unit.close(&self.core, &mut |cell, sums, places| {
-                    add_listed(totals, *cell, sums);
-                    count_places(counted, *cell, candidates, places);
+                unit.close(&self.core, &mut |cell, slot| {
+                    add_listed(totals, *cell, slot.sums);
+                    count_places(counted, *cell, candidates, slot.places);
+                    add_values(distinct, *cell, slot.values);
                 });
             }
             State::Found {
                 unit, totals, pass, ..
             } => {
-                unit.close(&self.core, &mut |cell, sums, _| {
+                unit.close(&self.core, &mut |cell, slot| {
                     if pass.has(&self.secret, cell) {
-                        add_found(totals, cell, sums);
+                        add_found(totals, cell, slot.sums);
                     }
                 });
             }
         }
         match self.state {
-            State::Listed { totals, counted, .. } => Partial::Listed(totals, counted),
+            State::Listed {
+                totals,
+                counted,
+                distinct,
+                ..
+            } => Partial::Listed {
+                totals,
+                counted,
+                distinct,
+            },
             State::Found { totals, .. } => Partial::Found(totals),
         }
     }
@@ -298,6 +351,10 @@ fn count_places(counted: &mut [u64], cell: u32, candidates: usize, places: &[u32
     for place in places {
         counted[start + *place as usize] += 1;
     }
+}
+
+fn add_values(distinct: &mut Distinct, cell: u32, values: &[ChosenValue]) {
+    distinct.extend(values.iter().map(|value| (cell, value.aggregate, value.value)));
 }
 
 fn add_found(totals: &mut HashMap<Vec<u8>, Vec<i128>>, cell: &Vec<u8>, sums: &[i64]) {
@@ -412,7 +469,12 @@ fn condition(
 }
 
 /// What each row adds, on the aggregate's grid and within its row bounds.
-fn row_values(aggregate: &Aggregate, columns: &[ArrayRef], rows: usize) -> Result<Added, ExecutionError> {
+fn row_values(
+    aggregate: &Aggregate,
+    secret: &GroupKeySecret,
+    columns: &[ArrayRef],
+    rows: usize,
+) -> Result<Added, ExecutionError> {
     let (lo, hi) = (aggregate.row_lo, aggregate.row_hi);
     Ok(match &aggregate.function {
         AggregateFunction::CountRows => Added::One,
@@ -420,6 +482,10 @@ fn row_values(aggregate: &Aggregate, columns: &[ArrayRef], rows: usize) -> Resul
         AggregateFunction::CountValues(expr) => {
             let array = eval::evaluate(expr, columns, rows)?.into_array(rows)?;
             Added::Values((0..rows).map(|row| i64::from(array.is_valid(row))).collect())
+        }
+        AggregateFunction::CountDistinct { of, .. } => {
+            let array = eval::evaluate(of, columns, rows)?.into_array(rows)?;
+            Added::Distinct(value_names(&array, secret)?)
         }
         AggregateFunction::Sum(expr) => {
             let vector = eval::evaluate(expr, columns, rows)?;
@@ -441,6 +507,52 @@ fn row_values(aggregate: &Aggregate, columns: &[ArrayRef], rows: usize) -> Resul
                 Added::Values((0..rows).map(|row| values.get(row).map_or(0, on_grid)).collect())
             }
         }
+    })
+}
+
+/// What tells each value of a column from the others.
+fn value_names(array: &ArrayRef, secret: &GroupKeySecret) -> Result<Vec<u64>, ExecutionError> {
+    let name = |bytes: &[u8]| secret.of_value(bytes).min(NO_VALUE - 1);
+    let or_none = |value: Option<u64>| value.unwrap_or(NO_VALUE);
+    let integers = |values: &mut dyn Iterator<Item = Option<i64>>| -> Vec<u64> {
+        values
+            .map(|value| or_none(value.map(|value| name(&value.to_le_bytes()))))
+            .collect()
+    };
+    let wrong = || ExecutionError::from(EvalError);
+    Ok(match array.data_type() {
+        DataType::Utf8 => {
+            let texts = array.as_string_opt::<i32>().ok_or_else(wrong)?;
+            texts
+                .iter()
+                .map(|text| or_none(text.map(|text| name(text.as_bytes()))))
+                .collect()
+        }
+        DataType::Float64 => {
+            let numbers = array.as_primitive_opt::<Float64Type>().ok_or_else(wrong)?;
+            // −0 is 0.
+            let bits = |x: f64| name(&(x + 0.0).to_bits().to_le_bytes());
+            numbers.iter().map(|x| or_none(x.map(bits))).collect()
+        }
+        DataType::Int64 => {
+            let values = array.as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
+            integers(&mut values.iter())
+        }
+        DataType::Date32 => {
+            let days = array.as_primitive_opt::<Date32Type>().ok_or_else(wrong)?;
+            integers(&mut days.iter().map(|day| day.map(i64::from)))
+        }
+        DataType::Timestamp(..) => {
+            let times = array
+                .as_primitive_opt::<TimestampMicrosecondType>()
+                .ok_or_else(wrong)?;
+            integers(&mut times.iter())
+        }
+        DataType::Boolean => {
+            let values = array.as_boolean_opt().ok_or_else(wrong)?;
+            integers(&mut values.iter().map(|value| value.map(i64::from)))
+        }
+        _ => return Err(wrong()),
     })
 }
 
@@ -502,7 +614,7 @@ impl BoundingExec {
     ) -> Self {
         let total = |at| Field::new(format!("total_{at}"), DataType::Decimal128(38, 0), false);
         let mut fields: Vec<_> = (0..core.aggregates.len()).map(total).collect();
-        // The name of a found cell, or the counts of a listed one.
+        // The name of a found cell, or the counts and distinct values of a listed one.
         fields.push(Field::new("cell", DataType::Binary, false));
         let schema = Arc::new(Schema::new(fields));
         let properties = Arc::new(PlanProperties::new(
@@ -594,13 +706,23 @@ impl ExecutionPlan for BoundingExec {
             let core = Arc::clone(&bounding.core);
             let count = core.aggregates.len();
             let (totals, names): (Vec<i128>, Vec<Vec<u8>>) = match bounding.finish() {
-                Partial::Listed(totals, counted) => {
+                Partial::Listed {
+                    totals,
+                    counted,
+                    distinct,
+                } => {
                     let candidates = core.candidates();
                     let bytes = |cell: usize| -> Vec<u8> {
                         let of_cell = &counted[cell * candidates..(cell + 1) * candidates];
                         of_cell.iter().flat_map(|count| count.to_le_bytes()).collect()
                     };
-                    (totals, (0..core.cells as usize).map(bytes).collect())
+                    let mut names: Vec<Vec<u8>> = (0..core.cells as usize).map(bytes).collect();
+                    for (cell, aggregate, value) in distinct {
+                        let name = &mut names[cell as usize];
+                        name.extend(aggregate.to_le_bytes());
+                        name.extend(value.to_le_bytes());
+                    }
+                    (totals, names)
                 }
                 Partial::Found(cells) => {
                     let (mut totals, mut names) = (Vec::with_capacity(cells.len() * count), vec![]);

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use seal::DataKey;
 use serde::{Deserialize, Serialize};
 
-use crate::bounding::{BoundingExec, GroupKeySecret, OpenKeys, Partial, Pass, is_bounding};
+use crate::bounding::{BoundingExec, Distinct, GroupKeySecret, OpenKeys, Partial, Pass, is_bounding};
 use crate::eval::EvalError;
 use crate::operator::{SourceExec, is_source};
 use crate::plan::{KeyValue, MIN_FOUND_UNITS, PlanCore, PlanError};
@@ -282,16 +282,31 @@ fn run(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, Exe
     if !core.is_open() {
         let mut values = vec![0i128; core.cells as usize * aggregates];
         let mut counted = vec![0u64; core.cells as usize * core.candidates()];
+        let mut distinct = Distinct::default();
         for partial in partials {
-            let Partial::Listed(partial, counts) = partial else {
+            let Partial::Listed {
+                totals: partial,
+                counted: counts,
+                distinct: more,
+            } = partial
+            else {
                 return Err(ExecutionError::Internal);
             };
+            if distinct.is_empty() {
+                distinct = more;
+            } else {
+                distinct.extend(more);
+            }
             for (total, part) in values.iter_mut().zip(partial) {
                 *total += part;
             }
             for (total, part) in counted.iter_mut().zip(counts) {
                 *total += part;
             }
+        }
+        for (cell, aggregate, _) in distinct {
+            let at = cell as usize * aggregates + aggregate as usize;
+            *values.get_mut(at).ok_or(ExecutionError::Internal)? += 1;
         }
         return Ok(Totals {
             aggregates,
@@ -359,15 +374,32 @@ fn partial(
         .and_then(|names| names.as_binary_opt::<i32>())
         .ok_or(ExecutionError::Internal)?;
     if !core.is_open() {
-        let counted: Vec<u64> = names
-            .iter()
-            .flatten()
-            .flat_map(|bytes| bytes.as_chunks::<8>().0)
-            .map(|bytes| u64::from_le_bytes(*bytes))
-            .collect();
-        let whole = rows == core.cells as usize && counted.len() == rows * core.candidates();
+        let candidates = core.candidates();
+        let (mut counted, mut distinct) = (Vec::with_capacity(rows * candidates), Distinct::default());
+        for (cell, bytes) in (0u32..).zip(names.iter().flatten()) {
+            let (counts, named) = bytes
+                .split_at_checked(candidates * 8)
+                .ok_or(ExecutionError::Internal)?;
+            counted.extend(
+                counts
+                    .as_chunks::<8>()
+                    .0
+                    .iter()
+                    .map(|count| u64::from_le_bytes(*count)),
+            );
+            for named in named.as_chunks::<12>().0 {
+                let [a, b, c, d, value @ ..] = *named;
+                let aggregate = u32::from_le_bytes([a, b, c, d]);
+                distinct.insert((cell, aggregate, u64::from_le_bytes(value)));
+            }
+        }
+        let whole = rows == core.cells as usize && counted.len() == rows * candidates;
         return whole
-            .then_some(Partial::Listed(values, counted))
+            .then_some(Partial::Listed {
+                totals: values,
+                counted,
+                distinct,
+            })
             .ok_or(ExecutionError::Internal);
     }
     let names = names.iter().flatten().map(<[u8]>::to_vec);

@@ -12,7 +12,7 @@ use model::{FieldType, UnitType};
 use crate::analyse::{Needed, aggregate};
 use crate::interval::range;
 use crate::lower::Lowering;
-use crate::plan::AggregateFunction;
+use crate::plan::{AggregateFunction, MAX_DISTINCT, MAX_DISTINCT_PER_UNIT};
 use crate::refusal::{Planned, Refusal, Rule};
 use crate::release::{Centred, Measure};
 use crate::scalar::{Arithmetic, CastTarget, Literal, Real, ScalarExpr};
@@ -39,7 +39,19 @@ impl Moments<'_> {
         };
         let name = call.func.name();
         match (name, params.args.as_slice(), params.distinct) {
-            ("count", [argument], true) => self.units(argument, filter.is_some()),
+            ("count", [argument], true) => {
+                let of_units = self.lowering.is_unit_key(argument);
+                match (of_units, filter) {
+                    (true, None) if self.shape.unit.unit_type != UnitType::Row => {
+                        self.total(AggregateFunction::CountUnits)
+                    }
+                    (true, _) => Err(Refusal::new(Rule::AggregateClause)),
+                    (false, filter) => {
+                        let counted = self.argument(argument, filter.as_ref())?;
+                        self.distinct(counted)
+                    }
+                }
+            }
             ("count", [argument], false) => {
                 let counted = self.lowering.expr(argument)?;
                 let counted = match (counted, filter) {
@@ -164,15 +176,19 @@ impl Moments<'_> {
         })
     }
 
-    fn units(&mut self, argument: &Expr, filtered: bool) -> Planned<Measure> {
-        let of_units = self.lowering.is_unit_key(argument) && self.shape.unit.unit_type != UnitType::Row;
-        if !of_units {
-            return Err(Refusal::new(Rule::DistinctValues));
+    /// As many values of each unit as there is room for in the worst case, and never more than m.
+    fn distinct(&mut self, of: ScalarExpr) -> Planned<Measure> {
+        let shares = self
+            .shape
+            .unit
+            .max_units
+            .saturating_mul(self.groups_per_unit.into());
+        let room = u32::try_from(MAX_DISTINCT / shares.max(1)).unwrap_or(u32::MAX);
+        let per_unit = room.min(MAX_DISTINCT_PER_UNIT);
+        if per_unit == 0 {
+            return Err(Refusal::about(Rule::DistinctCells, "too many units"));
         }
-        if filtered {
-            return Err(Refusal::new(Rule::AggregateClause));
-        }
-        self.total(AggregateFunction::CountUnits)
+        self.total(AggregateFunction::CountDistinct { of, per_unit })
     }
 
     fn argument(&self, argument: &Expr, filter: Option<&ScalarExpr>) -> Planned<ScalarExpr> {

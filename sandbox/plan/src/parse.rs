@@ -501,11 +501,8 @@ impl ShapeCheck<'_> {
                             }
                             // Perhaps the unit key by another name, or values of one unit.
                             _ if self.nested => {}
-                            Some(ident) => {
-                                self.column(ident)?;
-                                return refuse(Rule::DistinctValues, span);
-                            }
-                            _ => return refuse(Rule::DistinctValues, span),
+                            Some(ident) => self.column(ident)?,
+                            None => {}
                         }
                     }
                 }

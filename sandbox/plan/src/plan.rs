@@ -63,6 +63,12 @@ pub const MAX_ALL_CANDIDATES: u32 = 65_536;
 /// The fewest candidates that say anything.
 pub const MIN_CANDIDATES: u32 = 64;
 
+/// m: the most distinct values of one unit that COUNT(DISTINCT x) counts in a cell (privacy.md "SQL").
+pub const MAX_DISTINCT_PER_UNIT: u32 = 5;
+
+/// The most distinct values that a worker can hold, in all cells: 16 to 32 bytes each.
+pub(crate) const MAX_DISTINCT: u64 = 16_000_000;
+
 /// The memory that found cells may take in a worker, and what one of them takes beside its keys and totals, in bytes.
 const FOUND_MEMORY: u64 = 512 << 20;
 const FOUND_BYTES: u64 = 128;
@@ -227,6 +233,37 @@ pub enum AggregateFunction {
     CountUnits,
     /// SUM(x), NULLs left out.
     Sum(ScalarExpr),
+    /// COUNT(DISTINCT x): of the values of each unit in a cell, as many as said, chosen by keyed hash; then the values of
+    /// all units, each once.
+    CountDistinct {
+        /// Whose values; NULLs are left out.
+        of: ScalarExpr,
+        /// How many of one unit count in one cell.
+        per_unit: u32,
+    },
+}
+
+impl AggregateFunction {
+    /// The expression that is computed for every row.
+    pub(crate) const fn expr(&self) -> Option<&ScalarExpr> {
+        match self {
+            Self::CountValues(x) | Self::Sum(x) | Self::CountDistinct { of: x, .. } => Some(x),
+            Self::CountRows | Self::CountUnits => None,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) const fn expr_mut(&mut self) -> Option<&mut ScalarExpr> {
+        match self {
+            Self::CountValues(x) | Self::Sum(x) | Self::CountDistinct { of: x, .. } => Some(x),
+            Self::CountRows | Self::CountUnits => None,
+        }
+    }
+
+    /// Whether it counts distinct values.
+    pub(crate) const fn is_distinct(&self) -> bool {
+        matches!(self, Self::CountDistinct { .. })
+    }
 }
 
 /// An aggregate, on its integer grid.
@@ -477,6 +514,19 @@ impl PlanCore {
         i128::from(self.unit.max_units) * i128::from(aggregate.unit_most)
     }
 
+    /// The units that all datasets of the plan declare together: so many keyed hashes may meet where they are joined.
+    pub fn all_units(&self) -> u64 {
+        let mut seen = Vec::with_capacity(self.tables.len());
+        let mut units = 0u64;
+        for table in &self.tables {
+            if !seen.contains(&table.dataset) {
+                seen.push(table.dataset);
+                units = units.saturating_add(table.unit.max_units);
+            }
+        }
+        units
+    }
+
     /// Into how many equal shares the job's ρ is divided: one for each aggregate and quantile.
     pub fn shares(&self) -> u32 {
         u32::try_from(self.aggregates.len() + self.quantiles.len()).unwrap_or(u32::MAX)
@@ -495,6 +545,21 @@ impl PlanCore {
         self.unit
             .max_units
             .saturating_mul(u64::from(self.unit.max_rows_per_unit))
+    }
+
+    /// The most distinct values that the cells can hold in all.
+    pub(crate) fn distinct_values(&self) -> u64 {
+        let of_unit: u64 = self
+            .aggregates
+            .iter()
+            .map(|aggregate| match aggregate.function {
+                AggregateFunction::CountDistinct { per_unit, .. } => {
+                    u64::from(per_unit) * u64::from(self.groups_per_unit)
+                }
+                _ => 0,
+            })
+            .sum();
+        self.unit.max_units.saturating_mul(of_unit)
     }
 
     /// How often the rows are read: more than once where so many cells could be found that they do not fit the memory.
@@ -639,6 +704,9 @@ impl PlanCore {
                 return Err(PlanError("quantile"));
             }
         }
+        if self.distinct_values() > MAX_DISTINCT {
+            return Err(PlanError("distinct values"));
+        }
         let all = u64::from(self.cells).saturating_mul(self.candidates() as u64);
         if all > MAX_ALL_CANDIDATES.into() || (open && !self.quantiles.is_empty()) {
             return Err(PlanError("quantile"));
@@ -648,6 +716,9 @@ impl PlanCore {
                 AggregateFunction::CountRows | AggregateFunction::CountUnits => true,
                 AggregateFunction::CountValues(x) => well_typed(x).is_some(),
                 AggregateFunction::Sum(x) => well_typed(x).is_some_and(FieldType::is_numeric),
+                AggregateFunction::CountDistinct { of, per_unit } => {
+                    well_typed(of).is_some() && (1..=MAX_DISTINCT_PER_UNIT).contains(per_unit) && !open
+                }
             };
             let most = i128::from(self.unit.max_rows_per_unit)
                 * i128::from(
@@ -656,15 +727,22 @@ impl PlanCore {
                         .unsigned_abs()
                         .max(aggregate.row_hi.unsigned_abs()),
                 );
-            let most = if aggregate.function == AggregateFunction::CountUnits {
-                1
-            } else {
-                most.max(1)
+            let most = match aggregate.function {
+                AggregateFunction::CountUnits => 1,
+                AggregateFunction::CountDistinct { per_unit, .. } => most.min(per_unit.into()),
+                _ => most.max(1),
+            };
+            // What a unit counts in more cells than one is no scaled vector: as many as it can be in are paid for.
+            let most_spread = match aggregate.function {
+                AggregateFunction::CountDistinct { per_unit, .. } => {
+                    distinct_spread(&self.unit, self.groups_per_unit, per_unit)
+                }
+                _ => 1,
             };
             if !fits
                 || self.noise_sensitivity_squared(at).is_none()
                 || aggregate.row_lo > aggregate.row_hi
-                || aggregate.spread == 0
+                || aggregate.spread < most_spread
                 || i128::from(aggregate.unit_most) != most
                 || self.total_bound(aggregate) >= MAX_TOTAL
                 || !(-1_100..=100).contains(&aggregate.exponent)
@@ -714,7 +792,12 @@ impl PlanCore {
         } else {
             (0, 0)
         };
-        let per_row = per_row + open_row;
+        let distinct = self
+            .aggregates
+            .iter()
+            .filter(|a| a.function.is_distinct())
+            .count() as u64;
+        let per_row = per_row + open_row + distinct * DISTINCT_ROW_NANOS;
         let per_unit = UNIT_NANOS + groups * (open_group + aggregates * AGGREGATE_NANOS);
         let per_cell = u64::from(self.cells) * (aggregates + self.candidates() as u64) * CELL_NANOS;
         let rows = self.max_rows().saturating_mul(per_row);
@@ -722,6 +805,7 @@ impl PlanCore {
         source
             .saturating_add(self.unit.max_units.saturating_mul(per_unit))
             .saturating_add(per_cell)
+            .saturating_add(self.distinct_values().saturating_mul(DISTINCT_NANOS))
     }
 
     /// How long after its charge a job is released: the worst case the declaration allows, shared by the reserved
@@ -744,12 +828,15 @@ impl PlanCore {
     fn row_exprs(&self) -> impl Iterator<Item = &ScalarExpr> {
         let quantiles = self.quantiles.iter().map(|quantile| &quantile.expr);
         let keys = self.keys.iter().map(|key| &key.expr).chain(quantiles);
-        let sums = self.aggregates.iter().filter_map(|a| match &a.function {
-            AggregateFunction::Sum(x) | AggregateFunction::CountValues(x) => Some(x),
-            AggregateFunction::CountRows | AggregateFunction::CountUnits => None,
-        });
+        let sums = self.aggregates.iter().filter_map(|a| a.function.expr());
         self.filter.iter().chain(keys).chain(sums)
     }
+}
+
+/// In how many cells a unit can hold `per_unit` distinct values at once: of R rows, n_c ≤ m of them distinct in each of at
+/// most C cells, Σ n_c² ≤ m · Σ n_c ≤ m · R, so no more than ⌈R/m⌉ full cells count.
+pub(crate) fn distinct_spread(unit: &UnitDeclaration, groups_per_unit: u32, per_unit: u32) -> u32 {
+    groups_per_unit.min(unit.max_rows_per_unit.div_ceil(per_unit.max(1)))
 }
 
 /// Ranks are thousandths.
@@ -768,6 +855,10 @@ pub(crate) fn most_found(unit: &UnitDeclaration, groups_per_unit: u32) -> u32 {
 const OPEN_ROW_NANOS: u64 = 250;
 /// Adding a unit's group to the found cells.
 const OPEN_GROUP_NANOS: u64 = 400;
+/// Hashing a value and finding it among the open unit's.
+const DISTINCT_ROW_NANOS: u64 = 120;
+/// Adding a value to those of all units, in its partition and then in all.
+const DISTINCT_NANOS: u64 = 400;
 const KEY_NANOS: u64 = 10;
 const AGGREGATE_NANOS: u64 = 6;
 const UNIT_NANOS: u64 = 100;

@@ -139,6 +139,11 @@ rules! {
         "Quantiles need keys with declared domains, and have no totals.",
         "请按有取值表的列分组；总体的分位数请作为另一个作业。",
         "Group by keys with declared domains; ask for the quantile of all in a job of its own.";
+    /// COUNT(DISTINCT x) in cells that are found, in totals, or of too many values.
+    DistinctCells = "distinct-cells", "不同值的个数只能按有公开取值范围的键分组，不能用于合计，数量也有上限。",
+        "Different values are counted in cells of declared domains; they have no totals and are limited in number.",
+        "请按有取值表的列分组，或减少分组；总体的个数请作为另一个作业。",
+        "Group by keys with declared domains, or more coarsely; ask for the number of all in a job of its own.";
     /// COUNT(DISTINCT unit) in sets whose totals are added up.
     TotalOfUnits = "total-of-units", "同一单位可能出现在多个单元格，合计不能由单元格相加。",
         "Units can be in several cells, so their total cannot be added up from the cells.",
@@ -173,8 +178,9 @@ rules! {
     AggregateClause = "aggregate-clause", "该聚合不支持此子句。", "This aggregate does not take this clause.",
         "请把条件写入 WHERE 或 CASE。", "Put conditions into WHERE or CASE.";
     /// COUNT(DISTINCT x) of another column.
-    DistinctValues = "distinct-values", "只能对单位键去重计数。", "Only the unit key can be counted distinct.",
-        "请用 COUNT(DISTINCT 单位键)。", "Write COUNT(DISTINCT the unit key).";
+    DistinctValues = "distinct-values", "DISTINCT 只能用于 COUNT。", "DISTINCT is for COUNT alone.",
+        "COUNT(DISTINCT x) 统计不同的值；其余聚合请去掉 DISTINCT。",
+        "COUNT(DISTINCT x) counts different values; leave DISTINCT out of other aggregates.";
     /// `__unit` and other names of ours.
     SystemColumn = "system-column", "系统列不可用。", "System columns cannot be named.",
         "单位去重计数请用 COUNT(DISTINCT 单位键)。", "Count units by COUNT(DISTINCT the unit key).";

@@ -51,7 +51,7 @@ fn cost(plan: &PrivatePlan, epsilon: f64) -> JobCost {
         job_epsilon: 10.0,
         ..BudgetPolicy::default()
     };
-    JobCost::of(epsilon, plan.core.most_units(), plan.core.is_open(), &policy).unwrap()
+    JobCost::of(epsilon, &plan.core, &policy).unwrap()
 }
 
 /// Audits the shown numbers of an answer: those of the first row, their sum, an interval, and
@@ -229,7 +229,7 @@ fn delta_is_charged_in_full() {
                     job_epsilon: 10.0,
                     ..BudgetPolicy::default()
                 };
-                let cost = JobCost::of(epsilon, units, plan.core.is_open(), &policy).unwrap();
+                let cost = JobCost::over(epsilon, units, units, plan.core.is_open(), &policy).unwrap();
                 #[expect(clippy::cast_precision_loss, reason = "a probability")]
                 let (charged, collision) = (cost.delta_atto as f64 / 1e18, units as f64 / 2f64.powi(64));
                 let mut taken = collision;

@@ -6,7 +6,7 @@ use arrow::buffer::BooleanBuffer;
 
 use super::Added;
 use crate::execute::{ExecutionError, Incident};
-use crate::plan::{Aggregate, PlanCore};
+use crate::plan::{Aggregate, AggregateFunction, PlanCore};
 
 /// A group of the open unit: which cell, and what the unit adds to it per aggregate.
 #[derive(Debug, Clone)]
@@ -16,10 +16,33 @@ struct Slot<K> {
     sums: Vec<i64>,
     /// The candidates that its values are cut down to.
     places: Vec<u32>,
+    /// The distinct values that count.
+    values: Vec<ChosenValue>,
+}
+
+/// A distinct value of a unit in a cell.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ChosenValue {
+    /// For which aggregate.
+    pub(super) aggregate: u32,
+    /// What tells it from other values.
+    pub(super) value: u64,
+    /// The least are kept.
+    choice: u64,
+}
+
+/// What a unit adds to a cell.
+#[derive(Clone, Copy)]
+pub(super) struct OfCell<'a> {
+    pub(super) sums: &'a [i64],
+    pub(super) places: &'a [u32],
+    pub(super) values: &'a [ChosenValue],
 }
 
 /// No value.
 pub(super) const NO_PLACE: u32 = u32::MAX;
+/// No value to be told from others.
+pub(super) const NO_VALUE: u64 = u64::MAX;
 
 /// A batch as it is walked.
 pub(super) struct Rows<'a> {
@@ -47,6 +70,7 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
             hash: 0,
             sums: vec![0; aggregates],
             places: vec![],
+            values: vec![],
         };
         Self {
             unit: None,
@@ -62,7 +86,8 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
         rows: &Rows<'_>,
         cell: impl Fn(usize) -> &'k Q,
         hash: impl Fn(u64, &Q) -> u64,
-        add: &mut impl FnMut(&K, &[i64], &[u32]),
+        choice: impl Fn(u64, u64) -> u64,
+        add: &mut impl FnMut(&K, OfCell<'_>),
     ) -> Result<(), ExecutionError>
     where
         K: Borrow<Q>,
@@ -84,17 +109,21 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
             let Some(slot) = self.slot(*unit, cell(row), &hash) else {
                 continue;
             };
-            for (sum, added) in self.slots[slot].sums.iter_mut().zip(rows.added) {
+            let slot = &mut self.slots[slot];
+            for (at, added) in rows.added.iter().enumerate() {
                 match added {
-                    Added::One => *sum += 1,
-                    Added::Presence => *sum = 1,
-                    Added::Values(values) => *sum += values[row],
+                    Added::One => slot.sums[at] += 1,
+                    Added::Presence => slot.sums[at] = 1,
+                    Added::Values(values) => slot.sums[at] += values[row],
+                    Added::Distinct(values) if values[row] != NO_VALUE => {
+                        let value = values[row];
+                        slot.choose(rows.core, at, value, || choice(*unit, value));
+                    }
+                    Added::Distinct(_) => {}
                 }
             }
             let values = rows.places.iter().map(|places| places[row]);
-            self.slots[slot]
-                .places
-                .extend(values.filter(|place| *place != NO_PLACE));
+            slot.places.extend(values.filter(|place| *place != NO_PLACE));
         }
         Ok(())
     }
@@ -138,20 +167,65 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
         slot.hash = hash;
         slot.sums.fill(0);
         slot.places.clear();
+        slot.values.clear();
         Some(at)
     }
 
     /// Clips the open unit's vector and gives it away.
-    pub(super) fn close(&mut self, core: &PlanCore, add: &mut impl FnMut(&K, &[i64], &[u32])) {
+    pub(super) fn close(&mut self, core: &PlanCore, add: &mut impl FnMut(&K, OfCell<'_>)) {
         let slots = &mut self.slots[..self.used];
         for (at, aggregate) in core.aggregates.iter().enumerate() {
             clip(slots, at, aggregate);
         }
         for slot in slots.iter() {
-            add(&slot.cell, &slot.sums, &slot.places);
+            let of_cell = OfCell {
+                sums: &slot.sums,
+                places: &slot.places,
+                values: &slot.values,
+            };
+            add(&slot.cell, of_cell);
         }
         self.used = 0;
         self.rows = 0;
+    }
+}
+
+impl<K> Slot<K> {
+    /// Counts a distinct value, if it is among the m with the least hashes so far. As with cells, the m least at every step
+    /// are the m least at the end.
+    fn choose(&mut self, core: &PlanCore, aggregate: usize, value: u64, choice: impl FnOnce() -> u64) {
+        let Some(AggregateFunction::CountDistinct { per_unit, .. }) = core
+            .aggregates
+            .get(aggregate)
+            .map(|aggregate| &aggregate.function)
+        else {
+            return;
+        };
+        let aggregate = u32::try_from(aggregate).unwrap_or(u32::MAX);
+        let own = |chosen: &ChosenValue| chosen.aggregate == aggregate;
+        let (mut count, mut worst) = (0u32, None::<usize>);
+        for (at, chosen) in self.values.iter().enumerate().filter(|(_, chosen)| own(chosen)) {
+            if chosen.value == value {
+                return;
+            }
+            count += 1;
+            let least = |worst: usize| (self.values[worst].choice, self.values[worst].value);
+            if worst.is_none_or(|worst| least(worst) < (chosen.choice, chosen.value)) {
+                worst = Some(at);
+            }
+        }
+        let new = ChosenValue {
+            aggregate,
+            value,
+            choice: choice(),
+        };
+        if count < *per_unit {
+            self.values.push(new);
+        } else if let Some(worst) = worst
+            && (new.choice, new.value) < (self.values[worst].choice, self.values[worst].value)
+        {
+            self.values[worst] = new;
+        }
     }
 }
 

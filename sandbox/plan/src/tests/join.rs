@@ -309,7 +309,7 @@ fn what_is_not_a_join_of_units_is_refused_by_rule() {
         ),
         (
             "SELECT COUNT(DISTINCT r.person_id) FROM bike_trips t LEFT JOIN rides r ON t.person_id = r.person_id",
-            Rule::DistinctValues,
+            Rule::UnitKey,
         ),
         (
             "SELECT district, COUNT(*) FROM (SELECT district, COUNT(*) AS n FROM bike_trips GROUP BY district) x \

@@ -337,6 +337,10 @@ fn random_queries_reach_the_whole_language() {
             ("sets", plan.sets.is_some()),
             ("open", plan.core.is_open()),
             ("quantile", !plan.core.quantiles.is_empty()),
+            (
+                "distinct values",
+                plan.core.aggregates.iter().any(|a| a.function.is_distinct()),
+            ),
             ("where", plan.core.filter.is_some()),
             ("several groups", plan.core.groups_per_unit > 1),
             ("one group", plan.core.groups_per_unit == 1),
@@ -350,6 +354,7 @@ fn random_queries_reach_the_whole_language() {
         );
     }
     let wanted = [
+        "distinct values",
         "scan",
         "public join",
         "unit join",

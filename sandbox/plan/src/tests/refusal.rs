@@ -80,10 +80,6 @@ pub(super) fn cases() -> Vec<(Rule, &'static str)> {
             "SELECT COUNT(*) FROM (SELECT upper(person_id) AS p FROM bike_trips) x",
         ),
         (
-            Rule::DistinctValues,
-            "SELECT COUNT(DISTINCT d) FROM (SELECT district AS d, person_id FROM bike_trips) x",
-        ),
-        (
             Rule::AggregateClause,
             "SELECT COUNT(DISTINCT person_id) FILTER (WHERE fare > 1) FROM bike_trips",
         ),
@@ -201,12 +197,17 @@ pub(super) fn cases() -> Vec<(Rule, &'static str)> {
             Rule::AggregateClause,
             "SELECT SUM(fare ORDER BY fare) FROM bike_trips",
         ),
+        (Rule::DistinctValues, "SELECT SUM(DISTINCT fare) FROM bike_trips"),
         (
-            Rule::DistinctValues,
-            "SELECT COUNT(DISTINCT district) FROM bike_trips",
+            Rule::DistinctCells,
+            "SELECT note, COUNT(DISTINCT district) FROM bike_trips GROUP BY note",
         ),
         (
-            Rule::DistinctValues,
+            Rule::DistinctCells,
+            "SELECT district, COUNT(DISTINCT fare) FROM bike_trips GROUP BY ROLLUP (district)",
+        ),
+        (
+            Rule::UnitKey,
             "SELECT COUNT(DISTINCT upper(person_id)) FROM bike_trips",
         ),
         (

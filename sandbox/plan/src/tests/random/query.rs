@@ -305,6 +305,7 @@ fn aggregates(tape: &mut Tape<'_>, scope: &Scope, open: bool) -> Vec<String> {
                 }
                 None => "COUNT(*)".to_owned(),
             },
+            3 if !open && tape.one_in(2) => format!("COUNT(DISTINCT {})", number(tape, scope, 1)),
             3 | 4 => format!("SUM({})", x(tape)),
             5 => format!("AVG({})", x(tape)),
             6 => format!(
