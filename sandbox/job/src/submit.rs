@@ -197,12 +197,14 @@ impl Sandbox {
         if !answer::can_top_up(&planned.plan.core) {
             return Ok(Standing::New);
         }
-        let best = db::job::find_best(read, project, &hash).await?;
-        let top_up = best.and_then(|job| {
-            let cost = planned.cost.beyond(job.answer_rho_nano?)?;
-            Some(Standing::TopUp { base: job.id, cost })
-        });
-        Ok(top_up.unwrap_or(Standing::New))
+        let Some(best) = db::job::find_best(read, project, &hash).await? else {
+            return Ok(Standing::New);
+        };
+        Ok(match planned.cost.beyond(best.answer_rho_nano.unwrap_or(0)) {
+            Some(cost) => Standing::TopUp { base: best.id, cost },
+            // Somebody has paid for as much since it was looked for.
+            None => Standing::Paid(Box::new(best)),
+        })
     }
 
     /// A job of a project that the actor may see.
