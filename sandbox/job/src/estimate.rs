@@ -6,7 +6,7 @@ use std::time::Duration;
 use identity::{Action, Actor};
 use model::{ProjectId, ReviewPolicy, Timestamp};
 use sandbox_plan::scalar::ScalarExpr;
-use sandbox_plan::{Measure, OutputColumn, PrivatePlan, Relation, ReleasedColumn, Tables};
+use sandbox_plan::{BoundingCase, Measure, OutputColumn, PrivatePlan, Relation, ReleasedColumn, Tables};
 use serde::Serialize;
 
 use crate::project::Budget;
@@ -69,6 +69,10 @@ pub struct Estimate {
     pub cells: u32,
     /// The most groups in which one unit counts: C.
     pub groups_per_unit: u32,
+    /// How what one unit adds is limited.
+    pub bounding: BoundingCase,
+    /// The most rows of one unit that count.
+    pub rows_per_unit: u32,
     /// The expected error of each noised column.
     pub expected_error: Vec<AggregateError>,
     /// The budgets that would be left, of every dataset that the query names; none if one does not suffice.
@@ -148,6 +152,8 @@ impl Sandbox {
             cost,
             cells: planned.plan.core.cells,
             groups_per_unit: planned.plan.core.groups_per_unit,
+            bounding: planned.plan.core.bounding_case(),
+            rows_per_unit: planned.plan.core.unit.max_rows_per_unit,
             expected_error,
             budgets_after: planned
                 .budgets

@@ -46,6 +46,7 @@ pub use open_data::{NoOpenData, OpenData, OpenDataError, OpenRows};
 pub use price::{Precision, Price};
 pub use project::{Budget, ProjectView};
 pub use rehearsal::Rehearsal;
+pub use sandbox_plan::BoundingCase;
 pub use submit::JobView;
 
 /// The use-cases of the sandbox. Cheap to clone.

@@ -43,7 +43,9 @@ use siphasher::sip::SipHasher24;
 
 use crate::eval::{self, EvalError};
 use crate::execute::ExecutionError;
-use crate::plan::{Aggregate, AggregateFunction, Candidates, GroupKey, KeyCells, PlanCore, Quantile};
+use crate::plan::{
+    Aggregate, AggregateFunction, Candidates, GroupKey, KeyCells, PlanCore, Quantile, found_bytes,
+};
 use crate::scalar::ScalarExpr;
 
 pub(crate) use open_keys::OpenKeys;
@@ -119,6 +121,8 @@ enum State {
         totals: HashMap<Vec<u8>, Vec<i128>>,
         keys: OpenKeys,
         pass: Pass,
+        /// The bytes that the cells take, as [`found_bytes`] counts them.
+        bytes: u64,
     },
 }
 
@@ -130,11 +134,17 @@ pub struct Pass {
     pub index: u32,
     /// Of how many.
     pub count: u32,
+    /// The most bytes that the found cells of a partition may take; none where their number is bounded by the passes.
+    pub room: Option<u64>,
 }
 
 impl Pass {
     /// The only one.
-    pub const ALL: Self = Self { index: 0, count: 1 };
+    pub const ALL: Self = Self {
+        index: 0,
+        count: 1,
+        room: None,
+    };
 
     fn has(self, secret: &GroupKeySecret, cell: &[u8]) -> bool {
         self.count <= 1 || secret.of_found(u64::MAX, cell) % u64::from(self.count) == u64::from(self.index)
@@ -192,6 +202,7 @@ impl Bounding {
                 totals: HashMap::new(),
                 keys: OpenKeys::new(&core)?,
                 pass,
+                bytes: 0,
             }
         } else {
             State::Listed {
@@ -279,6 +290,7 @@ impl Bounding {
                 totals,
                 keys,
                 pass,
+                bytes,
             } => {
                 let encoded = keys.encode(&core, &self.texts, columns, rows.units.len())?;
                 let secret = &self.secret;
@@ -289,10 +301,14 @@ impl Bounding {
                     |unit, value| secret.of_choice(unit, value),
                     &mut |cell, slot| {
                         if pass.has(secret, cell) {
-                            add_found(totals, cell, slot.sums);
+                            *bytes += add_found(totals, cell, slot.sums);
                         }
                     },
-                )
+                )?;
+                if pass.room.is_some_and(|room| *bytes > room) {
+                    return Err(ExecutionError::Room);
+                }
+                Ok(())
             }
         }
     }
@@ -357,14 +373,20 @@ fn add_values(distinct: &mut Distinct, cell: u32, values: &[ChosenValue]) {
     distinct.extend(values.iter().map(|value| (cell, value.aggregate, value.value)));
 }
 
-fn add_found(totals: &mut HashMap<Vec<u8>, Vec<i128>>, cell: &Vec<u8>, sums: &[i64]) {
+/// Adds to a found cell; the bytes that it takes, if it was not there.
+fn add_found(totals: &mut HashMap<Vec<u8>, Vec<i128>>, cell: &Vec<u8>, sums: &[i64]) -> u64 {
+    let mut new = 0;
     let own = match totals.get_mut(cell) {
         Some(own) => own,
-        None => totals.entry(cell.clone()).or_insert_with(|| vec![0; sums.len()]),
+        None => {
+            new = found_bytes(cell.len() as u64, sums.len());
+            totals.entry(cell.clone()).or_insert_with(|| vec![0; sums.len()])
+        }
     };
     for (total, sum) in own.iter_mut().zip(sums) {
         *total += i128::from(*sum);
     }
+    new
 }
 
 /// The cell of every row.

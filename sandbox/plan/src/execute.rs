@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::bounding::{BoundingExec, Distinct, GroupKeySecret, OpenKeys, Partial, Pass, is_bounding};
 use crate::eval::EvalError;
 use crate::operator::{SourceExec, is_source};
-use crate::plan::{KeyValue, MIN_FOUND_UNITS, PlanCore, PlanError};
+use crate::plan::{FOUND_MEMORY, KeyValue, MIN_FOUND_UNITS, PlanCore, PlanError};
 use crate::scan::{Cut, Part, UnitScanExec, is_unit_scan};
 use crate::source::Source;
 
@@ -59,6 +59,9 @@ pub enum ExecutionError {
     /// An operator that the sandbox has not.
     #[error("the physical plan has an operator that is not allowed: {0}")]
     Operator(String),
+    /// The found cells do not fit the memory of one pass. Several passes take them; nobody outside of [`execute`] sees it.
+    #[error("the cells do not fit one pass")]
+    Room,
     /// A bug of ours.
     #[error("internal error of the sandbox")]
     Internal,
@@ -186,6 +189,17 @@ pub fn execute(
     secret: &GroupKeySecret,
     threads: usize,
 ) -> Result<Totals, ExecutionError> {
+    execute_within(core, granted, secret, threads, FOUND_MEMORY)
+}
+
+/// As [`execute`], with so many bytes for the found cells of a first, single pass.
+pub(crate) fn execute_within(
+    core: &PlanCore,
+    granted: &[Granted],
+    secret: &GroupKeySecret,
+    threads: usize,
+    room: u64,
+) -> Result<Totals, ExecutionError> {
     core.check()?;
     if granted.len() != core.tables.len() {
         return Err(PlanError("grants").into());
@@ -193,14 +207,37 @@ pub fn execute(
     let (mut cuts, count) = (None, core.passes());
     let rows = physical(core, &core.source, granted, threads, &mut cuts)?;
     let shared = Arc::new(core.clone());
-    let mut all = Totals::none(core);
-    for index in 0..count {
-        let pass = Pass { index, count };
+    let one = |pass| {
         let bounding = BoundingExec::new(Arc::clone(&shared), secret.clone(), pass, Arc::clone(&rows));
         let physical: Arc<dyn ExecutionPlan> = Arc::new(bounding);
         check_physical(&physical)?;
-        all.add(run(core, &physical)?);
-    }
+        run(core, &physical)
+    };
+    let passes = |count| -> Result<Totals, ExecutionError> {
+        let mut all = Totals::none(core);
+        for index in 0..count {
+            all.add(one(Pass {
+                index,
+                count,
+                room: None,
+            })?);
+        }
+        Ok(all)
+    };
+    // Mostly there are far fewer cells than there could be, and they fit.
+    let tried = if count > 1 {
+        let partitions = rows.output_partitioning().partition_count().max(1) as u64;
+        one(Pass {
+            room: Some(room / partitions),
+            ..Pass::ALL
+        })
+    } else {
+        Err(ExecutionError::Room)
+    };
+    let mut all = match tried {
+        Err(ExecutionError::Room) => passes(count)?,
+        other => other?,
+    };
     all.sort();
     Ok(all)
 }

@@ -37,8 +37,8 @@ pub use analyse::plan;
 pub use execute::{ExecutionError, Granted, Totals, execute};
 pub use parse::{MAX_NESTING, MAX_OPERATORS, MAX_SQL, PublicBody, PublicQuery, public_queries, table_names};
 pub use plan::{
-    Aggregate, AggregateFunction, GroupKey, KeyCells, KeyValue, OutputColumn, PlanCore, PlanHash,
-    PrivatePlan, ScanColumn,
+    Aggregate, AggregateFunction, BoundingCase, GroupKey, KeyCells, KeyValue, OutputColumn, PlanCore,
+    PlanHash, PrivatePlan, ScanColumn,
 };
 pub use public::{PublicError, PublicTable};
 pub use refusal::{Refusal, Rule, Span};

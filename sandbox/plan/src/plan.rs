@@ -70,7 +70,7 @@ pub const MAX_DISTINCT_PER_UNIT: u32 = 5;
 pub(crate) const MAX_DISTINCT: u64 = 16_000_000;
 
 /// The memory that found cells may take in a worker, and what one of them takes beside its keys and totals, in bytes.
-const FOUND_MEMORY: u64 = 512 << 20;
+pub(crate) const FOUND_MEMORY: u64 = 512 << 20;
 const FOUND_BYTES: u64 = 128;
 
 /// Totals stay below 2⁶² in magnitude, so that noise can be added without overflow (privacy.md "Bounding").
@@ -402,6 +402,20 @@ pub struct PlanCore {
     pub quantiles: Vec<Quantile>,
 }
 
+/// How the operator limits what one unit adds, proven from declarations alone (privacy.md "Bounding").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BoundingCase {
+    /// A unit has one row: it is in one group, and nothing is added up.
+    OneRow,
+    /// All rows of a unit are in one group: there are no keys, or they hold one value per unit.
+    OneGroup,
+    /// A unit counts in every group that it is in: there are no more than it may count in.
+    EveryGroup,
+    /// Of the groups that a unit is in, as many as it may count in are chosen by keyed hash; in the others it is left out.
+    ChosenGroups,
+}
+
 /// A column of the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutputColumn {
@@ -476,6 +490,19 @@ impl PlanCore {
     /// The types of the source's columns.
     pub fn column_types(&self) -> Vec<FieldType> {
         self.source.types(&self.tables, &self.public).unwrap_or_default()
+    }
+
+    /// How what one unit adds is limited.
+    pub fn bounding_case(&self) -> BoundingCase {
+        if self.unit.max_rows_per_unit == 1 {
+            BoundingCase::OneRow
+        } else if self.groups_per_unit == 1 {
+            BoundingCase::OneGroup
+        } else if !self.is_open() && self.groups_per_unit >= self.cells {
+            BoundingCase::EveryGroup
+        } else {
+            BoundingCase::ChosenGroups
+        }
     }
 
     /// The versions that are read, each once, in the plan's order.
@@ -562,7 +589,8 @@ impl PlanCore {
         self.unit.max_units.saturating_mul(of_unit)
     }
 
-    /// How often the rows are read: more than once where so many cells could be found that they do not fit the memory.
+    /// How often the rows are read if as many cells are found as could be: more than once where these do not fit the
+    /// memory. The deadline counts with it; how many passes it takes for the cells there are is the worker's affair.
     pub fn passes(&self) -> u32 {
         if !self.is_open() {
             return 1;
@@ -571,7 +599,7 @@ impl PlanCore {
             KeyCells::Open(FieldType::Text) => 2 * MAX_OPEN_TEXT as u64,
             _ => 16,
         };
-        let each = FOUND_BYTES + self.keys.iter().map(key).sum::<u64>() + 16 * self.aggregates.len() as u64;
+        let each = found_bytes(self.keys.iter().map(key).sum(), self.aggregates.len());
         let most = self.unit.max_units.saturating_mul(self.groups_per_unit.into());
         let passes = most.saturating_mul(each).div_ceil(FOUND_MEMORY);
         u32::try_from(passes).unwrap_or(u32::MAX).max(1)
@@ -801,7 +829,12 @@ impl PlanCore {
         let per_unit = UNIT_NANOS + groups * (open_group + aggregates * AGGREGATE_NANOS);
         let per_cell = u64::from(self.cells) * (aggregates + self.candidates() as u64) * CELL_NANOS;
         let rows = self.max_rows().saturating_mul(per_row);
-        let source = source.saturating_add(rows).saturating_mul(self.passes().into());
+        let passes = match self.passes() {
+            1 => 1,
+            // One more, in vain, in which all cells are tried at once.
+            several => u64::from(several) + 1,
+        };
+        let source = source.saturating_add(rows).saturating_mul(passes);
         source
             .saturating_add(self.unit.max_units.saturating_mul(per_unit))
             .saturating_add(per_cell)
@@ -837,6 +870,11 @@ impl PlanCore {
 /// most C cells, Σ n_c² ≤ m · Σ n_c ≤ m · R, so no more than ⌈R/m⌉ full cells count.
 pub(crate) fn distinct_spread(unit: &UnitDeclaration, groups_per_unit: u32, per_unit: u32) -> u32 {
     groups_per_unit.min(unit.max_rows_per_unit.div_ceil(per_unit.max(1)))
+}
+
+/// What a found cell takes: its name, its totals, and its place in a map.
+pub(crate) const fn found_bytes(name: u64, aggregates: usize) -> u64 {
+    FOUND_BYTES + name + 16 * aggregates as u64
 }
 
 /// Ranks are thousandths.

@@ -69,8 +69,8 @@ rules! {
         "请从数据集查询。", "Select from the dataset.";
     /// A query inside the query.
     Subquery = "subquery", "表达式中不支持子查询。", "Subqueries are not allowed in expressions.",
-        "子查询只能写在 FROM 或 WITH 中；条件请直接写入 WHERE。",
-        "Subqueries stand in FROM or WITH only; put conditions into WHERE directly.";
+        "子查询只能写在 FROM 或 WITH 中，或在 WHERE 里写作 x IN (SELECT … 开放数据)；排除请用 LEFT ANTI JOIN。",
+        "Subqueries stand in FROM and WITH, and in WHERE as x IN (SELECT … of open data); to exclude use LEFT ANTI JOIN.";
     /// An outer join.
     OuterJoin = "outer-join", "这种外连接会产生不属于任何单位的行。", "This outer join can make rows that belong to no unit.",
         "请使用保留受保护数据一侧的 LEFT JOIN。", "Use a LEFT JOIN that keeps the rows of the protected side.";

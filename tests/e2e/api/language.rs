@@ -65,6 +65,43 @@ async fn joins_medians_and_undeclared_keys_are_answered() {
         "a public key's cells are its values: {districts:?}"
     );
 
+    // The same districts by IN, which is a semi join: one cell for each that is left, and one answer for both ways of writing.
+    let within = "SELECT start_district, COUNT(*) AS n FROM trips WHERE (duration_s >= 60 AND start_district IN (SELECT \
+                  district FROM parking WHERE capacity > 10)) GROUP BY start_district";
+    let told = estimate(&analyst, &project, within).await;
+    assert_eq!(told["verdict"], "accepted", "{told}");
+    let joined = "SELECT t.start_district, COUNT(*) AS n FROM trips AS t LEFT SEMI JOIN (SELECT district AS __member FROM \
+                  parking WHERE capacity > 10) AS p ON t.start_district = p.__member WHERE t.duration_s >= 60 \
+                  GROUP BY t.start_district";
+    let refused = estimate(&analyst, &project, joined).await;
+    assert_eq!(
+        refused["rule"], "system-column",
+        "names of ours are not for queries: {refused}"
+    );
+    for (sql, rule) in [
+        (
+            "SELECT COUNT(*) AS n FROM trips WHERE start_district NOT IN (SELECT district FROM parking)",
+            "subquery",
+        ),
+        (
+            "SELECT COUNT(*) AS n FROM trips WHERE duration_s < 9 OR start_district IN (SELECT district FROM parking)",
+            "subquery",
+        ),
+        (
+            "SELECT COUNT(*) AS n FROM trips WHERE person_id IN (SELECT district FROM parking)",
+            "unit-key",
+        ),
+        (
+            "SELECT COUNT(*) AS n FROM trips WHERE start_district IN (SELECT start_district FROM rides)",
+            "subquery",
+        ),
+    ] {
+        let refused = estimate(&analyst, &project, sql).await;
+        assert_eq!(refused["rule"], rule, "{sql}: {refused}");
+    }
+    let answer = run(&app, &analyst, &project, within).await;
+    assert!(answer["rows"].as_array().unwrap().len() >= 16, "{answer}");
+
     // Two protected datasets, by unit, after an aggregation within each: both pay.
     let sql = "SELECT r.sex, COUNT(*) AS n FROM rides AS r JOIN (SELECT person_id, COUNT(*) AS trips FROM trips \
                GROUP BY person_id) AS t ON r.person_id = t.person_id WHERE t.trips >= 3 GROUP BY r.sex";

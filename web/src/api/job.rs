@@ -120,6 +120,7 @@ fn describe_estimate(estimate: &Estimate) -> Value {
         "verdict": "accepted", "rule": null,
         "cost": cost(&estimate.cost), "questions_left": estimate.questions_left,
         "cells": estimate.cells, "groups_per_unit": estimate.groups_per_unit,
+        "rows_per_unit": estimate.rows_per_unit, "bounding": estimate.bounding,
         "expected_error": estimate.expected_error,
         "budget_after": after.and_then(|budgets| budgets.first()).map(super::project::budget),
         "budgets_after": after.map(|budgets| budgets.iter().map(super::project::budget).collect::<Vec<_>>()),

@@ -48,6 +48,8 @@ pub enum EstimateOutcome {
         after: Vec<(String, f64)>,
         /// How many more jobs of this kind fit afterwards.
         jobs_left: u64,
+        /// What of one unit counts, in the page's language.
+        counted: String,
         /// The expected error of each noised column.
         errors: Vec<ExpectedError>,
         /// Seconds until its answer could be read.
@@ -125,6 +127,17 @@ pub struct Noise {
     pub mechanism: String,
     /// Its scale, in the column's own measure.
     pub scale: f64,
+}
+
+impl Noise {
+    /// The mechanism in the reader's language.
+    fn name(&self, shell: &Shell) -> String {
+        match self.mechanism.as_str() {
+            "discrete_gaussian" => shell.t("mechanism-discrete-gaussian"),
+            "exponential" => shell.t("mechanism-exponential"),
+            other => other.to_owned(),
+        }
+    }
 }
 
 /// A cell of an answer.

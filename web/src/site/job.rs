@@ -6,7 +6,9 @@ use db::usage::UsageKind;
 use http::{HeaderValue, StatusCode, header};
 use ledger::Receipt;
 use model::{BudgetPolicy, DeclaredMetadata, JobId, JobState, ProjectId};
-use sandbox_job::{Answer, Budget, EpsilonRule, Estimate, JobError, JobView, Precision, Price, ProjectView};
+use sandbox_job::{
+    Answer, BoundingCase, Budget, EpsilonRule, Estimate, JobError, JobView, Precision, Price, ProjectView,
+};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -251,6 +253,7 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
         after: after.iter().filter_map(left).collect(),
         jobs_left: count(estimate.questions_left),
         paid_before: estimate.cost.rho_paid_before(),
+        counted: counted(visit, estimate),
         errors: estimate.expected_error.iter().map(expected).collect(),
         due_in_s: estimate
             .due_in
@@ -260,6 +263,23 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
             .unwrap_or(u64::MAX),
         checked_until: estimate.checked_until,
         repeat: estimate.already_paid,
+    }
+}
+
+/// What of one unit counts.
+fn counted(visit: &Visit, estimate: &Estimate) -> String {
+    let shell = visit.shell(Section::Sandbox);
+    let (rows, groups) = (
+        u64::from(estimate.rows_per_unit),
+        u64::from(estimate.groups_per_unit),
+    );
+    match estimate.bounding {
+        BoundingCase::OneRow => shell.t("estimate-counted-row"),
+        BoundingCase::OneGroup => shell.t1("estimate-counted-group", "rows", rows),
+        BoundingCase::EveryGroup => shell.t1("estimate-counted-every", "rows", rows),
+        BoundingCase::ChosenGroups => {
+            shell.t2("estimate-counted-chosen", &("rows", rows), &("groups", groups))
+        }
     }
 }
 

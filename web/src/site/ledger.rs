@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use db::ledger::StoredLeaf;
 use http::StatusCode;
 use ledger::{Act, Fact, Leaf};
-use model::{OrganizationId, Timestamp};
+use model::{Language, OrganizationId, Timestamp};
 
 use super::visit::{Page, Visit};
 use crate::failure::Failure;
@@ -78,13 +78,13 @@ async fn row(
         moment: Timestamp::from_micros(leaf.at()),
         act: shell.t(act_key(leaf.act())),
         actor,
-        subject: subject(&leaf),
+        subject: subject(shell.language, &leaf),
         hash: stored.hash.to_base64(),
     })
 }
 
 /// What an act was about: names where the leaf has some, else the ids of its subjects.
-fn subject(leaf: &Leaf) -> String {
+fn subject(language: Language, leaf: &Leaf) -> String {
     let names: Vec<&str> = ["slug", "datasets", "role"]
         .iter()
         .filter_map(|key| leaf.facts().get(*key))
@@ -100,9 +100,22 @@ fn subject(leaf: &Leaf) -> String {
     let subjects: Vec<String> = leaf
         .subjects()
         .iter()
-        .map(|(kind, id)| format!("{kind} {id}"))
+        .map(|(kind, id)| format!("{} {id}", subject_kind(language, kind)))
         .collect();
     subjects.join(" · ")
+}
+
+/// What a subject is; the second of its kind in a leaf has a number behind its name.
+fn subject_kind(language: Language, kind: &str) -> String {
+    let plain = kind
+        .trim_end_matches(|c: char| c.is_ascii_digit())
+        .trim_end_matches('_');
+    let key = format!("ledger-subject-{}", plain.replace('_', "-"));
+    if i18n::Translator::has(&key) {
+        i18n::Translator::text(language, &key, &[])
+    } else {
+        plain.to_owned()
+    }
 }
 
 const fn act_key(act: Act) -> &'static str {
@@ -157,7 +170,11 @@ mod tests {
                 None => builder.build().unwrap(),
             }
         };
-        assert_eq!(subject(&leaf(Some(("slug", "air-quality")))), "air-quality");
-        assert_eq!(subject(&leaf(None)), "dataset 7");
+
+        assert_eq!(
+            subject(Language::Zh, &leaf(Some(("slug", "air-quality")))),
+            "air-quality"
+        );
+        assert_eq!(subject(Language::Zh, &leaf(None)), "数据集 7");
     }
 }

@@ -81,6 +81,8 @@ job-rule-aggregates = COUNT(*), COUNT(DISTINCT unit key), and SUM, AVG, MEDIAN, 
 job-rule-group = Groups by columns with declared values all appear, empty ones too; values of other columns appear only where enough units have them.
 job-rule-bounds = Values beyond the declared bounds count as the bound.
 job-rule-refused = Maximum, minimum, single rows and window functions are refused.
+mechanism-discrete-gaussian = discrete Gaussian
+mechanism-exponential = exponential
 job-title = Sandbox job
 job-asked = What was asked
 job-submitted = Sent
@@ -107,6 +109,11 @@ estimate-jobs-left =
        *[other] about { $count } more afterwards
     }
 estimate-due = Answer
+estimate-counted = Of one unit
+estimate-counted-row = its only row counts
+estimate-counted-group = up to { $rows } rows count, all in one group
+estimate-counted-every = up to { $rows } rows count, in every group it is in
+estimate-counted-chosen = up to { $rows } rows count, in at most { $groups } groups chosen at random; what it has in others is left out
 estimate-due-in = { $duration } after sending
 estimate-checked = { $moment }, after two checkers have looked at it
 estimate-errors = Expected error per cell

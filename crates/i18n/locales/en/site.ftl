@@ -69,3 +69,16 @@ act-job-checked = A checker voted
 act-job-withheld = Answer withheld
 act-policy-changed = Policy changed
 act-promise-ended = Privacy promise ended
+
+ledger-subject-job = job
+ledger-subject-project = project
+ledger-subject-dataset = dataset
+ledger-subject-version = version
+ledger-subject-request = request
+ledger-subject-check = check
+ledger-subject-tops-up = tops up job
+ledger-subject-account = account
+ledger-subject-organization = organisation
+ledger-subject-token = token
+ledger-subject-lineage = lineage
+ledger-subject-policy = policy

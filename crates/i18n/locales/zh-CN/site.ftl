@@ -61,3 +61,16 @@ act-job-checked = 审查人表决
 act-job-withheld = 结果未予发布
 act-policy-changed = 变更规则
 act-promise-ended = 终止隐私承诺
+
+ledger-subject-job = 作业
+ledger-subject-project = 项目
+ledger-subject-dataset = 数据集
+ledger-subject-version = 版本
+ledger-subject-request = 申请
+ledger-subject-check = 审查
+ledger-subject-tops-up = 提高精度的原作业
+ledger-subject-account = 账号
+ledger-subject-organization = 机构
+ledger-subject-token = 令牌
+ledger-subject-lineage = 数据谱系
+ledger-subject-policy = 规则

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
-    Cte, Ident, ObjectName, ObjectNamePart, Query, Select, SetExpr, Spanned, Statement, TableFactor,
-    TableWithJoins, visit_relations,
+    BinaryOperator, Cte, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query,
+    Select, SetExpr, Spanned, Statement, TableAlias, TableFactor, TableWithJoins, visit_relations,
 };
 
 use super::{resolved, to_span};
@@ -35,6 +35,9 @@ pub struct PublicQuery {
     /// Where it stands.
     pub span: Option<Span>,
 }
+
+/// The column of what stands behind IN.
+pub(super) const MEMBER: &str = "__member";
 
 /// Takes the public parts out of a statement.
 pub(super) fn extract(
@@ -137,7 +140,95 @@ impl Extraction<'_> {
         select
             .from
             .iter_mut()
-            .try_for_each(|from| self.joined(from, scope))
+            .try_for_each(|from| self.joined(from, scope))?;
+        if let (Some(condition), [from]) = (select.selection.take(), select.from.as_mut_slice()) {
+            select.selection = self.members(condition, from, scope)?;
+        }
+        Ok(())
+    }
+
+    /// Makes semi joins of what stands in a condition as `x IN (SELECT y FROM public)`, alone or between ANDs, and gives
+    /// the rest of the condition. There NULL and false are the same, so that both mean the same.
+    fn members(
+        &mut self,
+        condition: Expr,
+        from: &mut TableWithJoins,
+        scope: &Scope,
+    ) -> Planned<Option<Expr>> {
+        match condition {
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::And,
+                right,
+            } => {
+                let left = self.members(*left, from, scope)?;
+                let right = self.members(*right, from, scope)?;
+                Ok(match (left, right) {
+                    (Some(left), Some(right)) => Some(Expr::BinaryOp {
+                        left: Box::new(left),
+                        op: BinaryOperator::And,
+                        right: Box::new(right),
+                    }),
+                    (one, other) => one.or(other),
+                })
+            }
+            Expr::Nested(inner) if self.has_member(&inner, scope) => self.members(*inner, from, scope),
+            Expr::InSubquery {
+                expr,
+                subquery,
+                negated: false,
+            } if self.is_public(&subquery, scope) => {
+                let span = to_span(subquery.span());
+                let name = self.derived_name();
+                let text = with_before(
+                    scope,
+                    &format!("SELECT {MEMBER} FROM ({subquery}) AS t ({MEMBER})"),
+                );
+                let same = Expr::BinaryOp {
+                    left: expr,
+                    op: BinaryOperator::Eq,
+                    right: Box::new(Expr::CompoundIdentifier(vec![
+                        Ident::new(&name),
+                        Ident::new(MEMBER),
+                    ])),
+                };
+                from.joins.push(Join {
+                    relation: named_table(&name, None),
+                    global: false,
+                    join_operator: JoinOperator::LeftSemi(JoinConstraint::On(same)),
+                });
+                self.note(PublicQuery {
+                    name,
+                    body: PublicBody::Query(text),
+                    span,
+                })?;
+                Ok(None)
+            }
+            other => Ok(Some(other)),
+        }
+    }
+
+    /// Whether there is something for [`Extraction::members`] in a condition.
+    fn has_member(&self, condition: &Expr, scope: &Scope) -> bool {
+        match condition {
+            Expr::BinaryOp {
+                left,
+                op: BinaryOperator::And,
+                right,
+            } => self.has_member(left, scope) || self.has_member(right, scope),
+            Expr::Nested(inner) => self.has_member(inner, scope),
+            Expr::InSubquery {
+                subquery,
+                negated: false,
+                ..
+            } => self.is_public(subquery, scope),
+            _ => false,
+        }
+    }
+
+    fn derived_name(&mut self) -> String {
+        self.derived += 1;
+        format!("__public_{}", self.derived - 1)
     }
 
     fn joined(&mut self, from: &mut TableWithJoins, scope: &Scope) -> Planned<()> {
@@ -179,27 +270,10 @@ impl Extraction<'_> {
                 if !self.is_public(subquery, scope) {
                     return self.query(subquery, scope);
                 }
-                let name = format!("__public_{}", self.derived);
-                self.derived += 1;
-                let mut text = String::new();
-                if !scope.public.is_empty() {
-                    text = format!("WITH {} ", list(&scope.public));
-                }
-                // A WITH of its own inside parentheses is allowed behind another one.
-                let body = PublicBody::Query(format!("{text}SELECT * FROM ({subquery}) AS t"));
-                let alias = alias.take();
-                *table = TableFactor::Table {
-                    name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(&name))]),
-                    alias,
-                    args: None,
-                    with_hints: vec![],
-                    version: None,
-                    with_ordinality: false,
-                    partitions: vec![],
-                    json_path: None,
-                    sample: None,
-                    index_hints: vec![],
-                };
+                let name = self.derived_name();
+                let text = with_before(scope, &format!("SELECT * FROM ({subquery}) AS t"));
+                let body = PublicBody::Query(text);
+                *table = named_table(&name, alias.take());
                 self.note(PublicQuery { name, body, span })
             }
             TableFactor::NestedJoin { table_with_joins, .. } => self.joined(table_with_joins, scope),
@@ -216,6 +290,31 @@ impl Extraction<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// A table by its name.
+fn named_table(name: &str, alias: Option<TableAlias>) -> TableFactor {
+    TableFactor::Table {
+        name: ObjectName(vec![ObjectNamePart::Identifier(Ident::new(name))]),
+        alias,
+        args: None,
+        with_hints: vec![],
+        version: None,
+        with_ordinality: false,
+        partitions: vec![],
+        json_path: None,
+        sample: None,
+        index_hints: vec![],
+    }
+}
+
+/// A query behind the public tables that WITH has given; one of its own inside parentheses is allowed behind them.
+fn with_before(scope: &Scope, query: &str) -> String {
+    if scope.public.is_empty() {
+        query.to_owned()
+    } else {
+        format!("WITH {} {query}", list(&scope.public))
     }
 }
 

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::fixture::{Trip, cases, plan, relation, relation_with, run, totals, trip, write_city};
+use super::fixture::{
+    SECRET, Trip, cases, granted, key, plan, relation, relation_with, run, totals, trip, write_city,
+};
+use crate::execute::execute_within;
 use crate::plan::{AggregateFunction, KeyCells, KeyValue, MAX_OPEN_TEXT, MIN_FOUND_UNITS};
 use crate::{PrivatePlan, Rule, Totals};
 use model::FieldType;
@@ -56,6 +59,33 @@ fn only_cells_of_ten_units_leave_the_worker() {
     assert_eq!(counts, [12, 10, 11]);
     let rows = 1 - units;
     assert_eq!(found.get(0, rows), Some(24));
+}
+
+/// Many units are declared, so several passes could be needed; how many are made does not show.
+#[test]
+fn one_pass_and_several_find_the_same() {
+    let mut relation = relation();
+    let mut json = serde_json::to_value(&relation.metadata).unwrap();
+    (json["unit"]["max_units"], json["unit"]["max_rows"]) = (1_000_000.into(), 10_000_000.into());
+    relation.metadata = serde_json::from_value(json).unwrap();
+    let sql = "SELECT note, fare, COUNT(*) AS n, SUM(distance) AS d FROM bike_trips GROUP BY note, fare";
+    let plan = crate::plan(sql, &relation).unwrap();
+    assert!(plan.core.passes() > 1);
+    let notes = ["a", "b", "c", "d", "e"];
+    let trips: Vec<Trip> = (0..400u64)
+        .map(|row| Trip {
+            fare: Some(i64::try_from(row % 3).unwrap()),
+            distance: Some(row as f64),
+            ..noted(row / 4, notes[(row % 5) as usize])
+        })
+        .collect();
+    let folder = TempDir::new().unwrap();
+    let granted = [granted(&write_city(&folder, &trips, 7), &key())];
+    let within = |room| execute_within(&plan.core, &granted, &SECRET, 3, room).unwrap();
+    let one = within(u64::MAX);
+    assert!(one.found.as_ref().unwrap().len() > 10);
+    assert_eq!(within(0), one);
+    assert_eq!(within(3_000), one);
 }
 
 #[test]
