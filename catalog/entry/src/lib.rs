@@ -14,6 +14,7 @@ pub mod ingestion;
 mod key;
 pub mod publish;
 mod read;
+mod rewrap;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -30,6 +31,7 @@ pub use entry::{EntryChange, NewEntry};
 pub use error::{EntryError, Obstacle, Rule, SearchRule};
 pub use held::{HeldUpload, SeenColumn, UploadLook};
 pub use read::{DatasetView, OpenFile};
+pub use rewrap::{KeyName, RewrapError, Rewrapped, rewrap};
 
 /// The use-cases of the catalogue. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -96,6 +96,11 @@ impl KeyPurpose {
             Self::Copy => "copy",
         }
     }
+
+    /// The purpose of a word in the database.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.as_str() == name)
+    }
 }
 
 /// A wrapped key does not open: another operator's key, another version or purpose, or damage.

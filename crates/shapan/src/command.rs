@@ -11,7 +11,7 @@ use model::{Language, OrganizationKind, Role, Slug};
 use shapan_config::{Config, Log, LogFormat};
 
 use crate::failure::Failure;
-use crate::{account, demo, import, job, ledger, log, publish, search, server};
+use crate::{account, demo, import, job, key, ledger, log, publish, search, server};
 
 /// What a sandbox worker is started with.
 pub(crate) const WORKER: &str = "sandbox-worker";
@@ -41,6 +41,9 @@ enum Command {
     /// Private jobs, for analysts on their own machines.
     #[command(subcommand)]
     Job(JobCommand),
+    /// The operator's key.
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// The public ledger.
     #[command(subcommand)]
     Ledger(LedgerCommand),
@@ -220,6 +223,22 @@ fn parse_language(text: &str) -> Result<Language, String> {
 }
 
 #[derive(Debug, Subcommand)]
+enum KeyCommand {
+    /// Wrap the data keys of all versions by a new operator's key, all or none; no process of the portal may run.
+    Rewrap(RewrapArgs),
+}
+
+/// `shapan key rewrap`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct RewrapArgs {
+    /// A file with the new key: 32 bytes as 64 hexadecimal digits. The old one is what data.key still refers to.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) new_key: PathBuf,
+    #[command(flatten)]
+    pub(crate) place: Place,
+}
+
+#[derive(Debug, Subcommand)]
 enum LedgerCommand {
     /// Check a whole log, live or from a mirror, also against what was seen the last time.
     Verify(VerifyArgs),
@@ -358,6 +377,10 @@ pub(crate) async fn run(cli: Cli, started: Instant) -> Result<(), Failure> {
             quiet()?;
             job::attempt::run(args).await
         }
+        Command::Key(KeyCommand::Rewrap(args)) => {
+            quiet()?;
+            key::rewrap(&args).await
+        }
         Command::Ledger(LedgerCommand::Verify(args)) => {
             quiet()?;
             ledger::verify::run(args).await
@@ -429,6 +452,8 @@ mod tests {
             "shapan job try q --portal http://x --declared f",
             "shapan job try q --file q --portal http://x",
             "shapan job try q --portal http://x --language fr",
+            "shapan key rewrap --data d",
+            "shapan key rewrap --new-key k",
             "shapan ledger verify",
             "shapan ledger verify http://x --key rubbish",
             "shapan ledger key",

@@ -11,6 +11,7 @@ mod demo;
 mod failure;
 mod import;
 mod job;
+mod key;
 mod ledger;
 mod listen;
 mod log;

@@ -167,7 +167,8 @@ fn make_folder(data: &Path) -> Result<(), Failure> {
         )))
 }
 
-async fn open_database(config: &Config) -> Result<Database, Failure> {
+/// Opens the database and brings its schema up to date.
+pub(crate) async fn open_database(config: &Config) -> Result<Database, Failure> {
     let readers = config.database.connections;
     let (place, database) = match &config.database.postgres {
         Some(secret) => {

@@ -12,7 +12,7 @@ use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use db::Database;
+use db::{Database, Tx};
 use hmac::{Hmac, KeyInit, Mac};
 use ledger::SigningKey;
 use model::{Clock, Timestamp};
@@ -38,7 +38,7 @@ const SETTING: &str = "secrets";
 /// The secrets of a portal.
 pub(crate) struct Secrets {
     sandbox: Zeroizing<[u8; 32]>,
-    data: Zeroizing<[u8; 32]>,
+    data: OperatorSecret,
     /// Signs checkpoints; its name is the log's origin.
     pub(crate) ledger: SigningKey,
 }
@@ -70,10 +70,7 @@ impl Secrets {
             Some(secret) => Zeroizing::new(secret.load()?),
             None => kept(&folder.join(SANDBOX), may_make, new_key)?,
         };
-        let data = match &config.data.key {
-            Some(secret) => Zeroizing::new(secret.load()?),
-            None => kept(&folder.join(DATA), may_make, new_key)?,
-        };
+        let data = OperatorSecret::find(config, may_make)?;
         let ledger = match &config.ledger.key {
             Some(secret) => Zeroizing::new(secret.load()?),
             None => kept(&folder.join(LEDGER), may_make, || {
@@ -83,7 +80,7 @@ impl Secrets {
         };
         let secrets = Self {
             sandbox: parse_key("sandbox key (sandbox.key)", &sandbox)?,
-            data: parse_key("operator's key (data.key)", &data)?,
+            data,
             ledger: SigningKey::parse(&ledger).map_err(Failure::cannot("read the ledger's signing key"))?,
         };
         secrets.check_origin(config)?;
@@ -107,7 +104,7 @@ impl Secrets {
     async fn recognise(&self, db: &Database, now: Timestamp) -> Result<(), Failure> {
         let ours = Fingerprints {
             sandbox: hex::encode(&derive(&self.sandbox, b"fingerprint")[..16]),
-            data: Some(hex::encode(&derive(&self.data, b"fingerprint")[..16])),
+            data: Some(self.data.fingerprint()),
             ledger: self.ledger.verifier().to_string(),
         };
         let tx = db.begin_write().await?;
@@ -115,14 +112,20 @@ impl Secrets {
         tx.commit().await?;
         let known: Fingerprints = serde_json::from_value(known)
             .map_err(Failure::cannot("read what the database remembers of the secrets"))?;
-        for (name, ours, known) in [
-            ("sandbox key", Some(&ours.sandbox), Some(&known.sandbox)),
-            ("operator's key", ours.data.as_ref(), known.data.as_ref()),
-            ("ledger signing key", Some(&ours.ledger), Some(&known.ledger)),
+        for (name, ours, known, otherwise) in [
+            ("sandbox key", Some(&ours.sandbox), Some(&known.sandbox), ""),
+            (
+                "operator's key",
+                ours.data.as_ref(),
+                known.data.as_ref(),
+                ", or after `shapan key rewrap` the new one",
+            ),
+            ("ledger signing key", Some(&ours.ledger), Some(&known.ledger), ""),
         ] {
             if ours != known {
                 return Err(Failure::new(format!(
-                    "the {name} is not the one that this portal's data was made with; put back the one from your backup"
+                    "the {name} is not the one that this portal's data was made with; put back the one from your \
+                     backup{otherwise}"
                 )));
             }
         }
@@ -146,8 +149,66 @@ impl Secrets {
 
     /// Wraps the data keys of versions.
     pub(crate) fn operator_key(&self) -> OperatorKey {
-        OperatorKey::new(Zeroizing::new(derive(&self.data, b"wrap")))
+        self.data.wrapping()
     }
+}
+
+/// The operator's key as its owner keeps it.
+pub(crate) struct OperatorSecret(Zeroizing<[u8; 32]>);
+
+impl OperatorSecret {
+    /// What the configuration refers to, or what the data folder holds; made there if it may be.
+    pub(crate) fn find(config: &Config, may_make: bool) -> Result<Self, Failure> {
+        let text = match &config.data.key {
+            Some(secret) => Zeroizing::new(secret.load()?),
+            None => kept(&operator_key_file(config), may_make, new_key)?,
+        };
+        Self::parse("operator's key (data.key)", &text)
+    }
+
+    /// 64 hexadecimal digits; `name` is how a message calls them.
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Self, Failure> {
+        parse_key(name, text).map(Self)
+    }
+
+    /// Enough to recognise it, nothing to guess it by.
+    pub(crate) fn fingerprint(&self) -> String {
+        hex::encode(&derive(&self.0, b"fingerprint")[..16])
+    }
+
+    /// Wraps the data keys of versions.
+    pub(crate) fn wrapping(&self) -> OperatorKey {
+        OperatorKey::new(Zeroizing::new(derive(&self.0, b"wrap")))
+    }
+}
+
+/// Where the operator's key lies that the portal has made itself.
+pub(crate) fn operator_key_file(config: &Config) -> PathBuf {
+    config.data.dir.join(FOLDER).join(DATA)
+}
+
+/// Lets the database remember another operator's key. It must remember one of the two: the old one, or the new one if
+/// this was done before.
+pub(crate) async fn replace_operator_key(
+    tx: &Tx,
+    old: &OperatorSecret,
+    new: &OperatorSecret,
+    now: Timestamp,
+) -> Result<(), Failure> {
+    let known = db::setting::find(tx, SETTING).await?.ok_or_else(|| {
+        Failure::new("this portal was never started: it has no data keys yet, so just let data.key refer to the new key")
+    })?;
+    let mut known: Fingerprints = serde_json::from_value(known)
+        .map_err(Failure::cannot("read what the database remembers of the secrets"))?;
+    let new = Some(new.fingerprint());
+    if known.data != Some(old.fingerprint()) && known.data != new {
+        return Err(Failure::new(
+            "neither the key that the portal is configured with (data.key) nor the new one is the operator's key that \
+             this portal's data was made with; nothing was changed",
+        ));
+    }
+    known.data = new;
+    Ok(db::setting::put(tx, SETTING, serde_json::to_value(&known)?, now).await?)
 }
 
 fn derive(key: &[u8; 32], label: &[u8]) -> [u8; 32] {

@@ -439,6 +439,117 @@ fn a_portal_gets_its_first_people_and_data() {
     assert!(said.contains("version.published"), "{said}");
 }
 
+#[test]
+fn the_operator_s_key_is_changed_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    let data = path("data");
+    let made = [
+        "organization create ecology --kind department --name 机构",
+        "user create officer --name 某人 --organization ecology --role officer",
+    ];
+    for line in made {
+        let arguments: Vec<&str> = line.split(' ').collect();
+        succeeds(&[arguments.as_slice(), &["--data", &text(&data)]].concat());
+    }
+    let import = |data: &Path, slug: &str| {
+        let (csv, entry) = (path("air.csv"), path("air.toml"));
+        std::fs::write(&csv, "station,pm25\n0001A,35\n").unwrap();
+        std::fs::write(
+            &entry,
+            "level = \"L1\"\n[metadata]\ntitle = { zh = \"空气质量\" }\nsummary = { zh = \"逐小时监测\" }\ntheme = \
+             \"environment\"\nupdate_cycle = \"daily\"\nlicense = \"cc-by-4.0\"\n",
+        )
+        .unwrap();
+        let (csv, entry, data) = (text(&csv), text(&entry), text(data));
+        succeeds(&[
+            "import",
+            &csv,
+            "--dataset",
+            slug,
+            "--as",
+            "officer",
+            "--entry",
+            &entry,
+            "--data",
+            &data,
+        ])
+    };
+    import(&data, "one");
+    import(&data, "two");
+
+    let new = path("new.key");
+    std::fs::write(&new, format!("{}\n", "5a".repeat(32))).unwrap();
+    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (new, kept) = (text(&new), |data: &Path| data.join("secrets/data.key"));
+    let old = std::fs::read(kept(&data)).unwrap();
+    let rewrap = |data: &Path, key: &str| run(&["key", "rewrap", "--new-key", key, "--data", &text(data)]);
+    let refused = |key: &str, want: &str| {
+        let output = rewrap(&data, key);
+        let (_, err) = texts(&output);
+        assert!(
+            output.status.code() == Some(1) && err.contains(want),
+            "{want}: {err}"
+        );
+        assert!(!err.contains("5a5a"), "a message repeats a key");
+    };
+    refused(&text(&kept(&data)), "is configured with");
+    refused(&text(&path("none")), "none");
+    let short = path("short.key");
+    std::fs::write(&short, "5a5a").unwrap();
+    refused(&text(&short), "64 hexadecimal digits");
+    std::fs::write(kept(&data), "77".repeat(32)).unwrap();
+    refused(&new, "neither the key");
+    std::fs::write(kept(&data), &old).unwrap();
+
+    // Killed at any moment, it has done all or nothing, and is done by doing it again.
+    let opens = |data: &Path| run(&["ledger", "key", "--data", &text(data)]).status.success();
+    for milliseconds in [0, 8, 16, 24, 32, 48, 64, 96, 128] {
+        let copied = path(&format!("killed-{milliseconds}"));
+        copy(&data, &copied);
+        let mut child = shapan(&["key", "rewrap", "--new-key", &new, "--data", &text(&copied)])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let untouched = opens(&copied);
+        let output = rewrap(&copied, &new);
+        let want = if untouched {
+            "2 data keys are wrapped anew"
+        } else {
+            "0 data keys are wrapped anew"
+        };
+        assert!(
+            texts(&output).0.starts_with(want),
+            "{milliseconds}: {:?}",
+            texts(&output)
+        );
+        std::fs::copy(&new, kept(&copied)).unwrap();
+        assert!(opens(&copied), "{milliseconds}");
+    }
+
+    let (out, err) = texts(&rewrap(&data, &new));
+    assert!(out.starts_with("2 data keys are wrapped anew"), "{out}{err}");
+    assert!(out.contains(&text(&kept(&data))), "{out}");
+    fails(
+        &["ledger", "key", "--data", &text(&data)],
+        1,
+        "after `shapan key rewrap` the new one",
+    );
+    let (out, err) = texts(&rewrap(&data, &new));
+    assert!(
+        out.starts_with("0 data keys are wrapped anew") && out.contains("2 were already"),
+        "{out}{err}"
+    );
+    std::fs::copy(&new, kept(&data)).unwrap();
+    import(&data, "three");
+    refused(&new, "is configured with");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_demo_is_seeded_served_verified_and_stopped() {
     let folder = tempfile::tempdir().unwrap();
@@ -541,6 +652,19 @@ async fn a_demo_is_seeded_served_verified_and_stopped() {
     fails(&other, 1, "another shapan is running");
     fails(
         &["search", "rebuild", "--data", data.to_str().unwrap()],
+        1,
+        "another shapan is running",
+    );
+    let key = data.join("secrets/data.key");
+    fails(
+        &[
+            "key",
+            "rewrap",
+            "--new-key",
+            key.to_str().unwrap(),
+            "--data",
+            data.to_str().unwrap(),
+        ],
         1,
         "another shapan is running",
     );

@@ -1,7 +1,8 @@
-//! What becomes of uploads when processes die.
-#![expect(clippy::unwrap_used, reason = "tests")]
+//! What becomes of uploads when processes die, and of their keys when the operator's changes.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod abandoned;
+mod rewrap;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -90,6 +90,32 @@ pub async fn destroy(tx: &Tx, version: VersionId, purpose: &str, now: Timestamp)
     Ok(destroyed == 1)
 }
 
+/// Puts another wrapping of the same key in the place of `before`. When it was stored does not change.
+///
+/// # Errors
+/// [`Error::Stale`] if another one is stored by now, or the key was destroyed.
+pub async fn rewrap(
+    tx: &Tx,
+    version: VersionId,
+    purpose: &str,
+    before: &[u8],
+    after: &[u8],
+) -> Result<(), Error> {
+    let stored = tx
+        .execute(
+            "UPDATE version_key SET wrapped = $4 \
+             WHERE version_id = $1 AND purpose = $2 AND wrapped = $3 AND destroyed_at IS NULL",
+            [
+                version.as_uuid().into(),
+                purpose.into(),
+                before.to_vec().into(),
+                after.to_vec().into(),
+            ],
+        )
+        .await?;
+    one_row(stored, Error::Stale("version key"))
+}
+
 /// All keys that are not destroyed, by version.
 ///
 /// # Errors

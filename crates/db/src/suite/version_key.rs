@@ -11,6 +11,7 @@ use crate::version::Version;
 
 crate::on_both_databases!(
     a_destroyed_key_never_comes_back,
+    another_wrapping_replaces_the_one_that_is_there,
     the_schema_before_is_brought_up_to_date,
 );
 
@@ -102,6 +103,44 @@ async fn a_destroyed_key_never_comes_back(test: TestDatabase) {
     assert_eq!(find("copy").await, None);
     assert_eq!(find("original").await, Some(wrapped(2)), "of its own");
     assert_eq!(crate::version_key::list_kept(db.read()).await.unwrap().len(), 1);
+}
+
+async fn another_wrapping_replaces_the_one_that_is_there(test: TestDatabase) {
+    let db = &test.database;
+    let id = a_version(db).await;
+    let later = Timestamp::from_micros(START.as_micros() + 1);
+    let wrapped = |byte: u8| vec![byte; 72];
+    let tx = db.begin_write().await.unwrap();
+    crate::version_key::put(&tx, id, "copy", &wrapped(1), START)
+        .await
+        .unwrap();
+    crate::version_key::put(&tx, id, "original", &wrapped(1), START)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let rewrap = async |before: u8, after: u8| {
+        let tx = db.begin_write().await.unwrap();
+        crate::version_key::rewrap(&tx, id, "copy", &wrapped(before), &wrapped(after)).await?;
+        tx.commit().await
+    };
+    rewrap(1, 2).await.unwrap();
+    assert!(matches!(rewrap(1, 3).await, Err(Error::Stale(_))));
+    let kept = crate::version_key::list_kept(db.read()).await.unwrap();
+    let found = kept
+        .into_iter()
+        .map(|key| (key.purpose, key.wrapped, key.created_at));
+    let want = [("copy", 2), ("original", 1)]
+        .map(|(purpose, byte)| (purpose.to_owned(), Some(wrapped(byte)), START));
+    assert_eq!(found.collect::<Vec<_>>(), want);
+
+    let tx = db.begin_write().await.unwrap();
+    assert!(crate::version_key::destroy(&tx, id, "copy", later).await.unwrap());
+    tx.commit().await.unwrap();
+    assert!(matches!(rewrap(2, 3).await, Err(Error::Stale(_))));
+    assert_eq!(
+        crate::version_key::find(db.read(), id, "copy").await.unwrap(),
+        None
+    );
 }
 
 async fn the_schema_before_is_brought_up_to_date(test: TestDatabase) {
