@@ -13,7 +13,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use tower_http::trace::TraceLayer;
 
 use crate::api::extract::MAX_BODY;
-use crate::api::{access, check, dataset, dummy, job, openapi, project, review, row, token, version};
+use crate::api::{access, check, dataset, dummy, job, loss, openapi, project, review, row, token, version};
 use crate::failure::Failure;
 use crate::open::{download, ledger, operation};
 use crate::page::error::ErrorPage;
@@ -34,6 +34,7 @@ pub fn router(state: AppState) -> Router {
         .route("/datasets/{slug}/rows", get(row::rows))
         .route("/datasets/{slug}/dummy.csv", get(dummy::csv))
         .route("/datasets/{slug}/dummy.parquet", get(dummy::parquet))
+        .route("/datasets/{slug}/privacy-loss", get(loss::get))
         .route("/datasets/{slug}/release-requests", post(review::submit_release))
         .route("/tasks/{id}", get(version::task))
         .route("/reviews", get(review::list))

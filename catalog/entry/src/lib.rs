@@ -12,6 +12,7 @@ mod held;
 pub mod index;
 pub mod ingestion;
 mod key;
+mod loss;
 pub mod publish;
 mod read;
 mod rewrap;
@@ -30,6 +31,7 @@ use storage::{OpenStore, QuarantineStore, SandboxStore};
 pub use entry::{EntryChange, NewEntry};
 pub use error::{EntryError, Obstacle, Rule, SearchRule};
 pub use held::{HeldUpload, SeenColumn, UploadLook};
+pub use loss::{LossAmount, PrivacyLoss, UnitTypeLoss};
 pub use read::{DatasetView, OpenFile};
 pub use rewrap::{KeyName, RewrapError, Rewrapped, rewrap};
 

@@ -38,6 +38,7 @@ async fn tell(app: &TestApp) {
     let job = ask(app, &project, &truth).await;
     repeat(app, &project, &job).await;
     receipt(app, &job).await;
+    account_for(app, &project).await;
     app.stop().await;
     app.run().await;
     assert_eq!(
@@ -367,6 +368,34 @@ async fn receipt(app: &TestApp, job: &str) {
         ])
         .await;
     assert!(!fine, "a log of another key was believed: {said}");
+}
+
+/// Those who answer for the data see what it has given away, and what that comes to for a person in all datasets.
+async fn account_for(app: &TestApp, project: &str) {
+    let project = app
+        .client(Who::Analyst)
+        .get(&format!("/api/v1/projects/{project}"))
+        .await
+        .expect(200);
+    let spent = &project["datasets"][0]["budget"]["rho_spent"];
+    let address = format!("/api/v1/datasets/{SLUG}/privacy-loss");
+    let shown = app.client(Who::Officer).get(&address).await.expect(200);
+    let loss = &shown["privacy_loss"];
+    let number = |value: &Value| value.as_f64().unwrap();
+    assert_eq!(loss["spent"]["rho"], *spent, "{shown}");
+    let (left, whole) = (&loss["left_for_life"], &loss["together"]["worst"]);
+    assert!(
+        (number(&left["rho"]) + number(spent) - number(&whole["rho"])).abs() < 1e-9,
+        "{shown}"
+    );
+    assert!((number(&whole["epsilon"]) - 25.0).abs() < 1e-3, "{shown}");
+    assert!((number(&whole["delta"]) / 1e-9 - 1.0).abs() < 1e-6, "{shown}");
+    assert_eq!(
+        loss["together"]["spent"], loss["spent"],
+        "one dataset about persons"
+    );
+    assert!(number(&loss["left_in_window"]["epsilon"]) < 10.0, "{shown}");
+    assert_eq!(app.client(Who::Auditor).get(&address).await.expect(200), shown);
 }
 
 async fn result(app: &TestApp, job: &str) -> Value {

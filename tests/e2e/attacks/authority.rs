@@ -29,6 +29,7 @@ use Rule::{Only, Public, SignedIn};
 const OFFICERS: &[Who] = &[Officer, OtherOfficer];
 const OWNER: &[Who] = &[Officer];
 const TRUSTED: &[Who] = &[Officer, Reviewer, SecondReviewer];
+const ANSWERABLE: &[Who] = &[Officer, Reviewer, SecondReviewer, Auditor];
 const ANALYSTS: &[Who] = &[Analyst, OtherAnalyst];
 const PROJECT: &[Who] = &[Analyst];
 const PROJECT_SEEN: &[Who] = &[Analyst, Reviewer, SecondReviewer, Auditor];
@@ -167,6 +168,11 @@ fn table(things: &Things) -> Vec<Row> {
             "GET /api/v1/datasets/{slug}/dummy.parquet",
             "/api/v1/datasets/draft/dummy.parquet",
             Only(TRUSTED),
+        ),
+        get(
+            "GET /api/v1/datasets/{slug}/privacy-loss",
+            "/api/v1/datasets/trips/privacy-loss",
+            Only(ANSWERABLE),
         ),
         row(
             "POST /api/v1/datasets/{slug}/release-requests",

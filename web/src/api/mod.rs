@@ -7,6 +7,7 @@ pub mod dummy;
 pub mod entry;
 pub mod extract;
 pub mod job;
+pub mod loss;
 pub mod openapi;
 pub mod project;
 pub mod review;

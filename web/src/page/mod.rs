@@ -46,6 +46,7 @@ pub mod error;
 pub mod home;
 pub mod job;
 pub mod ledger;
+pub mod loss;
 pub mod open_sql;
 pub mod publish;
 pub mod review;

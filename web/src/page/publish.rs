@@ -7,6 +7,7 @@ use model::{FieldDeclaration, FieldType, Level, RequestState, Timestamp, Version
 
 use super::chart::Histogram;
 use super::dataset::ColumnProfile;
+use super::loss::Losses;
 use super::shell::{FieldErrors, Shell};
 use super::table::DataTable;
 
@@ -371,6 +372,8 @@ pub struct VersionPage {
     pub dropped: Vec<DroppedRows>,
     /// Profiles of its columns.
     pub profiles: Vec<ColumnProfile>,
+    /// The dataset's privacy loss.
+    pub losses: Losses,
     /// Why it failed, if it did.
     pub failure: Option<TaskFailure>,
     /// Whether the reader may submit it for release now.

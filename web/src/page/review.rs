@@ -7,6 +7,7 @@ use model::{
 
 use super::chart::Histogram;
 use super::dataset::ColumnProfile;
+use super::loss::Losses;
 use super::shell::{FieldErrors, Shell};
 
 /// What is asked for.
@@ -128,6 +129,8 @@ pub enum Evidence {
         safeguards: String,
         /// ε left of each lineage that can still be promised to projects.
         available: Vec<(String, f64)>,
+        /// The privacy losses of the datasets, for those who decide.
+        losses: Losses,
     },
 }
 

@@ -13,6 +13,7 @@ mod entry;
 mod home;
 mod job;
 mod ledger;
+mod loss;
 mod open_sql;
 mod profile;
 mod publish;

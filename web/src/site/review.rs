@@ -8,11 +8,13 @@ use model::{
 use review::{BudgetGrant, RequestFilter, RequestSummary, RequestText, RequestView, ReviewError};
 use storage::Manifest;
 
+use super::loss::losses;
 use super::profile::{column_profiles, found_fields};
 use super::visit::{Done, Form, Page, Values, Visit, done, number};
 use crate::api::extract::ApiPath;
 use crate::cursor;
 use crate::failure::Failure;
+use crate::page::loss::Losses;
 use crate::page::review::{
     Evidence, HistoryRow, InboxPage, InboxRow, OpinionRow, ReadOnly, RequestKind as Kind, ReviewAct,
     ReviewForm, ReviewPage,
@@ -272,10 +274,15 @@ async fn show(
     let policy: BudgetPolicy = visit.policy(BudgetPolicy::KIND).await?;
     let id = view.summary.id;
     let shell = visit.shell_at(Section::Review, format!("/review/{id}"));
-    let available = if view.permitted.decide && view.summary.kind == RequestKind::Access {
-        visit.state.review.grantable(visit.actor(), id).await?
+    let (available, losses) = if view.permitted.decide && view.summary.kind == RequestKind::Access {
+        let titled = view.datasets.iter().map(|evidence| {
+            let title = shell.words(&evidence.dataset.metadata.title);
+            (evidence.dataset.slug.clone(), title.to_owned())
+        });
+        let losses = losses(visit, &titled.collect::<Vec<_>>()).await?;
+        (visit.state.review.grantable(visit.actor(), id).await?, losses)
     } else {
-        Vec::new()
+        (Vec::new(), Losses::default())
     };
     let available = available
         .iter()
@@ -300,7 +307,7 @@ async fn show(
         due: view.summary.deadline,
         overdue: view.summary.overdue,
         opinions: opinions.collect(),
-        evidence: evidence(&shell, view, available)?,
+        evidence: evidence(&shell, view, available, losses)?,
         history,
         act,
         max_epsilon: policy.project_epsilon,
@@ -334,7 +341,12 @@ fn act(visit: &Visit, view: &RequestView) -> ReviewAct {
 }
 
 /// What can be looked at: figures where the review gives them, which it does to the trusted roles only.
-fn evidence(shell: &Shell, view: RequestView, available: Vec<(String, f64)>) -> Result<Evidence, Failure> {
+fn evidence(
+    shell: &Shell,
+    view: RequestView,
+    available: Vec<(String, f64)>,
+    losses: Losses,
+) -> Result<Evidence, Failure> {
     match view.text {
         RequestText::Access {
             purpose, safeguards, ..
@@ -353,6 +365,7 @@ fn evidence(shell: &Shell, view: RequestView, available: Vec<(String, f64)>) -> 
                 purpose,
                 safeguards,
                 available,
+                losses,
             })
         }
         RequestText::Release { note } => {

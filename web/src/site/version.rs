@@ -8,6 +8,7 @@ use model::{Role, Slug, TaskId, VersionId, VersionState};
 use serde_json::Value;
 
 use super::dataset::manages;
+use super::loss::losses;
 use super::profile::column_profiles;
 use super::visit::{Page, Visit, number};
 use crate::api::extract::ApiPath;
@@ -110,9 +111,9 @@ pub(super) async fn version(visit: Visit, ApiPath((slug, wanted)): ApiPath<(Slug
     let profile = version.profile.as_ref();
     let figure = |name: &str| profile.and_then(|profile| profile.get(name)?.as_u64());
     let manifest = manifest.as_ref();
+    let title = dataset.metadata.title.get(shell.language).to_owned();
     let page = VersionPage {
         slug: dataset.slug.to_string(),
-        title: dataset.metadata.title.get(shell.language).to_owned(),
         number: number(version.number),
         state: version.state,
         level: dataset.level,
@@ -129,11 +130,13 @@ pub(super) async fn version(visit: Visit, ApiPath((slug, wanted)): ApiPath<(Slug
             .unwrap_or_default(),
         dropped: dropped(&shell, profile),
         profiles: column_profiles(profile),
+        losses: losses(&visit, &[(dataset.slug.clone(), title.clone())]).await?,
         failure: version
             .failure
             .as_ref()
             .map(|stored| failure(&shell, Some(stored))),
         may_submit: manages && may_submit(&visit, &version, dataset.level.is_some()).await?,
+        title,
         shell,
     };
     Ok(respond(StatusCode::OK, visit.language(), &page))

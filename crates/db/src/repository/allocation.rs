@@ -419,6 +419,59 @@ async fn spent_by_ended(connection: &Connection, id: LineageId, now: Timestamp) 
     Ok(row.try_get("", "spent")?)
 }
 
+/// What all lineages about one type of unit come to together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnitTypeTotal {
+    /// How many they are.
+    pub lineages: i64,
+    /// The sum of what was spent on them.
+    pub spent: Cost,
+    /// The sum of the most that is ever spent on them.
+    pub cap: Cost,
+    /// The smallest δ of a cap among them, in 10⁻¹⁸.
+    pub least_delta_cap_atto: i64,
+}
+
+/// Sums over the lineages about units of this type that can be queried (those of released or retired datasets of level
+/// L3), those of which something was spent, and `also`.
+///
+/// # Errors
+/// If the database fails.
+pub async fn total_of_unit_type(
+    connection: &Connection,
+    unit_type: UnitType,
+    also: LineageId,
+) -> Result<UnitTypeTotal, Error> {
+    let rows = connection
+        .query(
+            "SELECT COUNT(*) AS lineages, \
+             COALESCE(CAST(SUM(rho_lifetime_spent_nano) AS BIGINT), 0) AS rho_spent, \
+             COALESCE(CAST(SUM(delta_lifetime_spent_atto) AS BIGINT), 0) AS delta_spent, \
+             COALESCE(CAST(SUM(rho_lifetime_cap_nano) AS BIGINT), 0) AS rho_cap, \
+             COALESCE(CAST(SUM(delta_lifetime_cap_atto) AS BIGINT), 0) AS delta_cap, \
+             COALESCE(MIN(delta_lifetime_cap_atto), 0) AS least_delta_cap \
+             FROM lineage WHERE unit_type = $1 AND (id = $2 OR rho_lifetime_spent_nano > 0 \
+             OR EXISTS (SELECT 1 FROM dataset WHERE dataset.lineage_id = lineage.id AND dataset.level = 3 \
+             AND dataset.state <> 'draft'))",
+            [unit_type.as_str().into(), also.as_uuid().into()],
+        )
+        .await?;
+    let row = rows.first().ok_or(Error::NotFound("lineage"))?;
+    let number = |name: &str| row.try_get::<i64>("", name);
+    Ok(UnitTypeTotal {
+        lineages: number("lineages")?,
+        spent: Cost {
+            rho_nano: number("rho_spent")?,
+            delta_atto: number("delta_spent")?,
+        },
+        cap: Cost {
+            rho_nano: number("rho_cap")?,
+            delta_atto: number("delta_cap")?,
+        },
+        least_delta_cap_atto: number("least_delta_cap")?,
+    })
+}
+
 /// The allocations of a project, with what is left at `now`.
 ///
 /// # Errors

@@ -21,6 +21,7 @@ crate::on_both_databases!(
     repeats_spare_the_lineage,
     a_refused_charge_leaves_no_trace,
     nothing_changes_a_charge,
+    losses_about_one_type_of_unit_are_summed,
 );
 
 pub(super) struct World {
@@ -420,4 +421,79 @@ async fn nothing_changes_a_charge(_: TestDatabase) {
             assert!(!source.contains(word), "{word}");
         }
     }
+}
+
+async fn losses_about_one_type_of_unit_are_summed(test: TestDatabase) {
+    let db = &test.database;
+    let world = world(db, 1_000, 300).await;
+    let other = |unit_type, cap| Lineage {
+        unit_type: Some(unit_type),
+        lifetime_cap: Cost {
+            rho_nano: cap,
+            delta_atto: cap,
+        },
+        ..lineage(cap)
+    };
+    let (vehicles, drafted, opened) = (
+        other(UnitType::Vehicle, 7_000_000),
+        other(UnitType::Person, 10),
+        other(UnitType::Person, 500),
+    );
+    let tx = db.begin_write().await.unwrap();
+    for (lineage, slug, level, state) in [
+        (&vehicles, "vehicles", 3_i64, "released"),
+        (&drafted, "drafted", 3, "draft"),
+        (&opened, "opened", 2, "released"),
+    ] {
+        allocation::insert_lineage(&tx, lineage).await.unwrap();
+        tx.execute(
+            "INSERT INTO dataset (id, slug, organization_id, created_by, lineage_id, level, special, state, metadata, \
+             revision, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $10)",
+            [
+                Uuid::now_v7().into(),
+                slug.into(),
+                world.organization.id.as_uuid().into(),
+                world.user.id.as_uuid().into(),
+                lineage.id.as_uuid().into(),
+                level.into(),
+                false.into(),
+                state.into(),
+                serde_json::json!({}).into(),
+                START.as_micros().into(),
+            ],
+        )
+        .await
+        .unwrap();
+    }
+    tx.commit().await.unwrap();
+    let total = async |unit_type, also| {
+        let total = allocation::total_of_unit_type(db.read(), unit_type, also)
+            .await
+            .unwrap();
+        (
+            total.lineages,
+            total.spent.rho_nano,
+            total.cap.rho_nano,
+            total.least_delta_cap_atto,
+        )
+    };
+    assert_eq!(total(UnitType::Household, vehicles.id).await, (0, 0, 0, 0));
+    assert_eq!(
+        total(UnitType::Vehicle, vehicles.id).await,
+        (1, 0, 7_000_000, 7_000_000)
+    );
+    // Nobody can ask about a draft or about data of level L2; what was spent counts, whatever became of the dataset.
+    assert_eq!(total(UnitType::Person, vehicles.id).await, (0, 0, 0, 0));
+    world.pay(db, 30, START).await.unwrap();
+    assert_eq!(total(UnitType::Person, vehicles.id).await, (1, 30, 4_000, 1_000));
+    assert_eq!(total(UnitType::Person, drafted.id).await, (2, 30, 4_010, 10));
+    let tx = db.begin_write().await.unwrap();
+    tx.execute("UPDATE dataset SET state = 'retired' WHERE slug = 'drafted'", [])
+        .await
+        .unwrap();
+    tx.execute("UPDATE dataset SET level = 3 WHERE slug = 'opened'", [])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(total(UnitType::Person, world.lineage).await, (3, 30, 4_510, 10));
 }

@@ -161,3 +161,20 @@ release-next-decision = The bureau approves, returns or rejects it within { $day
 release-next-open = Once approved it is public at once.
 release-next-conditional = Once approved, firms can apply for it.
 release-next-closed = After approval the entry is public with the reason why it is not opened; the data stay closed.
+loss-title = Privacy loss
+loss-lead = How much all answers together may have told about one unit, and how much they may still tell. Only those who answer for the data, decide on it or audit it see this.
+loss-of-dataset = Of each dataset, in all its versions and over everyone
+loss-spent = Spent so far
+loss-left-window = Left in the window
+loss-left-life = Left for life
+loss-window = Window of { $days } days
+loss-together = Of a unit that is in all datasets about its kind
+loss-together-lead = One and the same person, firm, household or vehicle may be in several datasets, also of other departments. What is spent on each then adds up for it. This is the worst case: that it is in all of them.
+loss-left-caps = May still be spent within the caps
+loss-worst = At worst, once all caps are used up
+loss-datasets =
+    { $count ->
+        [one] { $count } dataset
+       *[other] { $count } datasets
+    }
+loss-explain = ρ is what is counted, and it adds up. ε does not: each ε here is what its own ρ amounts to, at the smallest δ that the datasets promise. A question about several datasets is charged on each and counts as often, so the true sum may be smaller.

@@ -43,6 +43,8 @@ actions! {
     ViewOpenData: [CatalogRead DatasetWrite ReviewWrite SandboxUse AdminWrite], reads;
     /// See figures computed from data as one of the roles that are trusted with them.
     ViewProfile: [DatasetWrite ReviewWrite], reads;
+    /// See how much privacy was spent on a dataset and on its unit type, and what is left.
+    ViewLoss: [DatasetWrite ReviewWrite], reads;
     /// Make an entry for an organisation.
     CreateDataset: [DatasetWrite], writes;
     /// Change an entry's description, level or declaration.

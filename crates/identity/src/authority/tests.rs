@@ -49,6 +49,16 @@ const TABLE: &[(Action, &str, &str)] = &[
     ),
     (Action::ViewProfile, "low", "officer reviewer reviewer+auditor"),
     (Action::ViewProfile, "draft", "officer reviewer reviewer+auditor"),
+    (
+        Action::ViewLoss,
+        "personal",
+        "officer reviewer auditor reviewer+auditor",
+    ),
+    (
+        Action::ViewLoss,
+        "personal-draft",
+        "officer reviewer auditor reviewer+auditor",
+    ),
     (Action::CreateDataset, "transport's own", "officer"),
     (Action::CreateDataset, "bureau's own", ""),
     (Action::EditEntry, "draft", "officer"),

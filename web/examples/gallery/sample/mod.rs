@@ -28,6 +28,7 @@ use web::page::job::{
     ResultCell, ResultColumn,
 };
 use web::page::ledger::{Checkpoint, LedgerPage, LedgerRow};
+use web::page::loss::{DatasetLoss, LossAmount, Losses, UnitTypeLoss};
 use web::page::open_sql::{OpenSqlPage, SqlFailure, SqlLimits, SqlOutcome, SqlTable};
 use web::page::publish::{
     Check, DetectedColumn, Detection, DroppedRows, MyDataset, MyDatasetsPage, ReadOptions, ReceivedFile,
@@ -408,6 +409,26 @@ impl Maker {
                 count: count * 1_000,
             })
             .collect()
+    }
+
+    fn losses(self) -> Losses {
+        let amount = |rho, epsilon, delta| LossAmount { rho, epsilon, delta };
+        Losses {
+            datasets: vec![DatasetLoss {
+                title: self.say("共享单车骑行记录", "Bike-share trips"),
+                window_days: 365,
+                spent: amount(0.119_1, 3.0166, 5.2e-10),
+                left_in_window: amount(0.944_5, 9.3472, 9.8e-10),
+                left_for_life: amount(4.963_1, 24.6694, 9.8e-10),
+            }],
+            unit_types: vec![UnitTypeLoss {
+                unit_type: UnitType::Person,
+                datasets: 3,
+                spent: amount(0.204_8, 4.0169, 5.6e-10),
+                left: amount(15.041_8, 48.2171, 1.9e-9),
+                worst: amount(15.246_6, 48.6115, 2e-9),
+            }],
+        }
     }
 
     fn profiles(self) -> Vec<ColumnProfile> {

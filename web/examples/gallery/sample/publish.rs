@@ -258,6 +258,7 @@ impl Maker {
                 },
             ],
             profiles: self.profiles(),
+            losses: self.losses(),
             failure: None,
             may_submit: true,
         };

@@ -161,6 +161,7 @@ impl Maker {
                 "One account a person; results stay on the internal network.",
             ),
             available: vec![(self.say("共享单车骑行记录", "Bike-share trips"), 6.5)],
+            losses: self.losses(),
         };
         page.opinions = vec![OpinionRow {
             organization: self.say("明衡测评中心", "Mingheng Assessment Centre"),
