@@ -42,8 +42,8 @@ pub(crate) async fn rewrap(args: &RewrapArgs) -> Result<(), Failure> {
         ),
     };
     say(&format!(
-        "{} data keys are wrapped anew by the key in {shown}, {} were already\nnow let data.key refer to it{in_folder}: \
-         the portal does not start with the old key any more",
+        "data keys wrapped anew by the key in {shown}: {}, already: {}\nnow let data.key refer to it{in_folder}: the \
+         portal does not start with the old key any more",
         done.anew, done.already
     ));
     Ok(())
