@@ -118,6 +118,9 @@ pub enum JobError {
     /// The engine for open data has no room for the public part of the query now; nothing was charged.
     #[error("the public part of the query cannot be computed now; try again")]
     OpenDataBusy,
+    /// All threads that plan are at work; nothing was charged.
+    #[error("too many queries are being planned now; try again")]
+    PlannerBusy,
     /// The database failed or refused.
     #[error(transparent)]
     Database(#[from] db::Error),
@@ -140,7 +143,7 @@ impl JobError {
             Self::Withheld => "withheld",
             Self::Check(_) => "wrong-state",
             Self::Reason(_) => "text-length",
-            Self::OpenDataBusy => "unavailable",
+            Self::OpenDataBusy | Self::PlannerBusy => "unavailable",
             Self::Database(error) => match error.category() {
                 Category::Conflict => "conflict",
                 Category::Unavailable => "database-unavailable",
@@ -161,7 +164,7 @@ impl JobError {
             Self::Reason(_) => Category::Invalid,
             Self::Denied(error) => error.category(),
             Self::NotFound(_) => Category::NotFound,
-            Self::OpenDataBusy => Category::Unavailable,
+            Self::OpenDataBusy | Self::PlannerBusy => Category::Unavailable,
             Self::Database(error) => error.category(),
             Self::Internal(_) => Category::Internal,
         }

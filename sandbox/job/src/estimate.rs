@@ -6,12 +6,14 @@ use std::time::Duration;
 use identity::{Action, Actor};
 use model::{ProjectId, ReviewPolicy, Timestamp};
 use sandbox_plan::scalar::ScalarExpr;
-use sandbox_plan::{BoundingCase, Measure, OutputColumn, PrivatePlan, Relation, ReleasedColumn, Tables};
+use sandbox_plan::{
+    BoundingCase, Measure, OutputColumn, PrivatePlan, Refusal, Relation, ReleasedColumn, Rule, Tables,
+};
 use serde::Serialize;
 
 use crate::project::Budget;
 use crate::submit::Standing;
-use crate::{JobCost, JobError, Obstacle, Price, Sandbox};
+use crate::{JobCost, JobError, Obstacle, Planning, Price, Sandbox};
 
 /// The expected error of one column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -176,6 +178,28 @@ impl Sandbox {
         })
     }
 
+    /// Runs a planner on a thread of its own, of which there are few, and not for ever. One that has been given up keeps
+    /// its thread until it ends, so that many of them do not add up.
+    pub(crate) async fn planned(
+        &self,
+        plan: impl FnOnce() -> Result<PrivatePlan, Refusal> + Send + 'static,
+    ) -> Result<PrivatePlan, JobError> {
+        let Planning { threads, patience } = self.planning.clone();
+        let thread = tokio::time::timeout(patience, threads.acquire_owned())
+            .await
+            .map_err(|_| JobError::PlannerBusy)?
+            .map_err(|_| JobError::Internal("planning"))?;
+        let work = tokio::task::spawn_blocking(move || {
+            let plan = plan();
+            drop(thread);
+            plan
+        });
+        let planned = tokio::time::timeout(patience, work)
+            .await
+            .map_err(|_| Refusal::new(Rule::TooComplex))?;
+        Ok(planned.map_err(|_| JobError::Internal("planning"))??)
+    }
+
     /// Plans a query over the project's datasets, from declarations and public data alone.
     pub(crate) async fn plan(
         &self,
@@ -220,16 +244,15 @@ impl Sandbox {
         let relations = Arc::new(relations);
         let public = self.freeze(actor, sql, &relations).await?;
         let text = sql.to_owned();
-        let plan = move || {
-            let tables = Tables {
-                protected: &relations,
-                public: &public,
-            };
-            sandbox_plan::plan(&text, tables)
-        };
-        let plan = tokio::task::spawn_blocking(plan)
-            .await
-            .map_err(|_| JobError::Internal("planning"))??;
+        let plan = self
+            .planned(move || {
+                let tables = Tables {
+                    protected: &relations,
+                    public: &public,
+                };
+                sandbox_plan::plan(&text, tables)
+            })
+            .await?;
         let epsilon = price.epsilon(&plan, &policy)?;
         let cost = JobCost::of(epsilon, &plan.core, &policy)?;
         let answer_in = plan.core.due_in(self.parts.cores);

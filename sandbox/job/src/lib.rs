@@ -26,6 +26,7 @@ mod submit;
 mod tests;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use db::Database;
 use identity::Authority;
@@ -35,6 +36,7 @@ use sandbox_worker::Supervisor;
 use seal::OperatorKey;
 use serde::de::DeserializeOwned;
 use storage::SandboxStore;
+use tokio::sync::Semaphore;
 
 pub use answer::{Answer, AnswerColumn, AnswerRow, Noise};
 pub use check::{CheckSummary, CheckView, CheckedDataset, OwnVote};
@@ -53,7 +55,22 @@ pub use submit::JobView;
 #[derive(Clone)]
 pub struct Sandbox {
     parts: Arc<Parts>,
+    planning: Planning,
 }
+
+/// The limits under which queries are planned: each text is bounded by itself, and this bounds many and slow ones.
+#[derive(Clone)]
+struct Planning {
+    /// One permit for each thread that plans.
+    threads: Arc<Semaphore>,
+    /// The longest that a query waits for its thread, and then is planned.
+    patience: Duration,
+}
+
+/// How many queries are planned at once.
+const PLANNERS: usize = 4;
+/// The longest that planning may take: queries at the limits of their size take a second.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the sandbox works with.
 pub struct Parts {
@@ -92,6 +109,10 @@ impl Sandbox {
     pub fn new(parts: Parts) -> Self {
         Self {
             parts: Arc::new(parts),
+            planning: Planning {
+                threads: Arc::new(Semaphore::new(PLANNERS)),
+                patience: PATIENCE,
+            },
         }
     }
 

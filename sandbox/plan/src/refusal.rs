@@ -287,7 +287,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(crate) fn new(rule: Rule) -> Self {
+    /// A refusal by a rule, nowhere in particular.
+    pub const fn new(rule: Rule) -> Self {
         Self {
             rule,
             span: None,

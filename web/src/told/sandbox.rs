@@ -27,7 +27,7 @@ impl Told for JobError {
                 .with("min", error.length.min)
                 .with("max", error.length.max)
                 .with("got", error.got),
-            Self::OpenDataBusy => say("why-busy"),
+            Self::OpenDataBusy | Self::PlannerBusy => say("why-busy"),
             Self::Database(error) => error.told(),
             Self::Internal(_) => say("problem-internal"),
         }

@@ -346,6 +346,7 @@ fn of_queries_and_jobs() -> Vec<Sample> {
         JobError::Check(_) => JobError::Check(CheckObstacle::Voted),
         JobError::Reason(_) => JobError::Reason(model::Length::VOTE.check("").unwrap_err()),
         JobError::OpenDataBusy => JobError::OpenDataBusy,
+        JobError::PlannerBusy => JobError::PlannerBusy,
         JobError::Database(_) => JobError::Database(db::Error::Contention),
         JobError::Internal(_) => JobError::Internal("x"),
     );

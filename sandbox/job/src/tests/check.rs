@@ -299,6 +299,8 @@ async fn a_vote_is_a_commitment_until_the_fixed_day(test: TestDatabase) {
         assert!(!told.contains(hidden), "{hidden}: {told}");
     }
     assert!(leaves[0].commitments().contains_key("verdict"));
+    // Not by the moment of the charge either, which the ledger tells of every job.
+    assert_eq!(check.as_uuid().get_version_num(), 4, "a random id");
     // Nor does the other checker learn of it.
     let seen = world.sandbox.check(&second, check).await.unwrap();
     assert!(seen.summary.own_vote.is_none());

@@ -4,6 +4,7 @@
 mod audit;
 mod check;
 mod closing;
+mod planning;
 mod price;
 
 use std::sync::atomic::{AtomicU32, Ordering};
