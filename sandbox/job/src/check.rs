@@ -18,7 +18,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::CheckObstacle;
-use crate::{Answer, JobCost, JobError, Sandbox};
+use crate::{Answer, JobError, Sandbox};
 
 /// How many waiting answers are listed.
 const LISTED: u64 = 100;
@@ -64,15 +64,14 @@ pub struct CheckSummary {
     pub own_vote: Option<OwnVote>,
 }
 
-/// An answer as its checkers see it: nothing of who asked, nor the text of the question.
+/// An answer as its checkers see it: nothing of who asked, what it cost, or the text of the question.
 #[derive(Debug, Clone)]
 pub struct CheckView {
     /// What the list says of it.
     pub summary: CheckSummary,
-    /// The noised answer, as it would be released.
+    /// All cells and figures that were noised, under names of ours: a release lets go of all of them, as whoever asked
+    /// may show what they like of it, and the next question about the same totals is free.
     pub answer: Answer,
-    /// What it cost.
-    pub cost: JobCost,
 }
 
 /// The votes on an answer.
@@ -92,6 +91,11 @@ impl Tally {
             votes: count(votes.len()),
             votes_to_release: count(to_release.count()),
         }
+    }
+
+    /// Whether both have voted. Before that nothing is told of the votes, as one can still be given.
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.votes == SEATS
     }
 
     /// Whether both checkers would have the answer released.
@@ -131,14 +135,11 @@ impl Sandbox {
             .await
             .map_err(unknown)?;
         let paid = db::job::load(self.parts.db.read(), check.job_id).await?;
-        let cost: JobCost =
-            serde_json::from_value(paid.cost.clone()).map_err(|_| JobError::Internal("stored cost"))?;
-        let answer = crate::submit::shown(paid.plan.clone(), paid).await?;
-        Ok(CheckView {
-            summary,
-            answer,
-            cost,
-        })
+        let plan: sandbox_plan::PrivatePlan =
+            serde_json::from_value(paid.plan.clone()).map_err(|_| JobError::Internal("stored plan"))?;
+        let whole = serde_json::to_value(plan.whole()).map_err(|_| JobError::Internal("stored plan"))?;
+        let answer = crate::submit::shown(whole, paid).await?;
+        Ok(CheckView { summary, answer })
     }
 
     /// Votes on an answer that waits for checkers. A vote is final. Withholding needs a reason ([`Length::VOTE`]), which
@@ -191,8 +192,10 @@ impl Sandbox {
         };
         let (verdict_commitment, verdict_nonce) = sealed(verdict.as_str())?;
         let (reason_commitment, reason_nonce) = sealed(&reason)?;
+        let (check_commitment, check_nonce) = sealed(&id.to_string())?;
+        // Which answer it is about is sealed too: the other checker knows the review's id.
         let leaf = Leaf::builder(Act::JobChecked, now.as_micros(), actor.ledger_actor())
-            .subject("check", id.to_string())
+            .commitment("check", check_commitment)
             .commitment("verdict", verdict_commitment)
             .commitment("verdict_reason", reason_commitment)
             .build()
@@ -205,6 +208,7 @@ impl Sandbox {
             organization_id: organization,
             verdict,
             reason,
+            check_nonce,
             verdict_nonce,
             reason_nonce,
             created_at: now,

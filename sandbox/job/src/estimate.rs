@@ -32,13 +32,27 @@ pub struct AggregateError {
 /// The rows of the cell for which a mean's error is told: data sets are declared larger than they are, and cells uneven.
 const ROWS: u64 = 1_000;
 
+/// The most cells that a row of the answer is the sum of: 1, but for the totals of ROLLUP and the like.
+fn most_cells(plan: &PrivatePlan) -> f64 {
+    let summed = |set: &Vec<usize>| -> f64 {
+        let keys = plan.core.keys.iter().enumerate();
+        #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
+        let left_out = keys
+            .filter(|(at, _)| !set.contains(at))
+            .map(|(_, key)| key.cells.count() as f64);
+        left_out.product()
+    };
+    plan.sets.iter().flatten().map(summed).fold(1.0, f64::max)
+}
+
 /// What to expect of each output column that is a figure as it is released.
 ///
-/// A mean's error depends on its cell's rows, which are nobody's business before the charge: it is told for a cell of a
+/// Of ROLLUP and the like it is the error of the row that sums the most cells. A mean's error depends on its cell's rows, which are nobody's business before the charge: it is told for a cell of a
 /// thousand rows, or of an equal share of the declared maximum if that is less. What is computed from several figures has its intervals in the answer.
 pub(crate) fn expected_errors(plan: &PrivatePlan, rho: f64) -> Vec<AggregateError> {
     let share = plan.core.max_rows() / u64::from(plan.core.cells.max(1));
     let share = share.clamp(1, ROWS);
+    let spread = most_cells(plan).sqrt();
     let figure = |column: &OutputColumn| {
         let ScalarExpr::Column(at) = &column.expr else {
             return None;
@@ -52,6 +66,7 @@ pub(crate) fn expected_errors(plan: &PrivatePlan, rho: f64) -> Vec<AggregateErro
             }
             _ => return None,
         };
+        let sigma = sigma * spread;
         Some(AggregateError {
             column: column.name.clone(),
             standard_deviation: sigma,

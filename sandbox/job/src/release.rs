@@ -37,10 +37,15 @@ impl Sandbox {
         let now = self.parts.clock.now();
         let mut ended = 0;
         for job in db::job::list_due(db.read(), now, BATCH).await? {
-            let due = match self.due(&job).await? {
+            let due = match self.due(&job).await {
                 // Its alarm has gone off.
-                Due::Delay if job.state == JobState::Delayed => continue,
-                due => due,
+                Ok(Due::Delay) if job.state == JobState::Delayed => continue,
+                Ok(due) => due,
+                Err(error) => {
+                    // Others are not to wait for it.
+                    tracing::error!(job = %job.id, code = error.code(), "ALARM: what is due for a job cannot be done");
+                    continue;
+                }
             };
             let tx = db.begin_write().await?;
             let moved = match due {
@@ -67,7 +72,7 @@ impl Sandbox {
                     let mut leaf = Leaf::builder(act, now.as_micros(), Actor::system())
                         .subject("job", job.id.to_string())
                         .subject("project", job.project_id.to_string());
-                    if let Some(review) = review {
+                    if let Some(review) = review.filter(Tally::is_complete) {
                         leaf = leaf
                             .subject("check", review.id.to_string())
                             .fact("votes_to_release", review.votes_to_release)

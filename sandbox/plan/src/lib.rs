@@ -32,6 +32,7 @@ pub mod source;
 mod guide;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 pub use analyse::plan;
 pub use execute::{ExecutionError, Granted, Totals, execute};

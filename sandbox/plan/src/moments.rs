@@ -184,7 +184,9 @@ impl Moments<'_> {
             .max_units
             .saturating_mul(self.groups_per_unit.into());
         let room = u32::try_from(MAX_DISTINCT / shares.max(1)).unwrap_or(u32::MAX);
-        let per_unit = room.min(MAX_DISTINCT_PER_UNIT);
+        let per_unit = room
+            .min(MAX_DISTINCT_PER_UNIT)
+            .min(self.shape.unit.max_rows_per_unit);
         if per_unit == 0 {
             return Err(Refusal::about(Rule::DistinctCells, "too many units"));
         }

@@ -32,7 +32,6 @@ pub async fn get(
 ) -> Result<Json<Value>, Failure> {
     let view = state.sandbox.check(&caller.actor, id).await?;
     let mut body = summary(&view.summary);
-    body["cost"] = super::job::cost(&view.cost);
     body["columns"] = json!(view.answer.columns);
     body["rows"] = json!(view.answer.rows);
     Ok(Json(body))

@@ -63,8 +63,6 @@ pub struct CheckPage {
     pub datasets: Vec<(String, String, Option<UnitDeclaration>)>,
     /// The fixed day.
     pub due: Timestamp,
-    /// ε that the answer cost.
-    pub epsilon: f64,
     /// The noised answer.
     pub result: JobResult,
     /// The reader's own vote, once given.

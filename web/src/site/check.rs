@@ -101,7 +101,6 @@ fn show(visit: &Visit, status: StatusCode, view: CheckView, form: VoteForm, erro
         subject: row(visit, &view.summary).subject,
         datasets: datasets.collect(),
         due: view.summary.due_at,
-        epsilon: view.cost.epsilon,
         result: result(view.answer),
         own,
         form,

@@ -13,6 +13,7 @@ pub struct Model {
     pub organization_id: Uuid,
     pub verdict: String,
     pub reason: String,
+    pub check_nonce: String,
     pub verdict_nonce: String,
     pub reason_nonce: String,
     pub created_at: i64,

@@ -21,7 +21,8 @@ CREATE TABLE job_vote (
     organization_id {uuid} NOT NULL REFERENCES organization (id),
     verdict TEXT NOT NULL CHECK (verdict IN ('release', 'withhold')),
     reason TEXT NOT NULL,
-    -- What opens the commitments to verdict and reason in the ledger, hexadecimal.
+    -- What opens the commitments to review, verdict and reason in the ledger, hexadecimal.
+    check_nonce TEXT NOT NULL CHECK (length(check_nonce) = 64),
     verdict_nonce TEXT NOT NULL CHECK (length(verdict_nonce) = 64),
     reason_nonce TEXT NOT NULL CHECK (length(reason_nonce) = 64),
     created_at {bigint} NOT NULL,

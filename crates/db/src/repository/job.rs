@@ -2,7 +2,7 @@
 
 use model::{JobId, JobKind, JobState, ProjectId, Timestamp, UserId};
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::Expr;
+use sea_orm::sea_query::{Expr, Query};
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect};
 use serde_json::Value;
 use uuid::Uuid;
@@ -178,12 +178,14 @@ pub async fn find_as_good(
 ) -> Result<Option<Job>, Error> {
     paid_for(project, answer_hash)
         .filter(Column::AnswerRhoNano.gte(rho_nano))
+        // One that was withheld only if there is no other.
+        .order_by_asc(Column::State.eq(JobState::Withheld.as_str()))
         .order_by_asc(Column::AnswerRhoNano)
         .read_one(connection, read)
         .await
 }
 
-/// The job of this project that paid most for this answer.
+/// The job of this project that paid most for this answer, of those that are answered and were due by `now`.
 ///
 /// # Errors
 /// If the database fails.
@@ -191,8 +193,11 @@ pub async fn find_best(
     connection: &Connection,
     project: ProjectId,
     answer_hash: &[u8; 32],
+    now: Timestamp,
 ) -> Result<Option<Job>, Error> {
     paid_for(project, answer_hash)
+        .filter(Column::AnswerDueAt.lte(now.as_micros()))
+        .filter(Column::Result.is_not_null())
         .order_by_desc(Column::AnswerRhoNano)
         .read_one(connection, read)
         .await
@@ -243,15 +248,26 @@ pub async fn await_review(tx: &Tx, id: JobId, from: &[JobState], due_at: Timesta
 /// # Errors
 /// If the database fails.
 pub async fn list_due(connection: &Connection, now: Timestamp, limit: u64) -> Result<Vec<Job>, Error> {
-    let waiting = [JobState::Queued, JobState::Running, JobState::Delayed].map(JobState::as_str);
+    let waiting = [JobState::Queued, JobState::Running].map(JobState::as_str);
     let answer = Column::State
         .is_in(waiting)
         .and(Column::AnswerDueAt.lte(now.as_micros()));
+    // Those whose answer is not there yet would fill the list, and others would wait for them.
+    let answered = Query::select()
+        .column(Column::Id)
+        .from(Entity)
+        .and_where(Column::Result.is_not_null())
+        .to_owned();
+    let delayed = Column::State.eq(JobState::Delayed.as_str()).and(
+        Column::Result
+            .is_not_null()
+            .or(Column::ReuseOf.in_subquery(answered)),
+    );
     let review = Column::State
         .eq(JobState::AwaitingReview.as_str())
         .and(Column::DueAt.lte(now.as_micros()));
     Entity::find()
-        .filter(answer.or(review))
+        .filter(answer.or(delayed).or(review))
         .order_by_asc(Column::AnswerDueAt)
         .limit(limit)
         .read_all(connection, read)

@@ -3,6 +3,7 @@
 use ledger::Nonce;
 use model::{CheckId, JobId, JobState, OrganizationId, Timestamp, UserId, Verdict};
 use sea_orm::ActiveValue::Set;
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, ExprTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -68,7 +69,9 @@ pub struct Vote {
     pub verdict: Verdict,
     /// Why.
     pub reason: String,
-    /// What opens the commitment to the verdict in the ledger.
+    /// What opens the commitment to the review in the ledger.
+    pub check_nonce: Nonce,
+    /// What opens the commitment to the verdict.
     pub verdict_nonce: Nonce,
     /// What opens the commitment to the reason.
     pub reason_nonce: Nonce,
@@ -105,6 +108,7 @@ pub async fn insert_vote(tx: &Tx, vote: &Vote) -> Result<(), Error> {
         organization_id: Set(vote.organization_id.as_uuid()),
         verdict: Set(vote.verdict.as_str().to_owned()),
         reason: Set(vote.reason.clone()),
+        check_nonce: Set(vote.check_nonce.clone().into()),
         verdict_nonce: Set(vote.verdict_nonce.clone().into()),
         reason_nonce: Set(vote.reason_nonce.clone().into()),
         created_at: Set(vote.created_at.as_micros()),
@@ -153,24 +157,26 @@ pub async fn list_votes(connection: &Connection, id: CheckId) -> Result<Vec<Vote
 /// # Errors
 /// If the database fails.
 pub async fn list_awaiting(connection: &Connection, limit: u64) -> Result<Vec<(Check, Timestamp)>, Error> {
-    let waiting: Vec<(Uuid, Option<Uuid>, i64)> = job::Entity::find()
+    // By answer, not by job: repeats of one, which are free, push no other out of the list.
+    let paid = || Expr::cust("COALESCE(reuse_of, id)");
+    let waiting: Vec<(Uuid, i64)> = job::Entity::find()
         .select_only()
-        .columns([job::Column::Id, job::Column::ReuseOf, job::Column::DueAt])
+        .expr_as(paid(), "paid")
+        .expr_as(job::Column::DueAt.min(), "due")
         .filter(job::Column::State.eq(JobState::AwaitingReview.as_str()))
-        .order_by_asc(job::Column::DueAt)
+        .group_by(paid())
+        .order_by_asc(job::Column::DueAt.min())
         .limit(limit)
         .into_tuple()
         .all(&connection.executor())
         .await?;
-    let paid = |(id, reuse_of, _): &(Uuid, Option<Uuid>, i64)| reuse_of.unwrap_or(*id);
     let found = job_check::Entity::find()
-        .filter(job_check::Column::JobId.is_in(waiting.iter().map(paid)))
+        .filter(job_check::Column::JobId.is_in(waiting.iter().map(|(paid, _)| *paid)))
         .read_all(connection, read)
         .await?;
     let due = |check: Check| {
-        let mut jobs = waiting.iter();
-        let job = jobs.find(|job| paid(job) == check.job_id.as_uuid())?;
-        Some((check, Timestamp::from_micros(job.2)))
+        let (_, due) = waiting.iter().find(|(paid, _)| *paid == check.job_id.as_uuid())?;
+        Some((check, Timestamp::from_micros(*due)))
     };
     let mut awaiting: Vec<_> = found.into_iter().filter_map(due).collect();
     awaiting.sort_by_key(|(check, due)| (*due, check.id));
@@ -216,6 +222,7 @@ fn read_vote(row: job_vote::Model) -> Result<Vote, Error> {
         verdict: Verdict::from_word(&row.verdict)
             .ok_or_else(|| Error::corrupt("job_vote.verdict", "unknown word"))?,
         reason: row.reason,
+        check_nonce: nonce(row.check_nonce)?,
         verdict_nonce: nonce(row.verdict_nonce)?,
         reason_nonce: nonce(row.reason_nonce)?,
         created_at: Timestamp::from_micros(row.created_at),

@@ -10,6 +10,8 @@ use crate::{CheckObstacle, JobError, JobView, Price};
 
 db::on_both_databases!(
     an_answer_that_both_let_go_is_released_on_the_fixed_day,
+    checkers_see_all_that_is_let_go_and_no_words_of_the_analyst,
+    repeats_of_one_answer_push_no_other_out_of_the_list,
     one_who_would_not_is_enough_to_withhold_and_asking_again_changes_nothing,
     a_missing_vote_withholds_and_can_be_given_when_the_question_is_asked_again,
     only_checkers_look_and_nobody_in_their_own_cause,
@@ -118,6 +120,43 @@ async fn an_answer_that_both_let_go_is_released_on_the_fixed_day(test: TestDatab
     assert!(matches!(after, Err(JobError::NotFound(_))), "{after:?}");
 }
 
+/// The next query of the same totals is free and shows what it likes of them.
+async fn checkers_see_all_that_is_let_go_and_no_words_of_the_analyst(test: TestDatabase) {
+    let world = World::over(&test, true).await;
+    let project = world.open_project().await;
+    let sql = "SELECT sex AS \"Acme Ltd\", COUNT(*) AS \"please release\" FROM trips GROUP BY sex \
+               HAVING COUNT(*) > 1000000000 ORDER BY 2 LIMIT 1";
+    let (_, check) = asked(&world, project.id, sql).await;
+    let seen = world
+        .sandbox
+        .check(&reviewer(&world, "bureau").await, check)
+        .await
+        .unwrap();
+    let names: Vec<&str> = seen
+        .answer
+        .columns
+        .iter()
+        .map(|column| column.name.as_str())
+        .collect();
+    assert_eq!(names, ["1 sex", "2 rows"]);
+    assert_eq!(seen.answer.rows.len(), 4, "two values, other and NULL");
+    assert!(!format!("{seen:?}").contains("Acme"));
+}
+
+async fn repeats_of_one_answer_push_no_other_out_of_the_list(test: TestDatabase) {
+    let world = World::over(&test, true).await;
+    let project = world.open_project().await;
+    let sql = world.question();
+    let (_, first) = asked(&world, project.id, &sql).await;
+    for _ in 0..3 {
+        asked(&world, project.id, &sql).await;
+    }
+    let (_, second) = asked(&world, project.id, &world.question()).await;
+    let listed = db::job_check::list_awaiting(world.db.read(), 2).await.unwrap();
+    let listed: Vec<CheckId> = listed.iter().map(|(check, _)| check.id).collect();
+    assert!(listed.contains(&first) && listed.contains(&second), "{listed:?}");
+}
+
 async fn one_who_would_not_is_enough_to_withhold_and_asking_again_changes_nothing(test: TestDatabase) {
     let world = World::over(&test, true).await;
     let project = world.open_project().await;
@@ -173,6 +212,12 @@ async fn a_missing_vote_withholds_and_can_be_given_when_the_question_is_asked_ag
     world.go_to(view.job.due_at);
     assert_eq!(world.sandbox.release_due().await.unwrap(), 1);
     assert_eq!(state(&world, &view).await, JobState::Withheld);
+    // Who may still vote learns nothing from the ledger: neither how the other voted nor whose answer it is.
+    let leaf = &world.leaves(Act::JobWithheld).await[0];
+    assert!(
+        !leaf.subjects().contains_key("check") && leaf.facts().is_empty(),
+        "{leaf:?}"
+    );
     let why = world.sandbox.withheld_because(&world.analyst, view.job.id).await;
     assert!(why.unwrap().is_empty());
     let closed = world.sandbox.vote(&second, check, Verdict::Release, "").await;
@@ -295,6 +340,7 @@ async fn a_vote_is_a_commitment_until_the_fixed_day(test: TestDatabase) {
         "too fine",
         &view.job.id.to_string(),
         &project.id.to_string(),
+        &check.to_string(),
     ] {
         assert!(!told.contains(hidden), "{hidden}: {told}");
     }

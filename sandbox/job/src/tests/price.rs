@@ -10,6 +10,9 @@ use crate::{EpsilonRule, JobError, JobView, Precision, Price};
 
 db::on_both_databases!(
     a_better_answer_pays_the_difference,
+    what_is_not_due_yet_is_not_topped_up,
+    special_answers_are_not_topped_up,
+    a_total_of_cells_is_told_its_own_error,
     a_worse_answer_is_free,
     what_noise_has_chosen_is_paid_for_anew,
     racing_top_ups_pay_for_every_draw,
@@ -51,6 +54,7 @@ async fn a_better_answer_pays_the_difference(test: TestDatabase) {
     let project = world.open_project().await;
     let first = ask(&world, project.id, SEXES, 0.1).await;
     world.answer(first.job.id).await;
+    world.go_to(first.job.answer_due_at);
     let told = world
         .sandbox
         .estimate(&world.analyst, project.id, SEXES, &Price::Epsilon(0.3))
@@ -77,9 +81,60 @@ async fn a_better_answer_pays_the_difference(test: TestDatabase) {
     assert!(fine < coarse);
 
     // And again: from 0.3, not from 0.1.
+    world.go_to(second.job.answer_due_at);
     let third = ask(&world, project.id, SEXES, 0.4).await;
     assert_eq!(third.job.tops_up, Some(second.job.id));
     assert_eq!(world.charged(project.id).await, price(&world, SEXES, 0.4).await);
+}
+
+/// A job that waited for another's work would tell by its delay how long that takes.
+async fn what_is_not_due_yet_is_not_topped_up(test: TestDatabase) {
+    let world = World::new(&test).await;
+    let project = world.open_project().await;
+    let first = ask(&world, project.id, SEXES, 0.1).await;
+    world.answer(first.job.id).await;
+    world.go_to(first.job.answer_due_at.plus_seconds(-1));
+    let early = ask(&world, project.id, SEXES, 0.2).await;
+    assert!(early.job.tops_up.is_none());
+    world.go_to(first.job.answer_due_at);
+    let second = ask(&world, project.id, SEXES, 0.3).await;
+    assert_eq!(second.job.tops_up, Some(first.job.id), "the one that is there");
+}
+
+/// Else a few billionths would buy new checkers for an answer that was withheld.
+async fn special_answers_are_not_topped_up(test: TestDatabase) {
+    let world = World::over(&test, true).await;
+    let project = world.open_project().await;
+    let first = ask(&world, project.id, SEXES, 0.1).await;
+    world.answer(first.job.id).await;
+    world.go_to(first.job.due_at);
+    let second = ask(&world, project.id, SEXES, 0.100_1).await;
+    assert!(second.job.tops_up.is_none() && second.job.reuse_of.is_none());
+    assert_eq!(
+        world.charged(project.id).await,
+        first.cost.rho_nano + second.cost.rho_nano
+    );
+    assert!(second.cost.rho_nano >= first.cost.rho_nano);
+}
+
+async fn a_total_of_cells_is_told_its_own_error(test: TestDatabase) {
+    let world = World::new(&test).await;
+    let project = world.open_project().await;
+    let error = |sql: &'static str| {
+        let (world, project) = (&world, project.id);
+        async move {
+            let estimate = world
+                .sandbox
+                .estimate(&world.analyst, project, sql, &Price::Epsilon(0.1))
+                .await
+                .unwrap();
+            estimate.expected_error[0].half_width95
+        }
+    };
+    let plain = error(SEXES).await;
+    let total = error("SELECT sex, COUNT(*) AS n FROM trips GROUP BY ROLLUP (sex)").await;
+    // Two values, other and NULL: the total sums four cells.
+    assert!((total / plain - 2.0).abs() < 1e-9, "{total} {plain}");
 }
 
 async fn a_worse_answer_is_free(test: TestDatabase) {
@@ -132,7 +187,9 @@ async fn what_noise_has_chosen_is_paid_for_anew(test: TestDatabase) {
 async fn racing_top_ups_pay_for_every_draw(test: TestDatabase) {
     let world = Arc::new(World::new(&test).await);
     let project = world.open_project().await;
-    ask(&world, project.id, SEXES, 0.05).await;
+    let base = ask(&world, project.id, SEXES, 0.05).await;
+    world.answer(base.job.id).await;
+    world.go_to(base.job.answer_due_at);
     let mut racers = tokio::task::JoinSet::new();
     for number in 0..24 {
         let (world, id) = (Arc::clone(&world), project.id);
