@@ -62,7 +62,7 @@ async fn two_checkers_release_or_withhold_an_answer() {
     let until = told["checked_until"].as_str().unwrap();
     assert!(until.ends_with("T08:00:00Z"), "16:00 in China: {until}");
 
-    let fixed = fix_in(&app, 20).await;
+    let fixed = fix_in(&app, 30).await;
     let job = submit(&app, &project, DEPARTMENTS).await;
     assert_eq!((&job["checked"], &job["state"]), (&json!(true), &json!("queued")));
     assert_eq!(job["due_at"], fixed.to_string());
@@ -134,7 +134,7 @@ async fn two_checkers_release_or_withhold_an_answer() {
     }
 
     // One who would not is enough.
-    fix_in(&app, 12).await;
+    fix_in(&app, 15).await;
     let job = submit(&app, &project, "SELECT COUNT(*) AS n FROM visits").await;
     let id = job["id"].as_str().unwrap();
     let check = app.wait_check().await;

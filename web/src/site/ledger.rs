@@ -110,12 +110,19 @@ fn subject_kind(language: Language, kind: &str) -> String {
     let plain = kind
         .trim_end_matches(|c: char| c.is_ascii_digit())
         .trim_end_matches('_');
-    let key = format!("ledger-subject-{}", plain.replace('_', "-"));
-    if i18n::Translator::has(&key) {
-        i18n::Translator::text(language, &key, &[])
-    } else {
-        plain.to_owned()
-    }
+    let key = match plain {
+        "job" => "ledger-subject-job",
+        "project" => "ledger-subject-project",
+        "dataset" => "ledger-subject-dataset",
+        "version" => "ledger-subject-version",
+        "request" => "ledger-subject-request",
+        "check" => "ledger-subject-check",
+        "tops_up" => "ledger-subject-tops-up",
+        "organization" => "ledger-subject-organization",
+        "token" => "ledger-subject-token",
+        other => return other.to_owned(),
+    };
+    i18n::Translator::text(language, key, &[])
 }
 
 const fn act_key(act: Act) -> &'static str {
