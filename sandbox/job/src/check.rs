@@ -2,10 +2,10 @@
 //! noised output and public facts, all or nothing, on a fixed day).
 //!
 //! A review belongs to the answer, not to the job: whoever asks the same question again waits for the same votes. It
-//! has two seats. One is the bureau's, the other an assessor's or another reviewer's; neither learns whether the other
-//! has voted, or how, before the fixed day, not from the ledger either, where a vote is a commitment. The answer is
-//! released if both find that it may be; a missing vote withholds it, and asking again, which is free, brings it back
-//! to those who have not voted.
+//! has two seats. One is the bureau's, the other an assessor's or another reviewer's; neither is told whether the other
+//! has voted, or how, before the fixed day. The ledger says at once that somebody of an organisation voted, and seals on
+//! which answer and how; where a single answer waits, that is still a hint. The answer is released if both find that it
+//! may be; a missing vote withholds it, and asking again, which is free, brings it back to those who have not voted.
 
 use db::job_check::{Check, SEAT_KEY, Seat, VOTER_KEY, Vote};
 use identity::{Action, Actor, Resource};

@@ -8,7 +8,7 @@ const PAGE: &str = "docs/attacks.md";
 const MODULES: [&str; 2] = ["sandbox/plan/src/tests/attack", "tests/e2e/attacks"];
 
 fn root() -> PathBuf {
-    // The package stands in crates/.
+    // The package is a folder of the repository.
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let above = package.ancestors().find(|folder| folder.join(PAGE).is_file());
     above.unwrap().to_owned()
