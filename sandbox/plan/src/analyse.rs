@@ -337,6 +337,18 @@ impl Decision<'_> {
             // Units that are in several cells would be counted several times in a total.
             return Err(Refusal::new(Rule::TotalOfUnits));
         }
+        // C limits what counting a unit in several groups costs. Where nothing counts units, groups cost nothing, and leaving
+        // some out would only be an error more.
+        let by_row = |aggregate: &Aggregate| aggregate.function.adds_by_row();
+        let groups_per_unit = if !open
+            && needed.quantiles.is_empty()
+            && needed.aggregates.iter().all(by_row)
+            && groups_per_unit > 1
+        {
+            listed.min(below.shape.unit.max_rows_per_unit)
+        } else {
+            groups_per_unit
+        };
         let (aggregates, order) = canonical_order(needed.aggregates);
         let of_each = needed.quantiles.len();
         let quantiles = needed.quantiles.into_iter().map(|(expr, rank)| {

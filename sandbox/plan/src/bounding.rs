@@ -13,7 +13,10 @@
 //! set depends on that unit's rows (and the key) alone.
 //! Totals are exact integers in 128 bits, so the order of addition and the number of partitions cannot show.
 
+mod by_row;
+mod numbered;
 mod open_keys;
+mod shared;
 mod unit;
 
 use std::any::Any;
@@ -43,11 +46,11 @@ use siphasher::sip::SipHasher24;
 
 use crate::eval::{self, EvalError};
 use crate::execute::ExecutionError;
-use crate::plan::{
-    Aggregate, AggregateFunction, Candidates, GroupKey, KeyCells, PlanCore, Quantile, found_bytes,
-};
+use crate::plan::{Aggregate, AggregateFunction, Candidates, GroupKey, KeyCells, PlanCore, Quantile};
 use crate::scalar::ScalarExpr;
 
+use by_row::ByRow;
+use numbered::Numbered;
 pub(crate) use open_keys::OpenKeys;
 use unit::{ChosenValue, NO_PLACE, NO_VALUE, OpenUnit, Rows};
 
@@ -96,7 +99,10 @@ impl fmt::Debug for GroupKeySecret {
 /// Adds up bounded contributions, batch by batch, in unit order.
 #[derive(Debug)]
 pub struct Bounding {
+    /// The plan, its common parts taken out.
     core: Arc<PlanCore>,
+    /// The common parts: columns behind those of the source.
+    parts: Vec<ScalarExpr>,
     secret: GroupKeySecret,
     texts: Vec<HashMap<String, u32>>,
     strides: Vec<u64>,
@@ -107,6 +113,8 @@ pub struct Bounding {
 /// What is kept between batches.
 #[derive(Debug)]
 enum State {
+    /// Every row adds on its own.
+    ByRow(ByRow),
     /// Cells are known beforehand, and have numbers.
     Listed {
         unit: OpenUnit<u32>,
@@ -115,37 +123,40 @@ enum State {
         counted: Vec<u64>,
         distinct: Distinct,
     },
-    /// Cells are found, and named by their keys.
-    Found {
+    /// Cells are found, all of them, and numbered as they are met.
+    Numbered { unit: OpenUnit<u32>, found: Numbered },
+    /// Cells are found, a share of them in each pass, and named by their keys.
+    Named {
         unit: OpenUnit<Vec<u8>>,
         totals: HashMap<Vec<u8>, Vec<i128>>,
         keys: OpenKeys,
-        pass: Pass,
-        /// The bytes that the cells take, as [`found_bytes`] counts them.
-        bytes: u64,
+        share: Share,
     },
+}
+
+/// How the found cells of a plan are gone through; for plans with known cells it says nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pass {
+    /// All at once, as long as those of a partition take no more than so many bytes.
+    Whole {
+        /// The most bytes.
+        room: u64,
+    },
+    /// A share of them.
+    Share(Share),
 }
 
 /// One of several passes over the same rows: each adds up its share of the found cells, so that their number in memory
 /// is bounded whatever the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Pass {
+pub struct Share {
     /// Which, from 0.
     pub index: u32,
     /// Of how many.
     pub count: u32,
-    /// The most bytes that the found cells of a partition may take; none where their number is bounded by the passes.
-    pub room: Option<u64>,
 }
 
-impl Pass {
-    /// The only one.
-    pub const ALL: Self = Self {
-        index: 0,
-        count: 1,
-        room: None,
-    };
-
+impl Share {
     fn has(self, secret: &GroupKeySecret, cell: &[u8]) -> bool {
         self.count <= 1 || secret.of_found(u64::MAX, cell) % u64::from(self.count) == u64::from(self.index)
     }
@@ -186,7 +197,8 @@ impl Bounding {
     ///
     /// # Errors
     /// [`ExecutionError::Internal`] if the plan's keys cannot be encoded.
-    pub fn new(core: Arc<PlanCore>, secret: GroupKeySecret, pass: Pass) -> Result<Self, ExecutionError> {
+    pub fn new(core: &PlanCore, secret: GroupKeySecret, pass: Pass) -> Result<Self, ExecutionError> {
+        let (core, parts) = shared::split(core);
         let texts = core
             .keys
             .iter()
@@ -196,13 +208,21 @@ impl Bounding {
             })
             .collect();
         let (aggregates, groups) = (core.aggregates.len(), core.groups_per_unit as usize);
-        let state = if core.is_open() {
-            State::Found {
-                unit: OpenUnit::new(groups, aggregates),
-                totals: HashMap::new(),
-                keys: OpenKeys::new(&core)?,
-                pass,
-                bytes: 0,
+        let state = if core.adds_by_row() {
+            State::ByRow(ByRow::new(&core))
+        } else if core.is_open() {
+            let keys = OpenKeys::new(&core)?;
+            match pass {
+                Pass::Whole { room } => State::Numbered {
+                    unit: OpenUnit::new(groups, aggregates),
+                    found: Numbered::new(&core, keys, room),
+                },
+                Pass::Share(share) => State::Named {
+                    unit: OpenUnit::new(groups, aggregates),
+                    totals: HashMap::new(),
+                    keys,
+                    share,
+                },
             }
         } else {
             State::Listed {
@@ -214,7 +234,8 @@ impl Bounding {
         };
         let strides = core.strides();
         Ok(Self {
-            core,
+            core: Arc::new(core),
+            parts,
             secret,
             texts,
             strides,
@@ -234,6 +255,17 @@ impl Bounding {
             .as_primitive_opt::<UInt64Type>()
             .ok_or(ExecutionError::Internal)?;
         let core = Arc::clone(&self.core);
+        let mut with_parts;
+        let columns = if self.parts.is_empty() {
+            columns
+        } else {
+            with_parts = columns.to_vec();
+            for part in &self.parts {
+                let values = eval::evaluate(part, &with_parts, rows)?.into_array(rows)?;
+                with_parts.push(values);
+            }
+            &with_parts
+        };
         let mask = match &core.filter {
             Some(filter) => Some(condition(filter, columns, rows)?),
             None => None,
@@ -255,28 +287,23 @@ impl Bounding {
             places: &places,
             core: &core,
         };
+        if !core.is_open() {
+            let codes = (self.texts.as_slice(), self.strides.as_slice());
+            find_cells(&core, codes, &mut self.cells, columns, rows.units.len())?;
+        }
         match &mut self.state {
+            State::ByRow(totals) => totals.add(&rows, &mut self.cells),
             State::Listed {
                 unit,
                 totals,
                 counted,
                 distinct,
             } => {
-                find_cells(
-                    &core,
-                    (&self.texts, &self.strides),
-                    &mut self.cells,
-                    columns,
-                    rows.units.len(),
-                )?;
                 let (secret, cells) = (&self.secret, &self.cells);
-                // With room for every cell, no choice is made.
-                let all = core.groups_per_unit >= core.cells;
-                let hash = |unit: u64, cell: &u32| if all { 0 } else { secret.of_listed(unit, *cell) };
                 unit.walk(
                     &rows,
                     |row| cells.get(row).unwrap_or(&0),
-                    hash,
+                    |unit, cell| secret.of_listed(unit, *cell),
                     |unit, value| secret.of_choice(unit, value),
                     &mut |cell, slot| {
                         add_listed(totals, *cell, slot.sums);
@@ -285,12 +312,23 @@ impl Bounding {
                     },
                 )
             }
-            State::Found {
+            State::Numbered { unit, found } => {
+                found.find(&core, &self.texts, columns, rows.units.len(), &mut self.cells)?;
+                let (secret, cells) = (&self.secret, &self.cells);
+                let (names, totals) = found.parts();
+                unit.walk(
+                    &rows,
+                    |row| cells.get(row).unwrap_or(&0),
+                    |unit, cell| secret.of_found(unit, names.of(*cell)),
+                    |unit, value| secret.of_choice(unit, value),
+                    &mut |cell, slot| add_listed(totals, *cell, slot.sums),
+                )
+            }
+            State::Named {
                 unit,
                 totals,
                 keys,
-                pass,
-                bytes,
+                share,
             } => {
                 let encoded = keys.encode(&core, &self.texts, columns, rows.units.len())?;
                 let secret = &self.secret;
@@ -300,15 +338,11 @@ impl Bounding {
                     |unit, cell| secret.of_found(unit, cell),
                     |unit, value| secret.of_choice(unit, value),
                     &mut |cell, slot| {
-                        if pass.has(secret, cell) {
-                            *bytes += add_found(totals, cell, slot.sums);
+                        if share.has(secret, cell) {
+                            add_found(totals, cell, slot.sums);
                         }
                     },
-                )?;
-                if pass.room.is_some_and(|room| *bytes > room) {
-                    return Err(ExecutionError::Room);
-                }
-                Ok(())
+                )
             }
         }
     }
@@ -316,6 +350,7 @@ impl Bounding {
     /// The totals.
     pub fn finish(mut self) -> Partial {
         match &mut self.state {
+            State::ByRow(_) => {}
             State::Listed {
                 unit,
                 totals,
@@ -329,17 +364,26 @@ impl Bounding {
                     add_values(distinct, *cell, slot.values);
                 });
             }
-            State::Found {
-                unit, totals, pass, ..
+            State::Numbered { unit, found } => {
+                let (_, totals) = found.parts();
+                unit.close(&self.core, &mut |cell, slot| add_listed(totals, *cell, slot.sums));
+            }
+            State::Named {
+                unit, totals, share, ..
             } => {
                 unit.close(&self.core, &mut |cell, slot| {
-                    if pass.has(&self.secret, cell) {
+                    if share.has(&self.secret, cell) {
                         add_found(totals, cell, slot.sums);
                     }
                 });
             }
         }
         match self.state {
+            State::ByRow(totals) => Partial::Listed {
+                totals: totals.finish(&self.core),
+                counted: vec![],
+                distinct: Distinct::default(),
+            },
             State::Listed {
                 totals,
                 counted,
@@ -350,7 +394,8 @@ impl Bounding {
                 counted,
                 distinct,
             },
-            State::Found { totals, .. } => Partial::Found(totals),
+            State::Numbered { found, .. } => Partial::Found(found.finish(&self.core)),
+            State::Named { totals, .. } => Partial::Found(totals),
         }
     }
 }
@@ -373,20 +418,14 @@ fn add_values(distinct: &mut Distinct, cell: u32, values: &[ChosenValue]) {
     distinct.extend(values.iter().map(|value| (cell, value.aggregate, value.value)));
 }
 
-/// Adds to a found cell; the bytes that it takes, if it was not there.
-fn add_found(totals: &mut HashMap<Vec<u8>, Vec<i128>>, cell: &Vec<u8>, sums: &[i64]) -> u64 {
-    let mut new = 0;
+fn add_found(totals: &mut HashMap<Vec<u8>, Vec<i128>>, cell: &Vec<u8>, sums: &[i64]) {
     let own = match totals.get_mut(cell) {
         Some(own) => own,
-        None => {
-            new = found_bytes(cell.len() as u64, sums.len());
-            totals.entry(cell.clone()).or_insert_with(|| vec![0; sums.len()])
-        }
+        None => totals.entry(cell.clone()).or_insert_with(|| vec![0; sums.len()]),
     };
     for (total, sum) in own.iter_mut().zip(sums) {
         *total += i128::from(*sum);
     }
-    new
 }
 
 /// The cell of every row.
@@ -502,8 +541,13 @@ fn row_values(
         AggregateFunction::CountRows => Added::One,
         AggregateFunction::CountUnits => Added::Presence,
         AggregateFunction::CountValues(expr) => {
-            let array = eval::evaluate(expr, columns, rows)?.into_array(rows)?;
-            Added::Values((0..rows).map(|row| i64::from(array.is_valid(row))).collect())
+            let vector = eval::evaluate(expr, columns, rows)?;
+            if !vector.scalar && vector.array.logical_null_count() == 0 {
+                Added::One
+            } else {
+                let array = vector.into_array(rows)?;
+                Added::Values((0..rows).map(|row| i64::from(array.is_valid(row))).collect())
+            }
         }
         AggregateFunction::CountDistinct { of, .. } => {
             let array = eval::evaluate(of, columns, rows)?.into_array(rows)?;
@@ -718,8 +762,7 @@ impl ExecutionPlan for BoundingExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
         let mut input = self.input.execute(partition, context)?;
         let external = |error: ExecutionError| DataFusionError::External(Box::new(error));
-        let mut bounding =
-            Bounding::new(Arc::clone(&self.core), self.secret.clone(), self.pass).map_err(external)?;
+        let mut bounding = Bounding::new(&self.core, self.secret.clone(), self.pass).map_err(external)?;
         let schema = Arc::clone(&self.schema);
         let work = async move {
             while let Some(batch) = input.next().await {

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use seal::DataKey;
 use serde::{Deserialize, Serialize};
 
-use crate::bounding::{BoundingExec, Distinct, GroupKeySecret, OpenKeys, Partial, Pass, is_bounding};
+use crate::bounding::{BoundingExec, Distinct, GroupKeySecret, OpenKeys, Partial, Pass, Share, is_bounding};
 use crate::eval::EvalError;
 use crate::operator::{SourceExec, is_source};
 use crate::plan::{FOUND_MEMORY, KeyValue, MIN_FOUND_UNITS, PlanCore, PlanError};
@@ -204,7 +204,7 @@ pub(crate) fn execute_within(
     if granted.len() != core.tables.len() {
         return Err(PlanError("grants").into());
     }
-    let (mut cuts, count) = (None, core.passes());
+    let mut cuts = None;
     let rows = physical(core, &core.source, granted, threads, &mut cuts)?;
     let shared = Arc::new(core.clone());
     let one = |pass| {
@@ -213,29 +213,18 @@ pub(crate) fn execute_within(
         check_physical(&physical)?;
         run(core, &physical)
     };
-    let passes = |count| -> Result<Totals, ExecutionError> {
-        let mut all = Totals::none(core);
-        for index in 0..count {
-            all.add(one(Pass {
-                index,
-                count,
-                room: None,
-            })?);
-        }
-        Ok(all)
-    };
     // Mostly there are far fewer cells than there could be, and they fit.
-    let tried = if count > 1 {
-        let partitions = rows.output_partitioning().partition_count().max(1) as u64;
-        one(Pass {
-            room: Some(room / partitions),
-            ..Pass::ALL
-        })
-    } else {
-        Err(ExecutionError::Room)
-    };
-    let mut all = match tried {
-        Err(ExecutionError::Room) => passes(count)?,
+    let partitions = rows.output_partitioning().partition_count().max(1) as u64;
+    let room = room / partitions;
+    let mut all = match one(Pass::Whole { room }) {
+        Err(ExecutionError::Room) => {
+            let mut all = Totals::none(core);
+            let count = core.passes();
+            for index in 0..count {
+                all.add(one(Pass::Share(Share { index, count }))?);
+            }
+            all
+        }
         other => other?,
     };
     all.sort();

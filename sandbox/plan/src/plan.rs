@@ -6,7 +6,7 @@
 //! most groups a unit may touch, and let an aggregate's row values lie on an integer grid within [lo, hi]. The bounding
 //! operator ([`crate::bounding`]) reads at most R rows of a unit and keeps at most C of its groups, so the unit's vector
 //! over the cells has
-//! - for COUNT and SUM: an L1 norm of at most R·max(|lo|, |hi|), hence at most that L2 norm;
+//! - for COUNT and SUM: an L1 norm of at most R·max(|lo|, |hi|), hence at most that L2 norm, whatever C is;
 //! - for COUNT(DISTINCT unit): at most C ones, hence an L2 norm of at most √C.
 //!
 //! The operator enforces each bound in integers, so it holds for *any* rows, declared or not. With weights 1/Δₐ the
@@ -29,7 +29,7 @@ use crate::release::{ReleasedColumn, Step};
 use crate::scalar::{Real, ScalarExpr};
 use crate::source::{MAX_TABLES, ScanTable, Source};
 
-/// The most groups that one unit may touch (privacy.md, defaults).
+/// C: the most groups that one unit may touch where its being in several costs (privacy.md, defaults; ADR 0021).
 pub const MAX_GROUPS_PER_UNIT: u32 = 5;
 
 /// The most cells of a release.
@@ -258,6 +258,11 @@ impl AggregateFunction {
             Self::CountValues(x) | Self::Sum(x) | Self::CountDistinct { of: x, .. } => Some(x),
             Self::CountRows | Self::CountUnits => None,
         }
+    }
+
+    /// Whether what a row adds depends on no other row.
+    pub(crate) const fn adds_by_row(&self) -> bool {
+        matches!(self, Self::CountRows | Self::CountValues(_) | Self::Sum(_))
     }
 
     /// Whether it counts distinct values.
@@ -492,13 +497,30 @@ impl PlanCore {
         self.source.types(&self.tables, &self.public).unwrap_or_default()
     }
 
+    /// Whether every row adds on its own: cells are known, and nothing is counted but rows and sums over rows. What a unit
+    /// adds then has an L1 norm of at most R·max(|lo|, |hi|) however many groups it is in, so no group has to be left out.
+    pub fn adds_by_row(&self) -> bool {
+        let by_row = |aggregate: &Aggregate| aggregate.function.adds_by_row();
+        !self.is_open() && self.quantiles.is_empty() && self.aggregates.iter().all(by_row)
+    }
+
+    /// The most groups that one unit can be in, whatever the limit.
+    fn most_groups(&self) -> u32 {
+        let rows = self.unit.max_rows_per_unit;
+        if self.is_open() {
+            rows
+        } else {
+            rows.min(self.cells)
+        }
+    }
+
     /// How what one unit adds is limited.
     pub fn bounding_case(&self) -> BoundingCase {
         if self.unit.max_rows_per_unit == 1 {
             BoundingCase::OneRow
         } else if self.groups_per_unit == 1 {
             BoundingCase::OneGroup
-        } else if !self.is_open() && self.groups_per_unit >= self.cells {
+        } else if self.groups_per_unit >= self.most_groups() {
             BoundingCase::EveryGroup
         } else {
             BoundingCase::ChosenGroups
@@ -693,10 +715,12 @@ impl PlanCore {
         if !known || self.reply_bytes() > MAX_REPLY || (open && self.units_aggregate().is_none()) {
             return Err(PlanError("cells"));
         }
-        if self.groups_per_unit == 0
-            || self.groups_per_unit > MAX_GROUPS_PER_UNIT
-            || self.groups_per_unit > self.cells
-        {
+        let most_groups = if self.adds_by_row() {
+            self.most_groups()
+        } else {
+            MAX_GROUPS_PER_UNIT.min(self.cells)
+        };
+        if !(1..=most_groups).contains(&self.groups_per_unit) {
             return Err(PlanError("groups per unit"));
         }
         if self
@@ -814,7 +838,11 @@ impl PlanCore {
         let exprs: u64 = self.row_exprs().map(|expr| cost::expr(expr, &types)).sum();
         let (keys, aggregates) = (self.keys.len() as u64, u64::from(self.shares()));
         let per_row = exprs + keys * KEY_NANOS + aggregates * AGGREGATE_NANOS;
-        let groups = u64::from(self.groups_per_unit);
+        let groups = if self.adds_by_row() {
+            0
+        } else {
+            u64::from(self.groups_per_unit)
+        };
         let (open_row, open_group) = if self.is_open() {
             (OPEN_ROW_NANOS, OPEN_GROUP_NANOS)
         } else {
@@ -829,11 +857,8 @@ impl PlanCore {
         let per_unit = UNIT_NANOS + groups * (open_group + aggregates * AGGREGATE_NANOS);
         let per_cell = u64::from(self.cells) * (aggregates + self.candidates() as u64) * CELL_NANOS;
         let rows = self.max_rows().saturating_mul(per_row);
-        let passes = match self.passes() {
-            1 => 1,
-            // One more, in vain, in which all cells are tried at once.
-            several => u64::from(several) + 1,
-        };
+        // One more where the first, in which all cells are tried at once, may be in vain.
+        let passes = u64::from(self.passes()) + u64::from(self.is_open());
         let source = source.saturating_add(rows).saturating_mul(passes);
         source
             .saturating_add(self.unit.max_units.saturating_mul(per_unit))
@@ -858,11 +883,19 @@ impl PlanCore {
     }
 
     /// The expressions that are computed for every row of the source.
-    fn row_exprs(&self) -> impl Iterator<Item = &ScalarExpr> {
+    pub(crate) fn row_exprs(&self) -> impl Iterator<Item = &ScalarExpr> {
         let quantiles = self.quantiles.iter().map(|quantile| &quantile.expr);
         let keys = self.keys.iter().map(|key| &key.expr).chain(quantiles);
         let sums = self.aggregates.iter().filter_map(|a| a.function.expr());
         self.filter.iter().chain(keys).chain(sums)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn row_exprs_mut(&mut self) -> Vec<&mut ScalarExpr> {
+        let quantiles = self.quantiles.iter_mut().map(|quantile| &mut quantile.expr);
+        let keys = self.keys.iter_mut().map(|key| &mut key.expr).chain(quantiles);
+        let sums = self.aggregates.iter_mut().filter_map(|a| a.function.expr_mut());
+        self.filter.iter_mut().chain(keys).chain(sums).collect()
     }
 }
 

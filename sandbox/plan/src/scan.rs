@@ -31,8 +31,9 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::basic::Encoding;
 use parquet::encryption::decrypt::FileDecryptionProperties;
-use parquet::file::metadata::RowGroupMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
 use parquet::file::statistics::Statistics;
 use seal::DataKey;
 use serde::{Deserialize, Serialize};
@@ -49,6 +50,10 @@ pub const UNIT_COLUMN: &str = "__unit";
 /// What a Parquet file with an encrypted footer begins and ends with. The reader would take a plain one as well, key or
 /// not: whoever can write to the disk could put any rows there.
 const ENCRYPTED: &[u8; 4] = b"PARE";
+
+/// The longest dictionary of a column that is read as one, in compressed bytes: where batches with different dictionaries
+/// are put together, these are merged.
+const SMALL_DICTIONARY: i64 = 64 << 10;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
@@ -114,12 +119,30 @@ pub struct UnitScanExec {
     properties: Arc<PlanProperties>,
 }
 
-/// The Arrow type in which a column leaves the scan.
-fn scan_type(column: &ScanColumn) -> DataType {
+/// The Arrow type in which a column leaves the scan: texts of few values as a dictionary, so that what is done with them is
+/// done once for each value.
+fn scan_type(column: &ScanColumn, few: bool) -> DataType {
     match column.field_type {
-        FieldType::Text if column.domain.is_some() => dictionary(),
+        FieldType::Text if few || column.domain.is_some() => dictionary(),
         other => planner_type(other),
     }
+}
+
+/// Whether every row group of a file has a small dictionary of all values of a column.
+fn in_dictionary(metadata: &ParquetMetaData, column: usize) -> bool {
+    let small = |column: &ColumnChunkMetaData| {
+        let start = column.dictionary_page_offset();
+        start.is_some_and(|start| column.data_page_offset().saturating_sub(start) <= SMALL_DICTIONARY)
+    };
+    let whole = |column: &ColumnChunkMetaData| {
+        column.page_encoding_stats_mask().is_some_and(|pages| {
+            pages.is_only(Encoding::RLE_DICTIONARY) || pages.is_only(Encoding::PLAIN_DICTIONARY)
+        })
+    };
+    metadata.row_groups().iter().all(|group| {
+        let column = group.columns().get(column);
+        column.is_some_and(|column| small(column) && whole(column))
+    })
 }
 
 fn dictionary() -> DataType {
@@ -160,8 +183,22 @@ impl UnitScanExec {
         for (index, part) in parts.iter().enumerate() {
             let opened = open_part(part, table.version, key, &columns)?;
             segments.extend(part_segments(index, part, &opened.metadata)?);
-            open.push(Arc::new(opened));
+            open.push(opened);
         }
+        let fields = columns.iter().enumerate().map(|(at, column)| {
+            let few = open
+                .iter()
+                .all(|part| in_dictionary(part.metadata.metadata(), part.projection[at + 1]));
+            Field::new(column.name.as_str(), scan_type(column, few), true)
+        });
+        let unit = Field::new(UNIT_COLUMN, DataType::UInt64, false);
+        let schema = Arc::new(Schema::new(
+            std::iter::once(unit).chain(fields).collect::<Vec<_>>(),
+        ));
+        let open = open
+            .into_iter()
+            .map(|part| Arc::new(part.read_as(&schema)))
+            .collect();
         let mut before: Option<u64> = None;
         for segment in &segments {
             let (first, last) = segment.units;
@@ -178,14 +215,6 @@ impl UnitScanExec {
             Cut::Into(partitions) => runs(share(segments, partitions.max(1))),
             Cut::At(cuts) => cut_at(&segments, cuts),
         };
-        let fields: Vec<_> = std::iter::once(Field::new(UNIT_COLUMN, DataType::UInt64, false))
-            .chain(
-                columns
-                    .iter()
-                    .map(|c| Field::new(c.name.as_str(), scan_type(c), true)),
-            )
-            .collect();
-        let schema = Arc::new(Schema::new(fields));
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
             Partitioning::UnknownPartitioning(partitions.len()),
@@ -254,7 +283,6 @@ fn open_part(
     if !unit_first {
         return Err(Incident::Schema.into());
     }
-    let mut hinted: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
     let mut projection = vec![0];
     for column in columns {
         let at = schema
@@ -262,9 +290,6 @@ fn open_part(
             .map_err(|_| Incident::Schema)?;
         if at == 0 || !stores(schema.field(at).data_type(), column.field_type) {
             return Err(Incident::Schema.into());
-        }
-        if column.field_type == FieldType::Text {
-            hinted[at] = Arc::new(schema.field(at).clone().with_data_type(scan_type(column)));
         }
         projection.push(at);
     }
@@ -277,18 +302,36 @@ fn open_part(
     if u64::try_from(rows) != Ok(part.rows) {
         return Err(Incident::PartChanged.into());
     }
-    let hinted = Arc::new(Schema::new_with_metadata(hinted, schema.metadata().clone()));
-    let hints = ArrowReaderOptions::new().with_schema(hinted);
-    let metadata = match ArrowReaderMetadata::try_new(Arc::clone(stored.metadata()), hints) {
-        Ok(metadata) => metadata,
-        // A stored type that takes no hint is cast after reading instead.
-        Err(_) => stored,
-    };
     Ok(OpenPart {
         path: part.path.clone(),
-        metadata,
+        metadata: stored,
         projection,
     })
+}
+
+impl OpenPart {
+    /// The same, its texts read in the types of a scan.
+    fn read_as(mut self, scan: &Schema) -> Self {
+        let schema = Arc::clone(self.metadata.schema());
+        let mut hinted: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+        for (at, wanted) in self.projection.iter().zip(scan.fields()) {
+            if stores(wanted.data_type(), FieldType::Text) {
+                hinted[*at] = Arc::new(
+                    schema
+                        .field(*at)
+                        .clone()
+                        .with_data_type(wanted.data_type().clone()),
+                );
+            }
+        }
+        let hinted = Arc::new(Schema::new_with_metadata(hinted, schema.metadata().clone()));
+        let hints = ArrowReaderOptions::new().with_schema(hinted);
+        // A stored type that takes no hint is cast after reading instead.
+        if let Ok(metadata) = ArrowReaderMetadata::try_new(Arc::clone(self.metadata.metadata()), hints) {
+            self.metadata = metadata;
+        }
+        self
+    }
 }
 
 /// One segment per row group where the file says which units each holds, else one for the part.
@@ -548,14 +591,19 @@ impl SegmentReader {
         let mut arrays: Vec<ArrayRef> = vec![Arc::clone(batch.column(0))];
         for (column, stored) in self.columns.iter().zip(&part.projection[1..]) {
             let at = in_file.binary_search(stored).map_err(|_| Incident::Schema)?;
-            arrays.push(normalise(batch.column(at), column, &self.zone)?);
+            let wanted = self.schema.field(arrays.len()).data_type();
+            arrays.push(normalise(batch.column(at), column, wanted, &self.zone)?);
         }
         RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(|_| ExecutionError::Internal)
     }
 }
 
-fn normalise(array: &ArrayRef, column: &ScanColumn, zone: &str) -> Result<ArrayRef, ExecutionError> {
-    let wanted = scan_type(column);
+fn normalise(
+    array: &ArrayRef,
+    column: &ScanColumn,
+    wanted: &DataType,
+    zone: &str,
+) -> Result<ArrayRef, ExecutionError> {
     let convert = |array: &ArrayRef, to: &DataType| -> Result<ArrayRef, ExecutionError> {
         if array.data_type() == to {
             return Ok(Arc::clone(array));
@@ -563,9 +611,9 @@ fn normalise(array: &ArrayRef, column: &ScanColumn, zone: &str) -> Result<ArrayR
         cast(array, to).map_err(|_| Incident::Schema.into())
     };
     match column.field_type {
-        FieldType::Text | FieldType::Boolean | FieldType::Date => convert(array, &wanted),
+        FieldType::Text | FieldType::Boolean | FieldType::Date => convert(array, wanted),
         FieldType::Integer => {
-            let array = convert(array, &wanted)?;
+            let array = convert(array, wanted)?;
             let Some((lo, hi)) = column.bounds else {
                 return Ok(array);
             };
@@ -577,7 +625,7 @@ fn normalise(array: &ArrayRef, column: &ScanColumn, zone: &str) -> Result<ArrayR
             Ok(Arc::new(values.unary::<_, Int64Type>(|v| v.clamp(lo, hi))))
         }
         FieldType::Number => {
-            let array = convert(array, &wanted)?;
+            let array = convert(array, wanted)?;
             let (lo, hi) = match column.bounds {
                 Some((lo, hi)) => (lo.get(), hi.get()),
                 None => (f64::MIN, f64::MAX),
@@ -604,7 +652,7 @@ fn normalise(array: &ArrayRef, column: &ScanColumn, zone: &str) -> Result<ArrayR
                 _ => return Err(Incident::Schema.into()),
             };
             let array = convert(array, &micros)?;
-            if micros == wanted {
+            if micros == *wanted {
                 Ok(array)
             } else {
                 civil(&array, zone)

@@ -58,8 +58,13 @@ impl OpenKeys {
                 }
             });
         }
+        self.convert(&values)
+    }
+
+    /// The names of cells with these keys, row by row.
+    pub(super) fn convert(&self, keys: &[ArrayRef]) -> Result<Rows, ExecutionError> {
         self.converter
-            .convert_columns(&values)
+            .convert_columns(keys)
             .map_err(|_| ExecutionError::Internal)
     }
 
@@ -85,7 +90,7 @@ impl OpenKeys {
 }
 
 /// Long texts are no keys: they count as NULL.
-fn short(array: &ArrayRef) -> Result<ArrayRef, EvalError> {
+pub(super) fn short(array: &ArrayRef) -> Result<ArrayRef, EvalError> {
     let texts = array.as_string_opt::<i32>().ok_or(EvalError)?;
     if texts.iter().flatten().all(|text| text.len() <= MAX_OPEN_TEXT) {
         return Ok(std::sync::Arc::clone(array));

@@ -12,6 +12,7 @@ use crate::plan::{Aggregate, AggregateFunction, PlanCore};
 #[derive(Debug, Clone)]
 struct Slot<K> {
     cell: K,
+    /// Says which cells are kept; taken only once there are too many.
     hash: u64,
     sums: Vec<i64>,
     /// The candidates that its values are cut down to.
@@ -60,6 +61,8 @@ pub(super) struct OpenUnit<K> {
     unit: Option<u64>,
     rows: u32,
     used: usize,
+    /// Whether the slots have their hashes.
+    hashed: bool,
     slots: Vec<Slot<K>>,
 }
 
@@ -76,6 +79,7 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
             unit: None,
             rows: 0,
             used: 0,
+            hashed: false,
             slots: vec![slot; groups],
         }
     }
@@ -145,11 +149,18 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
         if let Some(found) = self.slots[..self.used].iter().position(known) {
             return Some(found);
         }
-        let hash = hash(unit, cell);
+        let mut own = 0;
         let at = if self.used < self.slots.len() {
             self.used += 1;
             self.used - 1
         } else {
+            if !self.hashed {
+                for slot in &mut self.slots {
+                    slot.hash = hash(unit, slot.cell.borrow());
+                }
+                self.hashed = true;
+            }
+            own = hash(unit, cell);
             let name = |slot: &Slot<K>| slot.hash;
             let (at, worst) = self
                 .slots
@@ -157,14 +168,14 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
                 .enumerate()
                 .max_by(|(_, a), (_, b)| (name(a), &a.cell).cmp(&(name(b), &b.cell)))?;
             let worst_cell: &Q = worst.cell.borrow();
-            if (worst.hash, worst_cell) <= (hash, cell) {
+            if (worst.hash, worst_cell) <= (own, cell) {
                 return None;
             }
             at
         };
         let slot = &mut self.slots[at];
         slot.cell = cell.to_owned();
-        slot.hash = hash;
+        slot.hash = own;
         slot.sums.fill(0);
         slot.places.clear();
         slot.values.clear();
@@ -187,6 +198,7 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
         }
         self.used = 0;
         self.rows = 0;
+        self.hashed = false;
     }
 }
 

@@ -24,11 +24,11 @@ pub(super) fn arithmetic(op: Arithmetic, left: &Vector, right: &Vector, rows: us
         (DataType::Float64, DataType::Float64) => {
             let (l, r) = (numbers(left)?, numbers(right)?);
             Ok(match op {
-                Arithmetic::Add => numbers_of(out, &l, &r, |a, b| a + b),
-                Arithmetic::Subtract => numbers_of(out, &l, &r, |a, b| a - b),
-                Arithmetic::Multiply => numbers_of(out, &l, &r, |a, b| a * b),
-                Arithmetic::Divide => numbers_of(out, &l, &r, |a, b| a / b),
-                Arithmetic::Remainder => numbers_of(out, &l, &r, |a, b| a % b),
+                Arithmetic::Add => out.numbers_of(&l, &r, |a, b| a + b),
+                Arithmetic::Subtract => out.numbers_of(&l, &r, |a, b| a - b),
+                Arithmetic::Multiply => out.numbers_of(&l, &r, |a, b| a * b),
+                Arithmetic::Divide => out.numbers_of(&l, &r, |a, b| a / b),
+                Arithmetic::Remainder => out.numbers_of(&l, &r, |a, b| a % b),
             })
         }
         _ => Err(EvalError),
@@ -37,10 +37,6 @@ pub(super) fn arithmetic(op: Arithmetic, left: &Vector, right: &Vector, rows: us
 
 fn integers_of(out: Rows, l: &Slots<'_, i64>, r: &Slots<'_, i64>, f: fn(i64, i64) -> Option<i64>) -> Vector {
     out.integers(|row| f(l.get(row)?, r.get(row)?))
-}
-
-fn numbers_of(out: Rows, l: &Slots<'_, f64>, r: &Slots<'_, f64>, f: impl Fn(f64, f64) -> f64) -> Vector {
-    out.numbers(|row| Some(f(l.get(row)?, r.get(row)?)))
 }
 
 /// Powers of ten that doubles hold exactly; further decimals change nothing or leave nothing.
@@ -177,11 +173,11 @@ pub(super) fn call(function: Function, args: &[Vector], rows: usize) -> Evaluate
         }
         Function::Power => {
             let (x, exponent) = (numbers(first)?, numbers(arg(1)?)?);
-            Ok(numbers_of(out, &x, &exponent, f64::powf))
+            Ok(out.numbers_of(&x, &exponent, f64::powf))
         }
         Function::Atan2 => {
             let (y, x) = (numbers(first)?, numbers(arg(1)?)?);
-            Ok(numbers_of(out, &y, &x, f64::atan2))
+            Ok(out.numbers_of(&y, &x, f64::atan2))
         }
         Function::Log => {
             let (base, x) = (numbers(first)?, numbers(arg(1)?)?);

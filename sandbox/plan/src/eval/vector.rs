@@ -73,6 +73,27 @@ impl<T: Copy> Slots<'_, T> {
     }
 }
 
+impl<'a, T: Copy> Slots<'a, T> {
+    /// The values as they lie there, if none is missing and they do not repeat; or the one that repeats.
+    fn dense(&self) -> Option<Dense<'a, T>> {
+        if self.nulls.is_some_and(|nulls| nulls.null_count() > 0) {
+            return None;
+        }
+        match self.step {
+            0 => self.values.first().copied().map(Dense::One),
+            _ => Some(Dense::Each(self.values)),
+        }
+    }
+}
+
+/// Values none of which is missing.
+enum Dense<'a, T> {
+    /// One a row.
+    Each(&'a [T]),
+    /// The same for all rows.
+    One(T),
+}
+
 pub(crate) fn integers(vector: &Vector) -> Evaluated<Slots<'_, i64>> {
     let array: &dyn Array = &vector.array;
     let values: &[i64] = match array.data_type() {
@@ -231,6 +252,37 @@ impl Rows {
     pub(super) fn numbers(self, mut value: impl FnMut(usize) -> Option<f64>) -> Vector {
         let (values, nulls) = optional(self.rows, |row| value(row).and_then(finite));
         Vector::new(Float64Array::new(values.into(), nulls), self.scalar)
+    }
+
+    /// Numbers of two numbers, as [`Self::numbers`] has them. Where none is missing they are computed in a plain loop, which
+    /// compilers know to make fast.
+    pub(super) fn numbers_of(
+        self,
+        left: &Slots<'_, f64>,
+        right: &Slots<'_, f64>,
+        f: impl Fn(f64, f64) -> f64,
+    ) -> Vector {
+        let dense = match (left.dense(), right.dense()) {
+            (Some(Dense::Each(left)), Some(Dense::Each(right))) => Some(
+                left.iter()
+                    .zip(right)
+                    .map(|(l, r)| f(*l, *r) + 0.0)
+                    .collect::<Vec<f64>>(),
+            ),
+            (Some(Dense::Each(left)), Some(Dense::One(r))) => {
+                Some(left.iter().map(|l| f(*l, r) + 0.0).collect())
+            }
+            (Some(Dense::One(l)), Some(Dense::Each(right))) => {
+                Some(right.iter().map(|r| f(l, *r) + 0.0).collect())
+            }
+            _ => None,
+        };
+        match dense {
+            Some(values) if values.len() == self.rows && values.iter().all(|x| x.is_finite()) => {
+                Vector::new(Float64Array::new(values.into(), None), self.scalar)
+            }
+            _ => self.numbers(|row| Some(f(left.get(row)?, right.get(row)?))),
+        }
     }
 
     pub(super) fn booleans(self, value: impl FnMut(usize) -> Option<bool>) -> Vector {

@@ -99,7 +99,12 @@ fn only_known_operators_run() {
     let scan: Arc<dyn ExecutionPlan> =
         Arc::new(UnitScanExec::open(&core.tables[0], &[part], &key(), Cut::Into(2)).unwrap());
     let bound = |input: Arc<dyn ExecutionPlan>| -> Arc<dyn ExecutionPlan> {
-        Arc::new(BoundingExec::new(Arc::clone(&core), SECRET, Pass::ALL, input))
+        Arc::new(BoundingExec::new(
+            Arc::clone(&core),
+            SECRET,
+            Pass::Whole { room: u64::MAX },
+            input,
+        ))
     };
     assert_eq!(check_physical(&bound(Arc::clone(&scan))), Ok(()));
     let refused = |plan: Arc<dyn ExecutionPlan>, name: &str| {

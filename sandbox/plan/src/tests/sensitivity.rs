@@ -181,7 +181,8 @@ fn the_bound_is_reached() {
 #[test]
 fn the_groups_of_a_unit_are_chosen_by_its_key_alone() {
     let relation = relation_with(100);
-    let sql = "SELECT date_part('hour', start), COUNT(*) FROM bike_trips GROUP BY 1";
+    let sql =
+        "SELECT date_part('hour', start), COUNT(*), COUNT(DISTINCT person_id) FROM bike_trips GROUP BY 1";
     let plan = crate::plan(sql, &relation).unwrap();
     let hours = |order: &[i64]| -> Vec<Trip> {
         order
@@ -198,6 +199,44 @@ fn the_groups_of_a_unit_are_chosen_by_its_key_alone() {
     let one = run(&plan, &write_city(&folder, &hours(&forward), 1), 1).unwrap();
     let two = run(&plan, &write_city(&folder, &hours(&backward), 1), 1).unwrap();
     assert_eq!(one, two, "the order of rows within a unit does not show");
-    assert_eq!(one.values.iter().filter(|v| **v != 0).count(), 5);
-    assert_eq!(one.values.iter().sum::<i128>(), 10);
+    assert_eq!(one.values.iter().filter(|v| **v != 0).count(), 2 * 5);
+    assert_eq!(one.values.iter().sum::<i128>(), 10 + 5);
+    // Where nothing counts units, no group is left out.
+    let sql = "SELECT date_part('hour', start), COUNT(*) FROM bike_trips GROUP BY 1";
+    let plan = crate::plan(sql, &relation).unwrap();
+    let folder = TempDir::new().unwrap();
+    let all = run(&plan, &write_city(&folder, &hours(&forward), 1), 1).unwrap();
+    assert_eq!(all.values.iter().filter(|v| **v == 2).count(), 24);
+}
+
+proptest! {
+    #![proptest_config(cases(48))]
+
+    /// Adding row by row and adding unit by unit are one, where a unit can be in no more groups than it counts in.
+    #[test]
+    fn rows_add_as_units_do(
+        trips in prop::collection::vec(any_trip(), 0..80),
+        rows_per_unit in prop_oneof![Just(1u32), Just(2), Just(6), Just(100)],
+        units_per_group in 1..6usize,
+        threads in 1..4usize,
+    ) {
+        let relation = relation_with(rows_per_unit);
+        let sums = "COUNT(*), COUNT(distance), SUM(fare), AVG(distance), VAR_POP(distance), SUM(distance * fare / 1000.0)";
+        let query = |more: &str| {
+            format!("SELECT district, {sums}{more} FROM bike_trips WHERE distance > 100 OR electric GROUP BY 1")
+        };
+        let by_row = crate::plan(&query(""), &relation).unwrap();
+        let by_unit = crate::plan(&query(", COUNT(DISTINCT person_id)"), &relation).unwrap();
+        prop_assert!(by_row.core.adds_by_row() && !by_unit.core.adds_by_row());
+        let folder = TempDir::new().unwrap();
+        let parts = write_city(&folder, &trips, units_per_group);
+        let rows = run(&by_row, &parts, threads).unwrap();
+        let units = run(&by_unit, &parts, 1).unwrap();
+        for (at, aggregate) in by_row.core.aggregates.iter().enumerate() {
+            let same = by_unit.core.aggregates.iter().position(|other| other == aggregate).unwrap();
+            for cell in 0..by_row.core.cells {
+                prop_assert_eq!(rows.get(cell, at), units.get(cell, same), "{:?}", aggregate.function);
+            }
+        }
+    }
 }

@@ -1,0 +1,164 @@
+//! Found cells by number: a name is read and looked up once for each value of a dictionary, and rows are told apart by
+//! integers.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
+use arrow::compute::concat;
+use arrow::datatypes::Int32Type;
+use arrow::row::Rows;
+use model::FieldType;
+
+use super::open_keys::{OpenKeys, short};
+use crate::eval::{self, EvalError};
+use crate::execute::ExecutionError;
+use crate::plan::{KeyCells, PlanCore, found_bytes};
+
+/// The names of cells that were met, with their totals.
+#[derive(Debug)]
+pub(super) struct Numbered {
+    keys: OpenKeys,
+    numbers: HashMap<Arc<[u8]>, u32, foldhash::quality::RandomState>,
+    names: Names,
+    /// Cell by cell, all aggregates of a cell together.
+    totals: Vec<i128>,
+    aggregates: usize,
+    /// What names and totals take, as [`found_bytes`] counts it, and the most that they may.
+    bytes: u64,
+    room: u64,
+    dictionary: Option<Dictionary>,
+}
+
+/// The names of cells, by number.
+#[derive(Debug)]
+pub(super) struct Names(Vec<Arc<[u8]>>);
+
+impl Names {
+    /// That of a cell that was met.
+    pub(super) fn of(&self, number: u32) -> &[u8] {
+        self.0.get(number as usize).map_or(&[], |name| name)
+    }
+}
+
+/// A dictionary of the only key, whose values get their numbers when a row has them.
+#[derive(Debug)]
+struct Dictionary {
+    values: ArrayRef,
+    names: Rows,
+    /// One for each value, and one for NULL.
+    numbers: Vec<u32>,
+}
+
+/// No number yet.
+const NO_NUMBER: u32 = u32::MAX;
+
+impl Numbered {
+    pub(super) fn new(core: &PlanCore, keys: OpenKeys, room: u64) -> Self {
+        Self {
+            keys,
+            numbers: HashMap::default(),
+            names: Names(vec![]),
+            totals: vec![],
+            aggregates: core.aggregates.len(),
+            bytes: 0,
+            room,
+            dictionary: None,
+        }
+    }
+
+    /// The numbers of the rows' cells.
+    ///
+    /// # Errors
+    /// [`ExecutionError::Room`] if the cells take more than they may.
+    pub(super) fn find(
+        &mut self,
+        core: &PlanCore,
+        texts: &[HashMap<String, u32>],
+        columns: &[ArrayRef],
+        rows: usize,
+        into: &mut Vec<u32>,
+    ) -> Result<(), ExecutionError> {
+        into.clear();
+        if let [key] = core.keys.as_slice()
+            && key.cells == KeyCells::Open(FieldType::Text)
+        {
+            let vector = eval::evaluate(&key.expr, columns, rows)?;
+            if !vector.scalar && vector.array.as_dictionary_opt::<Int32Type>().is_some() {
+                return self.find_in_dictionary(&vector.array, into);
+            }
+        }
+        let names = self.keys.encode(core, texts, columns, rows)?;
+        for name in &names {
+            let number = self.number(name.data())?;
+            into.push(number);
+        }
+        Ok(())
+    }
+
+    fn find_in_dictionary(&mut self, array: &ArrayRef, into: &mut Vec<u32>) -> Result<(), ExecutionError> {
+        let array = array.as_dictionary_opt::<Int32Type>().ok_or(EvalError)?;
+        let values = array.values();
+        let mut dictionary = match self.dictionary.take() {
+            Some(known) if Arc::ptr_eq(&known.values, values) => known,
+            _ => {
+                let null = new_null_array(values.data_type(), 1);
+                let all = short(&concat(&[values, &null]).map_err(EvalError::from)?)?;
+                Dictionary {
+                    values: Arc::clone(values),
+                    numbers: vec![NO_NUMBER; all.len()],
+                    names: self.keys.convert(&[all])?,
+                }
+            }
+        };
+        let null = values.len();
+        for key in array.keys() {
+            let at = key.and_then(|key| usize::try_from(key).ok()).unwrap_or(null);
+            let mut number = *dictionary.numbers.get(at).ok_or(EvalError)?;
+            if number == NO_NUMBER {
+                number = self.number(dictionary.names.row(at).data())?;
+                dictionary.numbers[at] = number;
+            }
+            into.push(number);
+        }
+        self.dictionary = Some(dictionary);
+        Ok(())
+    }
+
+    fn number(&mut self, name: &[u8]) -> Result<u32, ExecutionError> {
+        if let Some(number) = self.numbers.get(name) {
+            return Ok(*number);
+        }
+        self.bytes += found_bytes(name.len() as u64, self.aggregates);
+        let number = u32::try_from(self.names.0.len())
+            .ok()
+            .filter(|number| *number != NO_NUMBER);
+        let number = number
+            .filter(|_| self.bytes <= self.room)
+            .ok_or(ExecutionError::Room)?;
+        let name: Arc<[u8]> = name.into();
+        self.names.0.push(Arc::clone(&name));
+        self.numbers.insert(name, number);
+        self.totals.resize(self.totals.len() + self.aggregates, 0);
+        Ok(number)
+    }
+
+    /// The names, and the totals, to be added to.
+    pub(super) fn parts(&mut self) -> (&Names, &mut [i128]) {
+        (&self.names, &mut self.totals)
+    }
+
+    /// The totals of every cell that some unit is in.
+    pub(super) fn finish(self, core: &PlanCore) -> HashMap<Vec<u8>, Vec<i128>> {
+        let units = core.units_aggregate();
+        let cells = self
+            .names
+            .0
+            .iter()
+            .zip(self.totals.chunks_exact(self.aggregates.max(1)));
+        cells
+            .filter(|(_, totals)| units.is_some_and(|units| totals[units] > 0))
+            .map(|(name, totals)| (name.to_vec(), totals.to_vec()))
+            .collect()
+    }
+}
