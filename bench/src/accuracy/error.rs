@@ -7,13 +7,13 @@ use datafusion::arrow::array::{Array as _, AsArray as _};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Float64Type};
 use model::BudgetPolicy;
-use privacy::{Delta, OpenDpNoise};
+use privacy::{Delta, Epsilon, OpenDpNoise, conversion};
 use sandbox_job::{Answer, NoOpenData, Rehearsal};
 use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::{Granted, Totals};
 
 use super::data::{Case, Data};
-use super::peer::{self, Answered};
+use super::peer::{self, Answered, System};
 use super::statistics::root_mean_square;
 use super::{EPSILON, Report};
 use crate::summary::{Summary, median};
@@ -74,17 +74,27 @@ pub(super) async fn measure(
     report: &mut Report,
 ) -> Result<(), Failure> {
     let ours = ours(data, runs).await?;
-    let delta = Delta::promise(data.relation()?.metadata.unit().map_or(1, |unit| unit.max_units)).as_f64();
+    let delta = Delta::promise(data.relation()?.metadata.unit().map_or(1, |unit| unit.max_units));
     let mut truths = BTreeMap::new();
     for case in &data.cases {
         truths.insert(case.name, truth(data, &case.text(data.table)).await?);
     }
     let mut peers = Vec::new();
-    for system in peer::SYSTEMS {
-        match peer::ask(system, data, settings, delta, runs) {
-            Ok(answered) => peers.push((system, answered)),
-            Err(error) => say(&format!("accuracy: {} does not run: {error}", system.name)),
+    let mut ask = |system: System, slug: String, name: String, epsilon: f64| {
+        match peer::ask(system, data, settings, (epsilon, delta.as_f64()), runs) {
+            Ok(answered) => peers.push((slug, name, answered)),
+            Err(error) => say(&format!("accuracy: {name} does not run: {error}")),
         }
+    };
+    for system in peer::SYSTEMS {
+        ask(system, system.slug.to_owned(), system.name.to_owned(), EPSILON);
+    }
+    let policy = BudgetPolicy::default();
+    for (budget, total) in [("project", policy.project_epsilon), ("dataset", policy.lineage_epsilon)] {
+        let (questions, epsilon) = peers_share(total, delta)?;
+        let system = peer::OF_BUDGETS;
+        let name = format!("{}, {questions} questions for ε = {total}", system.name);
+        ask(system, format!("{}-{budget}", system.slug), name, epsilon);
     }
     for case in &data.cases {
         let truth = truths.get(case.name).ok_or("a case without its truth")?;
@@ -99,14 +109,14 @@ pub(super) async fn measure(
         };
         let own = ours.get(case.name).ok_or("a case that was not asked")?;
         let own = row("Shapan", own);
-        for (system, answered) in &peers {
+        for (slug, system, answered) in &peers {
             let Some(answered) = answered.get(case.name) else {
                 continue;
             };
-            let theirs = row(system.name, answered);
-            let name = format!("accuracy/{}-{}-{}", system.slug, data.name, case.name);
+            let theirs = row(system, answered);
+            let name = format!("accuracy/{slug}-{}-{}", data.name, case.name);
             if theirs > 0.0 {
-                summary.add(&name, own, theirs, system.name, "rms");
+                summary.add(&name, own, theirs, system, "rms");
             } else {
                 say(&format!(
                     "{name}: the peer is never wrong, which has no ratio; ours is off by {own:.4}"
@@ -115,6 +125,26 @@ pub(super) async fn measure(
         }
     }
     Ok(())
+}
+
+/// How many of our questions of [`EPSILON`] a budget of `total` pays for, and the ε of each of as many questions of pure
+/// ε-differential privacy that cost the same together: by the sum of their ε, or as zCDP with ρ = ε²/2 each (Bun and Steinke
+/// 2016, proposition 1.4), whichever leaves a question more.
+fn peers_share(total: f64, delta: Delta) -> Result<(u64, f64), Failure> {
+    let rho = |epsilon: f64| -> Result<f64, Failure> {
+        let epsilon = Epsilon::new(epsilon).ok_or("a budget that is no number")?;
+        Ok(conversion::cap(epsilon, delta).rho.as_f64())
+    };
+    let (all, one) = (rho(total)?, rho(EPSILON)?);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a small positive number, rounded down"
+    )]
+    let questions = (all / one).floor() as u64;
+    #[expect(clippy::cast_precision_loss, reason = "a small number")]
+    let count = questions.max(1) as f64;
+    Ok((questions, (total / count).max((2.0 * all / count).sqrt())))
 }
 
 /// Differences of all values of all answers from the truth. A group that an answer leaves out counts as 0.
@@ -175,7 +205,22 @@ fn values(case: &Case, answer: &Answer) -> Values {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, clippy::cast_precision_loss, clippy::float_cmp, reason = "tests")]
     use super::*;
+
+    /// Of few questions the peer can ask more precisely for the same budget, of many we can.
+    #[test]
+    fn a_budget_is_shared_in_the_way_that_is_best_for_the_peer() {
+        let share = |total: f64| peers_share(total, Delta::promise(1_000_000)).unwrap();
+        let (one, all) = share(EPSILON);
+        assert_eq!((one, all), (1, EPSILON));
+        let (few, each) = share(2.0);
+        assert!((10..20).contains(&few) && each == 2.0 / few as f64, "{few} {each}");
+        let (many, each) = share(10.0);
+        // As zCDP: σ² of ours is 1/(2ρ), a Laplace variance of 2/ε² is 1/ρ.
+        let rho = conversion::cap(Epsilon::new(EPSILON).unwrap(), Delta::promise(1_000_000)).rho.as_f64();
+        assert!(many > 100 && (each * each / 2.0 / rho - 1.0).abs() < 0.02, "{many} {each}");
+    }
 
     #[test]
     fn a_group_that_is_left_out_is_an_error_of_its_size() {

@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::EPSILON;
 use super::data::Data;
 use super::error::Values;
 use crate::{Failure, Settings};
@@ -42,6 +41,9 @@ pub(super) const SYSTEMS: [System; 3] = [
     },
 ];
 
+/// The one whose questions are also asked until a budget is spent.
+pub(super) const OF_BUDGETS: System = SYSTEMS[2];
+
 /// Answers to a case.
 #[derive(Debug, Deserialize)]
 pub(super) struct Answered {
@@ -62,7 +64,7 @@ pub(super) fn ask(
     system: System,
     data: &Data,
     settings: &Settings,
-    delta: f64,
+    (epsilon, delta): (f64, f64),
     runs: u64,
 ) -> Result<BTreeMap<String, Answered>, Failure> {
     let python = match system.slug {
@@ -76,7 +78,7 @@ pub(super) fn ask(
         .stdout(Stdio::piped())
         .spawn()?;
     let mut input = child.stdin.take().ok_or("no standard input")?;
-    input.write_all(task(system, data, delta, runs)?.to_string().as_bytes())?;
+    input.write_all(task(system, data, (epsilon, delta), runs)?.to_string().as_bytes())?;
     drop(input);
     let output = child.wait_with_output()?;
     if !output.status.success() {
@@ -90,7 +92,7 @@ pub(super) fn ask(
     Ok(all)
 }
 
-fn task(system: System, data: &Data, delta: f64, runs: u64) -> Result<Value, Failure> {
+fn task(system: System, data: &Data, (epsilon, delta): (f64, f64), runs: u64) -> Result<Value, Failure> {
     let relation = data.relation()?;
     let declared = &relation.metadata;
     let mut columns: Vec<&str> = data.unit.into_iter().collect();
@@ -122,6 +124,6 @@ fn task(system: System, data: &Data, delta: f64, runs: u64) -> Result<Value, Fai
     Ok(json!({
         "file": data.file, "unit": data.unit, "columns": columns, "types": types,
         "rows_per_unit": declared.unit().map_or(1, |unit| unit.max_rows_per_unit),
-        "epsilon": EPSILON, "delta": delta, "mechanism": system.mechanism, "runs": runs, "cases": cases,
+        "epsilon": epsilon, "delta": delta, "mechanism": system.mechanism, "runs": runs, "cases": cases,
     }))
 }

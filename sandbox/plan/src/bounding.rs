@@ -135,7 +135,8 @@ enum State {
 }
 
 /// How the found cells of a plan are gone through; for plans with known cells it says nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Pass {
     /// All at once, as long as those of a partition take no more than so many bytes.
     Whole {
@@ -148,7 +149,8 @@ pub enum Pass {
 
 /// One of several passes over the same rows: each adds up its share of the found cells, so that their number in memory
 /// is bounded whatever the data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Share {
     /// Which, from 0.
     pub index: u32,
@@ -697,6 +699,13 @@ impl BoundingExec {
             schema,
             properties,
         }
+    }
+}
+
+impl BoundingExec {
+    /// What it is made of, beside its input.
+    pub(crate) fn spec(&self) -> (&PlanCore, &GroupKeySecret, Pass) {
+        (&self.core, &self.secret, self.pass)
     }
 }
 

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bounding::{BoundingExec, Distinct, GroupKeySecret, OpenKeys, Partial, Pass, Share, is_bounding};
 use crate::eval::EvalError;
-use crate::operator::{SourceExec, is_source};
+use crate::operator::{SourceExec, SourceSpec, is_source};
 use crate::plan::{FOUND_MEMORY, KeyValue, MIN_FOUND_UNITS, PlanCore, PlanError};
 use crate::scan::{Cut, Part, UnitScanExec, is_unit_scan};
 use crate::source::Source;
@@ -59,6 +59,9 @@ pub enum ExecutionError {
     /// An operator that the sandbox has not.
     #[error("the physical plan has an operator that is not allowed: {0}")]
     Operator(String),
+    /// The data key of a version was not granted.
+    #[error("the key of a version was not granted")]
+    NoKey,
     /// The found cells do not fit the memory of one pass. Several passes take them; nobody outside of [`execute`] sees it.
     #[error("the cells do not fit one pass")]
     Room,
@@ -231,6 +234,42 @@ pub(crate) fn execute_within(
     Ok(all)
 }
 
+/// The physical plan of one pass, as [`execute`] makes it.
+///
+/// # Errors
+/// [`ExecutionError`] if plan and grants do not fit, or a part is not what its grant says.
+pub fn physical_plan(
+    core: &PlanCore,
+    granted: &[Granted],
+    secret: &GroupKeySecret,
+    threads: usize,
+    pass: Pass,
+) -> Result<Arc<dyn ExecutionPlan>, ExecutionError> {
+    core.check()?;
+    if granted.len() != core.tables.len() {
+        return Err(PlanError("grants").into());
+    }
+    let rows = physical(core, &core.source, granted, threads, &mut None)?;
+    Ok(Arc::new(BoundingExec::new(
+        Arc::new(core.clone()),
+        secret.clone(),
+        pass,
+        rows,
+    )))
+}
+
+/// The totals of one pass of a plan, by its physical plan.
+///
+/// # Errors
+/// [`ExecutionError`]; also where the physical plan holds what is not allowed, or the found cells do not fit the pass.
+pub fn run_physical(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, ExecutionError> {
+    core.check()?;
+    check_physical(physical)?;
+    let mut totals = run(core, physical)?;
+    totals.sort();
+    Ok(totals)
+}
+
 /// The operators of a source. Its first scan is cut into as many partitions as there are threads, and the others at the
 /// same units.
 pub(crate) fn physical(
@@ -252,7 +291,12 @@ pub(crate) fn physical(
     for input in source.inputs() {
         inputs.push(physical(core, input, granted, threads, cuts)?);
     }
-    Ok(Arc::new(SourceExec::new(core, source, inputs)?))
+    let spec = SourceSpec {
+        source: source.clone(),
+        tables: core.tables.clone(),
+        public: core.public.clone(),
+    };
+    Ok(Arc::new(SourceExec::new(spec, inputs)?))
 }
 
 /// The second check: over the physical plan. The bounding operator stands on top, scans in unit order at the bottom, and

@@ -33,6 +33,7 @@ mod guide;
 #[cfg(test)]
 mod tests;
 mod whole;
+pub mod wire;
 
 pub use analyse::plan;
 pub use execute::{ExecutionError, Granted, Totals, execute};

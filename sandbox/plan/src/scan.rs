@@ -111,8 +111,8 @@ struct OpenPart {
 /// Reads the columns of a plan from granted parts; each partition is a run of segments.
 #[derive(Debug)]
 pub struct UnitScanExec {
-    columns: Arc<[ScanColumn]>,
-    zone: Arc<str>,
+    table: Arc<ScanTable>,
+    granted: Arc<[Part]>,
     parts: Vec<Arc<OpenPart>>,
     partitions: Vec<Run>,
     schema: SchemaRef,
@@ -177,11 +177,11 @@ impl UnitScanExec {
         key: &DataKey,
         cut: Cut<'_>,
     ) -> Result<Self, ExecutionError> {
-        let columns: Arc<[ScanColumn]> = table.columns.clone().into();
+        let columns = &table.columns;
         let mut open = Vec::with_capacity(parts.len());
         let mut segments = Vec::new();
         for (index, part) in parts.iter().enumerate() {
-            let opened = open_part(part, table.version, key, &columns)?;
+            let opened = open_part(part, table.version, key, columns)?;
             segments.extend(part_segments(index, part, &opened.metadata)?);
             open.push(opened);
         }
@@ -222,13 +222,18 @@ impl UnitScanExec {
             Boundedness::Bounded,
         ));
         Ok(Self {
-            columns,
-            zone: table.zone.as_str().into(),
+            table: Arc::new(table.clone()),
+            granted: parts.into(),
             parts: open,
             partitions,
             schema,
             properties,
         })
+    }
+
+    /// What is read, from which parts.
+    pub(crate) fn grant(&self) -> (&ScanTable, &[Part]) {
+        (&self.table, &self.granted)
     }
 
     /// The least unit of every partition but the first.
@@ -479,8 +484,7 @@ impl ExecutionPlan for UnitScanExec {
         let run = self.partitions.get(partition).cloned();
         let run = run.ok_or_else(|| DataFusionError::External(Box::new(ExecutionError::Internal)))?;
         let reader = SegmentReader {
-            columns: Arc::clone(&self.columns),
-            zone: Arc::clone(&self.zone),
+            table: Arc::clone(&self.table),
             parts: self.parts.clone(),
             schema: Arc::clone(&self.schema),
             segments: run.segments.into_iter(),
@@ -500,8 +504,7 @@ impl ExecutionPlan for UnitScanExec {
 type Reader = parquet::arrow::arrow_reader::ParquetRecordBatchReader;
 
 struct SegmentReader {
-    columns: Arc<[ScanColumn]>,
-    zone: Arc<str>,
+    table: Arc<ScanTable>,
     parts: Vec<Arc<OpenPart>>,
     schema: SchemaRef,
     segments: std::vec::IntoIter<Segment>,
@@ -589,10 +592,10 @@ impl SegmentReader {
         in_file.sort_unstable();
         in_file.dedup();
         let mut arrays: Vec<ArrayRef> = vec![Arc::clone(batch.column(0))];
-        for (column, stored) in self.columns.iter().zip(&part.projection[1..]) {
+        for (column, stored) in self.table.columns.iter().zip(&part.projection[1..]) {
             let at = in_file.binary_search(stored).map_err(|_| Incident::Schema)?;
             let wanted = self.schema.field(arrays.len()).data_type();
-            arrays.push(normalise(batch.column(at), column, wanted, &self.zone)?);
+            arrays.push(normalise(batch.column(at), column, wanted, &self.table.zone)?);
         }
         RecordBatch::try_new(Arc::clone(&self.schema), arrays).map_err(|_| ExecutionError::Internal)
     }

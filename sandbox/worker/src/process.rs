@@ -58,6 +58,9 @@ fn serve(request: &WorkRequest, clock: &dyn Clock, walls: &mut (bool, bool)) -> 
         ExecutionError::Incident(incident) => Fault::Incident(incident),
         ExecutionError::Io(_) => Fault::Io,
         ExecutionError::Plan(_) => Fault::Request,
-        ExecutionError::Operator(_) | ExecutionError::Room | ExecutionError::Internal => Fault::Internal,
+        ExecutionError::Operator(_)
+        | ExecutionError::NoKey
+        | ExecutionError::Room
+        | ExecutionError::Internal => Fault::Internal,
     })
 }

@@ -28,14 +28,15 @@ use datafusion_physical_plan::{
 };
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
+use serde::{Deserialize, Serialize};
 
 use crate::context::planner_type;
 use crate::eval::{self, EvalError};
 use crate::execute::ExecutionError;
-use crate::plan::PlanCore;
+use crate::public::PublicTable;
 use crate::scalar::ScalarExpr;
 use crate::scan::UNIT_COLUMN;
-use crate::source::Source;
+use crate::source::{ScanTable, Source};
 
 use public_join::PublicSide;
 
@@ -57,19 +58,32 @@ enum Work {
 /// A per-unit relation being computed.
 #[derive(Debug)]
 pub(crate) struct SourceExec {
+    spec: Arc<SourceSpec>,
     work: Arc<Work>,
     inputs: Vec<Arc<dyn ExecutionPlan>>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
 }
 
+/// What an operator is made of, beside its inputs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SourceSpec {
+    /// The relation.
+    pub(crate) source: Source,
+    /// The tables that it names by number.
+    pub(crate) tables: Vec<ScanTable>,
+    /// The public relations that it names by number.
+    pub(crate) public: Vec<PublicTable>,
+}
+
 impl SourceExec {
     /// The operator of a source over the operators of its inputs.
-    pub(crate) fn new(
-        core: &PlanCore,
-        source: &Source,
-        inputs: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Self, ExecutionError> {
+    pub(crate) fn new(spec: SourceSpec, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Result<Self, ExecutionError> {
+        let (core, source) = (&spec, &spec.source);
+        if inputs.len() != source.inputs().len() {
+            return Err(ExecutionError::Internal);
+        }
         let shape = source.shape(&core.tables, &core.public)?;
         let input = inputs.first().ok_or(ExecutionError::Internal)?;
         let below =
@@ -145,10 +159,20 @@ impl SourceExec {
         }
         fields.extend(types.into_iter().enumerate().map(|(at, kind)| numbered(at, kind)));
         let schema = Arc::new(Schema::new(fields));
-        Ok(Self::assemble(Arc::new(work), inputs, schema))
+        Ok(Self::assemble(Arc::new(spec), Arc::new(work), inputs, schema))
     }
 
-    fn assemble(work: Arc<Work>, inputs: Vec<Arc<dyn ExecutionPlan>>, schema: SchemaRef) -> Self {
+    /// What it is made of.
+    pub(crate) fn spec(&self) -> &SourceSpec {
+        &self.spec
+    }
+
+    fn assemble(
+        spec: Arc<SourceSpec>,
+        work: Arc<Work>,
+        inputs: Vec<Arc<dyn ExecutionPlan>>,
+        schema: SchemaRef,
+    ) -> Self {
         let partitions = inputs
             .first()
             .map_or(1, |input| input.output_partitioning().partition_count());
@@ -159,6 +183,7 @@ impl SourceExec {
             Boundedness::Bounded,
         ));
         Self {
+            spec,
             work,
             inputs,
             schema,
@@ -220,8 +245,9 @@ impl ExecutionPlan for SourceExec {
         if children.len() != self.inputs.len() {
             return Err(DataFusionError::External(Box::new(ExecutionError::Internal)));
         }
-        let (work, schema) = (Arc::clone(&self.work), Arc::clone(&self.schema));
-        Ok(Arc::new(Self::assemble(work, children, schema)))
+        let (spec, work) = (Arc::clone(&self.spec), Arc::clone(&self.work));
+        let schema = Arc::clone(&self.schema);
+        Ok(Arc::new(Self::assemble(spec, work, children, schema)))
     }
 
     fn with_new_children(

@@ -4,17 +4,22 @@
 pub(super) mod query;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use datafusion_physical_plan::ExecutionPlan;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use self::query::{AGGREGATES, Tape, query};
-use super::fixture::{DISTRICTS, Trip, cases, trip};
+use super::fixture::{DISTRICTS, SECRET, Trip, cases, key, trip};
 use super::world::world_of;
+use crate::bounding::Pass;
+use crate::execute::{physical_plan, run_physical};
 use crate::plan::MIN_FOUND_UNITS;
 use crate::release::Picks;
 use crate::source::Source;
+use crate::wire::Operator;
 use crate::{KeyValue, PrivatePlan, Totals};
 
 /// The most numbers that a query is made of.
@@ -393,5 +398,38 @@ fn plans_are_the_same_after_a_journey_as_json() {
         assert_eq!(back, plan, "{sql}");
         assert_eq!(back.hash(), plan.hash(), "{sql}");
         assert!(back.core.check().is_ok(), "{sql}");
+    }
+}
+
+/// A physical plan taken apart, sent node by node, and put together again.
+fn sent(plan: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
+    let inputs: Vec<_> = plan.children().into_iter().map(sent).collect();
+    let text = serde_json::to_string(&Operator::of(plan.as_ref()).unwrap()).unwrap();
+    let operator: Operator = serde_json::from_str(&text).unwrap();
+    operator.open(&inputs, |_| Some(key())).unwrap()
+}
+
+proptest! {
+    #![proptest_config(cases(64))]
+
+    #[test]
+    fn physical_plans_are_the_same_after_a_journey(
+        tape in prop::collection::vec(any::<u16>(), TAPE),
+        trips in prop::collection::vec(any_trip(), 0..120),
+        rides in prop::collection::vec(any_trip(), 0..30),
+        threads in 1..4usize,
+    ) {
+        let sql = query(&mut Tape::new(&tape));
+        let world = world_of(7);
+        let Ok(plan) = world.plan(&sql) else { return Ok(()) };
+        let (granted, _folders) = world.granted(&plan, &trips, &rides);
+        let pass = Pass::Whole { room: u64::MAX };
+        let here = physical_plan(&plan.core, &granted, &SECRET, threads, pass).unwrap();
+        let there = sent(&here);
+        prop_assert_eq!(
+            run_physical(&plan.core, &there).unwrap(),
+            run_physical(&plan.core, &here).unwrap(),
+            "{}", sql
+        );
     }
 }

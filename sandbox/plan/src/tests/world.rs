@@ -82,6 +82,33 @@ impl World {
         )
     }
 
+    /// Trips and rides as a plan's tables, in folders of their own.
+    pub(super) fn granted(
+        &self,
+        plan: &PrivatePlan,
+        trips: &[Trip],
+        rides: &[Trip],
+    ) -> (Vec<Granted>, [TempDir; 2]) {
+        let folders = [TempDir::new().unwrap(), TempDir::new().unwrap()];
+        let (trips, rides) = (
+            write_city(&folders[0], trips, 2),
+            write_city(&folders[1], rides, 3),
+        );
+        let of = |table: &crate::source::ScanTable| -> Vec<Part> {
+            if table.dataset == self.protected[0].dataset {
+                trips.clone()
+            } else {
+                rides.clone()
+            }
+        };
+        let tables = plan.core.tables.iter();
+        let granted = tables.map(|table| Granted {
+            parts: of(table),
+            key: key(),
+        });
+        (granted.collect(), folders)
+    }
+
     /// The totals of a query over trips and rides.
     pub(super) fn totals(
         &self,
@@ -90,24 +117,7 @@ impl World {
         rides: &[Trip],
         threads: usize,
     ) -> Totals {
-        let (a, b) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-        let (trips, rides) = (write_city(&a, trips, 2), write_city(&b, rides, 3));
-        let of = |table: &crate::source::ScanTable| -> Vec<Part> {
-            if table.dataset == self.protected[0].dataset {
-                trips.clone()
-            } else {
-                rides.clone()
-            }
-        };
-        let granted: Vec<Granted> = plan
-            .core
-            .tables
-            .iter()
-            .map(|table| Granted {
-                parts: of(table),
-                key: key(),
-            })
-            .collect();
+        let (granted, _folders) = self.granted(plan, trips, rides);
         crate::execute(&plan.core, &granted, &SECRET, threads).unwrap()
     }
 }

@@ -1,0 +1,95 @@
+//! The physical operators of a private plan as values that can be sent: what each is made of beside its inputs, and back.
+//!
+//! A scan carries its grant, which is the table, the columns and the parts, but not the data key: that is attached where the operator is
+//! opened, so that a plan on its way, or in a log, opens nothing.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use datafusion_physical_plan::ExecutionPlan;
+use model::VersionId;
+use seal::DataKey;
+use serde::{Deserialize, Serialize};
+
+use crate::bounding::{BoundingExec, GroupKeySecret, Pass};
+use crate::execute::ExecutionError;
+use crate::operator::{SourceExec, SourceSpec};
+use crate::plan::PlanCore;
+use crate::scan::{Cut, Part, UnitScanExec};
+use crate::source::ScanTable;
+
+/// An operator on its way.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub struct Operator(Kind);
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum Kind {
+    Bounding {
+        core: Box<PlanCore>,
+        secret: GroupKeySecret,
+        pass: Pass,
+    },
+    Source(Box<SourceSpec>),
+    Scan {
+        table: Box<ScanTable>,
+        parts: Vec<Part>,
+        cuts: Vec<u64>,
+    },
+}
+
+impl Operator {
+    /// What a node is made of; `None` if it is none of ours.
+    pub fn of(node: &dyn ExecutionPlan) -> Option<Self> {
+        let node = node as &dyn Any;
+        let kind = if let Some(bounding) = node.downcast_ref::<BoundingExec>() {
+            let (core, secret, pass) = bounding.spec();
+            Kind::Bounding {
+                core: Box::new(core.clone()),
+                secret: secret.clone(),
+                pass,
+            }
+        } else if let Some(source) = node.downcast_ref::<SourceExec>() {
+            Kind::Source(Box::new(source.spec().clone()))
+        } else {
+            let scan = node.downcast_ref::<UnitScanExec>()?;
+            let (table, parts) = scan.grant();
+            Kind::Scan {
+                table: Box::new(table.clone()),
+                parts: parts.to_vec(),
+                cuts: scan.cuts(),
+            }
+        };
+        Some(Self(kind))
+    }
+
+    /// The node again, over its inputs. `key` gives the data keys that were granted.
+    ///
+    /// # Errors
+    /// [`ExecutionError`] if the operator does not fit its inputs, a plan does not hold together, a key was not granted, or a
+    /// part is not what its grant says.
+    pub fn open(
+        self,
+        inputs: &[Arc<dyn ExecutionPlan>],
+        key: impl FnOnce(VersionId) -> Option<DataKey>,
+    ) -> Result<Arc<dyn ExecutionPlan>, ExecutionError> {
+        Ok(match (self.0, inputs) {
+            (Kind::Bounding { core, secret, pass }, [input]) => {
+                core.check()?;
+                Arc::new(BoundingExec::new(
+                    Arc::new(*core),
+                    secret,
+                    pass,
+                    Arc::clone(input),
+                ))
+            }
+            (Kind::Source(spec), inputs) => Arc::new(SourceExec::new(*spec, inputs.to_vec())?),
+            (Kind::Scan { table, parts, cuts }, []) => {
+                let key = key(table.version).ok_or(ExecutionError::NoKey)?;
+                Arc::new(UnitScanExec::open(&table, &parts, &key, Cut::At(&cuts))?)
+            }
+            _ => return Err(ExecutionError::Internal),
+        })
+    }
+}
