@@ -64,7 +64,7 @@ pub fn plan<'a>(sql: &str, tables: impl Into<Tables<'a>>) -> Result<PrivatePlan,
     let tables = tables.into();
     on_large_stack(|| {
         let statement = parse::parse(sql, tables)?;
-        decide(statement, tables)
+        crate::travel::checked(decide(statement, tables)?)
     })
 }
 
@@ -79,10 +79,7 @@ pub(crate) fn on_large_stack<T: Send>(work: impl FnOnce() -> Planned<T> + Send) 
             .map(std::thread::ScopedJoinHandle::join)
         {
             Ok(Ok(result)) => result,
-            Ok(Err(_)) | Err(_) => Err(Refusal::about(
-                Rule::InvalidQuery,
-                "the planner could not read it",
-            )),
+            Ok(Err(_)) | Err(_) => Err(Refusal::about(Rule::InvalidQuery, crate::refusal::PANICKED)),
         }
     })
 }

@@ -32,6 +32,7 @@ pub mod source;
 mod guide;
 #[cfg(test)]
 mod tests;
+mod travel;
 mod whole;
 pub mod wire;
 
@@ -47,3 +48,4 @@ pub use refusal::{Refusal, Rule, Span};
 pub use relation::{Relation, Tables};
 pub use release::{Measure, Picks, Released, ReleasedColumn, Row, Step};
 pub use scan::Part;
+pub use travel::MAX_PLAN;

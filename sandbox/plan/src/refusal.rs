@@ -3,7 +3,14 @@
 use std::fmt;
 
 use model::{Category, Language};
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The longest detail of a refusal, in characters.
+pub const MAX_DETAIL: usize = 300;
+
+/// The detail of a refusal where the planner panicked: a bug of ours.
+pub const PANICKED: &str = "the planner could not read it";
 
 macro_rules! rules {
     ($($(#[$doc:meta])* $variant:ident = $id:literal, $zh:literal, $en:literal, $zh_hint:literal, $en_hint:literal;)+) => {
@@ -249,8 +256,16 @@ impl Serialize for Rule {
     }
 }
 
+impl<'de> Deserialize<'de> for Rule {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let id = String::deserialize(deserializer)?;
+        let rule = Self::ALL.iter().find(|rule| rule.id() == id);
+        rule.copied().ok_or_else(|| D::Error::custom("no such rule"))
+    }
+}
+
 /// A place in the SQL: lines and columns count from 1, in characters; the end is included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// First line.
     pub line: u64,
@@ -275,7 +290,7 @@ impl Span {
 }
 
 /// Why a query is refused.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[error("{rule}: {}{}", rule.message(Language::En), detail.as_deref().map(|d| format!(" {d}")).unwrap_or_default())]
 pub struct Refusal {
     /// The rule that is broken.
@@ -309,7 +324,7 @@ impl Refusal {
         Self {
             rule,
             span: None,
-            detail: Some(detail.chars().take(300).collect()),
+            detail: Some(detail.chars().take(MAX_DETAIL).collect()),
         }
     }
 
@@ -332,6 +347,7 @@ pub(crate) type Planned<T> = Result<T, Refusal>;
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]
@@ -344,6 +360,9 @@ mod tests {
             for language in [Language::Zh, Language::En] {
                 assert!(!rule.message(language).is_empty() && !rule.hint(language).is_empty());
             }
+            let text = serde_json::to_string(rule).unwrap();
+            assert_eq!(serde_json::from_str::<Rule>(&text).unwrap(), *rule);
         }
+        assert!(serde_json::from_str::<Rule>("\"no-such-rule\"").is_err());
     }
 }

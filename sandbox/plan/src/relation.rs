@@ -1,11 +1,16 @@
 //! The tables a query may name, as far as they are declared or public.
 
-use crate::public::PublicTable;
-
 use model::{DatasetId, DeclaredMetadata, FieldDeclaration, FieldRole, Level, Slug, VersionId};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::ScanColumn;
+use crate::public::PublicTable;
+use crate::scalar::Real;
+use crate::source::ScanTable;
 
 /// A protected dataset as the planner sees it: its declaration, never its data.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Relation {
     /// Its slug; the SQL name is the slug with `_` for `-`.
     pub slug: Slug,
@@ -59,11 +64,40 @@ impl Relation {
         self.slug.sql_name()
     }
 
+    /// Whether a plan reads this version as it is declared. What a plan says of its tables decides how much noise there
+    /// is, so a plan that comes from elsewhere is compared.
+    pub fn declares(&self, table: &ScanTable) -> bool {
+        let declares = |column: &ScanColumn| {
+            let mut fields = self.metadata.fields().iter();
+            fields.any(|field| field.role.in_sandbox_copy() && ScanColumn::of(field) == *column)
+        };
+        self.level == Level::L3
+            && (self.dataset, self.version) == (table.dataset, table.version)
+            && self.metadata.unit() == Some(table.unit)
+            && self.metadata.zone() == table.zone
+            && table.columns.iter().all(declares)
+    }
+
     /// The columns that a query can name: the sandbox copy's, and the unit key.
     pub(crate) fn visible_fields(&self) -> impl Iterator<Item = &FieldDeclaration> {
         self.metadata
             .fields()
             .iter()
             .filter(|field| field.role.in_sandbox_copy() || field.role == FieldRole::UnitKey)
+    }
+}
+
+impl ScanColumn {
+    /// A column as it is declared.
+    pub(crate) fn of(field: &FieldDeclaration) -> Self {
+        Self {
+            name: field.name.clone(),
+            field_type: field.field_type,
+            bounds: field
+                .bounds
+                .and_then(|b| Some((Real::new(b.lo())?, Real::new(b.hi())?))),
+            domain: field.domain.as_ref().map(|domain| domain.values().to_vec()),
+            unit_static: field.unit_static,
+        }
     }
 }

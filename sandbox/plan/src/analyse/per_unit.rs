@@ -11,7 +11,7 @@ use crate::lower::{Bound, Lowering, canonical};
 use crate::plan::{PlanError, ScanColumn};
 use crate::refusal::{Planned, Refusal, Rule};
 use crate::relation::Relation;
-use crate::scalar::{Literal, Real, ScalarExpr};
+use crate::scalar::{Literal, ScalarExpr};
 use crate::source::{ScanTable, Source, UnitFunction};
 
 /// A relation that stands below the release.
@@ -230,17 +230,7 @@ fn function(lowering: &Lowering<'_>, call: &PlannerAggregate) -> Planned<UnitFun
 fn scanned(relation: &Relation) -> Planned<PerUnit> {
     let unit = admit(relation)?;
     let fields = relation.metadata.fields().iter();
-    let columns: Vec<ScanColumn> = fields
-        .map(|field| ScanColumn {
-            name: field.name.clone(),
-            field_type: field.field_type,
-            bounds: field
-                .bounds
-                .and_then(|b| Some((Real::new(b.lo())?, Real::new(b.hi())?))),
-            domain: field.domain.as_ref().map(|domain| domain.values().to_vec()),
-            unit_static: field.unit_static,
-        })
-        .collect();
+    let columns: Vec<ScanColumn> = fields.map(ScanColumn::of).collect();
     let scans = vec![ScanTable {
         dataset: relation.dataset,
         version: relation.version,

@@ -9,11 +9,14 @@ use datafusion_sql::sqlparser::ast::{
     Select, SetExpr, Spanned, Statement, TableAlias, TableFactor, TableWithJoins, visit_relations,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{resolved, to_span};
 use crate::refusal::{Planned, Refusal, Rule, Span};
+use crate::source::MAX_TABLES;
 
 /// What a name in a query stands for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PublicBody {
     /// An open dataset, by its SQL name. Of its columns those are needed that the query mentions: these words are all
     /// the names in it, in lower case.
@@ -26,7 +29,7 @@ pub enum PublicBody {
 }
 
 /// A public relation that a query needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PublicQuery {
     /// The name by which the rest of the query knows it.
     pub name: String,
@@ -285,6 +288,8 @@ impl Extraction<'_> {
         match self.found.get(&query.name) {
             Some(known) if known.body != query.body => Err(Refusal::at(Rule::Cte, query.span)),
             Some(_) => Ok(()),
+            // They would all be computed, only for the plan to be refused.
+            None if self.found.len() >= MAX_TABLES => Err(Refusal::at(Rule::TooManyTables, query.span)),
             None => {
                 self.found.insert(query.name.clone(), query);
                 Ok(())

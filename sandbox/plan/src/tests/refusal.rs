@@ -569,3 +569,24 @@ fn declared_maxima_bound_totals_and_time() {
     let sql = "SELECT COUNT(*) FROM bike_trips WHERE lower(t) LIKE '%a%b%'";
     assert_eq!(crate::plan(sql, &slow).unwrap_err().rule, Rule::TooSlow);
 }
+
+fn sum(terms: usize) -> String {
+    format!(
+        "SELECT SUM(LEAST(fare{}, 9)) FROM bike_trips",
+        " + 1".repeat(terms)
+    )
+}
+
+#[test]
+fn what_nobody_could_read_is_too_complex() {
+    let refusal = crate::plan(&sum(100), &relation()).unwrap_err();
+    assert_eq!(refusal.rule, Rule::TooComplex);
+    // Whatever is accepted can be read within a planner's answer.
+    for terms in 30..80 {
+        if let Ok(plan) = crate::plan(&sum(terms), &relation()) {
+            let text = serde_json::json!({"Ok": {"Plan": plan}}).to_string();
+            serde_json::from_str::<serde_json::Value>(&text).unwrap();
+        }
+    }
+    crate::plan(&sum(40), &relation()).unwrap();
+}
