@@ -15,7 +15,7 @@ use model::{Clock as _, DatasetId, SystemClock};
 use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::source::ScanTable;
 use sandbox_plan::{Part, PlanCore, PublicBody, PublicTable, Relation, Tables};
-use sandbox_worker::{Grant, Supervisor, WorkRequest, WorkerCommand, WorkerLimits};
+use sandbox_worker::{ChildProgram, Grant, Supervisor, WORKER, WorkRequest, WorkerLimits};
 use storage::{Manifest, SandboxStore};
 
 use crate::summary::{Summary, median};
@@ -84,8 +84,8 @@ async fn size(
             protected.push(protect(world, table, rows, &file).await?);
         }
     }
-    let command = WorkerCommand::new(process::shapan()?, ["sandbox-worker".into()]);
-    let supervisor = Supervisor::new(command, LIMITS);
+    let program = ChildProgram::new(process::shapan()?, [WORKER.into()]);
+    let supervisor = Supervisor::new(program, LIMITS);
     let relations = protected
         .iter()
         .map(Protected::relation)

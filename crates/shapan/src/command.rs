@@ -8,13 +8,11 @@ use ::ledger::VerifierKey;
 use catalog_ingest::Encoding;
 use clap::{Args, Parser, Subcommand};
 use model::{Language, OrganizationKind, Role, Slug};
+use sandbox_worker::{PLANNER, WORKER};
 use shapan_config::{Config, Log, LogFormat};
 
 use crate::failure::Failure;
 use crate::{account, demo, import, job, key, ledger, log, publish, search, server};
-
-/// What a sandbox worker is started with.
-pub(crate) const WORKER: &str = "sandbox-worker";
 
 /// 沙盘: an open government data portal with a privacy sandbox.
 #[derive(Debug, Parser)]
@@ -59,6 +57,9 @@ enum Command {
     /// Run a private job that comes over standard input; started by the server.
     #[command(name = WORKER, hide = true)]
     SandboxWorker,
+    /// Plan a query that comes over standard input; started by the server.
+    #[command(name = PLANNER, hide = true)]
+    SandboxPlanner,
 }
 
 /// Which portal a command works on.
@@ -411,7 +412,9 @@ pub(crate) async fn run(cli: Cli, started: Instant) -> Result<(), Failure> {
             account::create_user(&args).await
         }
         // `main` has taken it already, before there were threads.
-        Command::SandboxWorker => Err(Failure::new("a sandbox worker takes no other arguments")),
+        Command::SandboxWorker | Command::SandboxPlanner => {
+            Err(Failure::new("what the server starts takes no other arguments"))
+        }
     }
 }
 

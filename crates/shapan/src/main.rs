@@ -29,20 +29,19 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser as _;
+use sandbox_worker::{PLANNER, WORKER};
 
-use crate::command::{Cli, WORKER};
+use crate::command::Cli;
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    // First of all things: a sandbox worker shuts itself in before there are threads or files to shut out.
-    if std::env::args_os()
-        .nth(1)
-        .is_some_and(|argument| argument == WORKER)
-    {
-        return match sandbox_worker::run_worker(std::io::stdin(), std::io::stdout(), &model::SystemClock) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_) => ExitCode::FAILURE,
+    // First of all things: a child shuts itself in before there are threads or files to shut out.
+    if let Some(served) = serve_as_child() {
+        return if served.is_ok() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
         };
     }
     let cli = Cli::parse();
@@ -53,6 +52,16 @@ fn main() -> ExitCode {
             let _ = writeln!(std::io::stderr(), "shapan: {failure}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Serves one request, if the server has started this process for that.
+fn serve_as_child() -> Option<std::io::Result<()>> {
+    let (stdin, stdout) = (std::io::stdin(), std::io::stdout());
+    match std::env::args_os().nth(1)?.to_str()? {
+        WORKER => Some(sandbox_worker::run_worker(stdin, stdout, &model::SystemClock)),
+        PLANNER => Some(sandbox_worker::run_planner(stdin, stdout)),
+        _ => None,
     }
 }
 

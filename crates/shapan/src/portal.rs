@@ -14,7 +14,7 @@ use privacy::OpenDpNoise;
 use query::Engine;
 use review::Review;
 use sandbox_job::{NoOpenData, OpenData, Sandbox};
-use sandbox_worker::{Supervisor, WorkerCommand, WorkerLimits};
+use sandbox_worker::{ChildProgram, PLANNER, PlannerLimits, Planners, Supervisor, WORKER, WorkerLimits};
 use shapan_config::Config;
 use storage::{OpenStore, QuarantineStore, SandboxStore};
 use task::Owner;
@@ -108,7 +108,8 @@ impl Portal {
             clock: Arc::clone(&clock),
             authority: authority.clone(),
             store: protected.clone(),
-            supervisor: supervisor(config)?,
+            supervisor: Supervisor::new(this_program(WORKER)?, worker_limits(config)),
+            planners: Planners::new(this_program(PLANNER)?, PlannerLimits::default()),
             noise: Mutex::new(Box::new(OpenDpNoise)),
             group_key: secrets.group_key(),
             keys: secrets.operator_key(),
@@ -145,14 +146,16 @@ impl Portal {
     }
 }
 
-fn supervisor(config: &Config) -> Result<Supervisor, Failure> {
-    let command = WorkerCommand::current().map_err(Failure::cannot("find this program's own file"))?;
-    let limits = WorkerLimits {
+fn this_program(subcommand: &str) -> Result<ChildProgram, Failure> {
+    ChildProgram::current(subcommand).map_err(Failure::cannot("find this program's own file"))
+}
+
+fn worker_limits(config: &Config) -> WorkerLimits {
+    WorkerLimits {
         slots: config.sandbox.slots,
         threads: u32::try_from(config.sandbox.threads).unwrap_or(u32::MAX),
         memory_bytes: config.sandbox.memory_bytes,
-    };
-    Ok(Supervisor::new(command, limits))
+    }
 }
 
 /// Makes the data folder, closed to others; one that is there keeps its mode.

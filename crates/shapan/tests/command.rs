@@ -175,6 +175,7 @@ fn what_is_wrong_with_a_configuration_is_said() {
     fails(&["ledger", "verify", "/nowhere/at/all"], 1, "/nowhere/at/all");
     fails(&["ledger", "verify", "http://127.0.0.1:9"], 1, "checkpoint");
     fails(&["sandbox-worker"], 1, "");
+    fails(&["sandbox-planner"], 1, "");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use model::Category;
 use sandbox_plan::Refusal;
+use sandbox_worker::PlannerError;
 
 /// What is wrong with the ε of a job, or with the precision that is asked for instead.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -118,7 +119,7 @@ pub enum JobError {
     /// The engine for open data has no room for the public part of the query now; nothing was charged.
     #[error("the public part of the query cannot be computed now; try again")]
     OpenDataBusy,
-    /// All threads that plan are at work; nothing was charged.
+    /// All planners are at work, or the machine is; nothing was charged.
     #[error("too many queries are being planned now; try again")]
     PlannerBusy,
     /// The database failed or refused.
@@ -167,6 +168,16 @@ impl JobError {
             Self::OpenDataBusy | Self::PlannerBusy => Category::Unavailable,
             Self::Database(error) => error.category(),
             Self::Internal(_) => Category::Internal,
+        }
+    }
+}
+
+impl From<PlannerError> for JobError {
+    fn from(error: PlannerError) -> Self {
+        match error {
+            PlannerError::Refused(refusal) => Self::Refused(refusal),
+            PlannerError::Busy => Self::PlannerBusy,
+            PlannerError::Failed => Self::Internal("planning"),
         }
     }
 }

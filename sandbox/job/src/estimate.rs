@@ -1,19 +1,17 @@
 //! Estimates: what a job would cost and how exact it would be, without looking at data.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use identity::{Action, Actor};
 use model::{ProjectId, ReviewPolicy, Timestamp};
 use sandbox_plan::scalar::ScalarExpr;
-use sandbox_plan::{
-    BoundingCase, Measure, OutputColumn, PrivatePlan, Refusal, Relation, ReleasedColumn, Rule, Tables,
-};
+use sandbox_plan::{BoundingCase, Measure, OutputColumn, PrivatePlan, Relation, ReleasedColumn};
+use sandbox_worker::{PlanRequest, Planned as Decided};
 use serde::Serialize;
 
 use crate::project::Budget;
 use crate::submit::Standing;
-use crate::{JobCost, JobError, Obstacle, Planning, Price, Sandbox};
+use crate::{JobCost, JobError, Obstacle, Price, Sandbox, open_data};
 
 /// The expected error of one column.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -193,26 +191,21 @@ impl Sandbox {
         })
     }
 
-    /// Runs a planner on a thread of its own, of which there are few, and not for ever. One that has been given up keeps
-    /// its thread until it ends, so that many of them do not add up.
-    pub(crate) async fn planned(
-        &self,
-        plan: impl FnOnce() -> Result<PrivatePlan, Refusal> + Send + 'static,
-    ) -> Result<PrivatePlan, JobError> {
-        let Planning { threads, patience } = self.planning.clone();
-        let thread = tokio::time::timeout(patience, threads.acquire_owned())
-            .await
-            .map_err(|_| JobError::PlannerBusy)?
-            .map_err(|_| JobError::Internal("planning"))?;
-        let work = tokio::task::spawn_blocking(move || {
-            let plan = plan();
-            drop(thread);
-            plan
-        });
-        let planned = tokio::time::timeout(patience, work)
-            .await
-            .map_err(|_| Refusal::new(Rule::TooComplex))?;
-        Ok(planned.map_err(|_| JobError::Internal("planning"))??)
+    /// Has a query planned, by processes of their own: once if nothing in it is public, and otherwise again once that is
+    /// frozen.
+    async fn decide(&self, actor: &Actor, mut request: PlanRequest) -> Result<PrivatePlan, JobError> {
+        let (account, _) = actor.person()?;
+        let planners = &self.parts.planners;
+        let needed = match planners.plan(account, request.clone()).await? {
+            Decided::Plan(plan) => return Ok(*plan),
+            Decided::Needs(needed) => needed,
+        };
+        let public = open_data::freeze(self.parts.open.as_ref(), actor, &needed).await?;
+        request.public = Some(public);
+        match planners.plan(account, request).await? {
+            Decided::Plan(plan) => Ok(*plan),
+            Decided::Needs(_) => Err(JobError::Internal("planning")),
+        }
     }
 
     /// Plans a query over the project's datasets, from declarations and public data alone.
@@ -256,18 +249,7 @@ impl Sandbox {
         if relations.is_empty() {
             return Err(Obstacle::NothingToQuery.into());
         }
-        let relations = Arc::new(relations);
-        let public = self.freeze(actor, sql, &relations).await?;
-        let text = sql.to_owned();
-        let plan = self
-            .planned(move || {
-                let tables = Tables {
-                    protected: &relations,
-                    public: &public,
-                };
-                sandbox_plan::plan(&text, tables)
-            })
-            .await?;
+        let plan = self.decide(actor, PlanRequest::new(sql, relations)).await?;
         let epsilon = price.epsilon(&plan, &policy)?;
         let cost = JobCost::of(epsilon, &plan.core, &policy)?;
         let answer_in = plan.core.due_in(self.parts.cores);

@@ -1,7 +1,7 @@
 //! Private jobs, from the question to the released answer.
 //!
-//! [`Sandbox::estimate`] looks at declarations only. [`Sandbox::submit`] charges, records and queues a job in one
-//! transaction, before any data is touched. From then on nothing that anyone can observe depends on the data: the
+//! [`Sandbox::estimate`] looks at declarations only; the query is planned in a process of its own.
+//! [`Sandbox::submit`] charges, records and queues a job in one transaction, before any data is touched. From then on nothing that anyone can observe depends on the data: the
 //! worker computes exact integers in a process of its own ([`Sandbox::compute`]), noise is drawn once and stored, and
 //! the job is released at the moment that was fixed when it was charged ([`release`]). Answers of special datasets wait
 //! for that fixed day with two checkers, who see nothing but the noised answer ([`Sandbox::vote`]). A project is closed when its
@@ -26,17 +26,15 @@ mod submit;
 mod tests;
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use db::Database;
 use identity::Authority;
 use model::{BudgetPolicy, Clock, PolicyId, ReviewPolicy};
 use privacy::NoiseSource;
-use sandbox_worker::Supervisor;
+use sandbox_worker::{Planners, Supervisor};
 use seal::OperatorKey;
 use serde::de::DeserializeOwned;
 use storage::SandboxStore;
-use tokio::sync::Semaphore;
 
 pub use answer::{Answer, AnswerColumn, AnswerRow, Noise};
 pub use check::{CheckSummary, CheckView, CheckedDataset, OwnVote};
@@ -55,22 +53,7 @@ pub use submit::JobView;
 #[derive(Clone)]
 pub struct Sandbox {
     parts: Arc<Parts>,
-    planning: Planning,
 }
-
-/// The limits under which queries are planned: each text is bounded by itself, and this bounds many and slow ones.
-#[derive(Clone)]
-struct Planning {
-    /// One permit for each thread that plans.
-    threads: Arc<Semaphore>,
-    /// The longest that a query waits for its thread, and then is planned.
-    patience: Duration,
-}
-
-/// How many queries are planned at once.
-const PLANNERS: usize = 4;
-/// The longest that planning may take: queries at the limits of their size take a second.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the sandbox works with.
 pub struct Parts {
@@ -84,6 +67,8 @@ pub struct Parts {
     pub store: SandboxStore,
     /// Runs workers.
     pub supervisor: Supervisor,
+    /// Runs planners.
+    pub planners: Planners,
     /// Draws noise, in this process and nowhere else.
     pub noise: Mutex<Box<dyn NoiseSource>>,
     /// From which the versions' secrets for choosing groups derive.
@@ -109,10 +94,6 @@ impl Sandbox {
     pub fn new(parts: Parts) -> Self {
         Self {
             parts: Arc::new(parts),
-            planning: Planning {
-                threads: Arc::new(Semaphore::new(PLANNERS)),
-                patience: PATIENCE,
-            },
         }
     }
 

@@ -2,16 +2,15 @@
 //! for open data, and frozen in the plan.
 
 use std::fmt;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use futures::future::BoxFuture;
 use identity::Actor;
 use sandbox_plan::public::{MAX_PUBLIC_BYTES, MAX_PUBLIC_ROWS};
-use sandbox_plan::{PublicBody, PublicError, PublicQuery, PublicTable, Refusal, Relation, Rule};
+use sandbox_plan::{PublicBody, PublicError, PublicQuery, PublicTable, Refusal, Rule};
 
-use crate::{JobError, Sandbox};
+use crate::JobError;
 
 /// Rows of a query over open data.
 #[derive(Debug, Clone)]
@@ -62,36 +61,19 @@ fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }
 
-impl Sandbox {
-    /// The public relations that a query needs.
-    pub(crate) async fn freeze(
-        &self,
-        actor: &Actor,
-        sql: &str,
-        protected: &Arc<Vec<Relation>>,
-    ) -> Result<Vec<PublicTable>, JobError> {
-        freeze(self.parts.open.as_ref(), actor, sql, protected).await
-    }
-}
-
 /// The public relations that a query needs, computed by whoever runs queries over open data.
 pub(crate) async fn freeze(
     open: &dyn OpenData,
     actor: &Actor,
-    sql: &str,
-    protected: &Arc<Vec<Relation>>,
+    needed: &[PublicQuery],
 ) -> Result<Vec<PublicTable>, JobError> {
-    let (text, relations) = (sql.to_owned(), Arc::clone(protected));
-    let needed = tokio::task::spawn_blocking(move || sandbox_plan::public_queries(&text, &relations))
-        .await
-        .map_err(|_| JobError::Internal("planning"))??;
     let mut tables = Vec::with_capacity(needed.len());
     let mut bytes = 0;
     for query in needed {
-        let table = freeze_one(open, actor, &query).await?;
+        let table = freeze_one(open, actor, query).await?;
         bytes += table.bytes();
         if bytes > MAX_PUBLIC_BYTES {
-            return Err(refused(&query, Rule::PublicTooLarge, None));
+            return Err(refused(query, Rule::PublicTooLarge, None));
         }
         tables.push(table);
     }

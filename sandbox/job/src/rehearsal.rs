@@ -1,7 +1,6 @@
 //! A job without a portal: planned, priced, noised and shown by the same code, over whatever rows the caller computes
 //! with. It has no project, charges nothing and reads nothing.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use identity::Actor;
@@ -19,7 +18,8 @@ pub struct Rehearsal {
 }
 
 impl Rehearsal {
-    /// Plans a query over these datasets and, for what in it is public, over open data.
+    /// Plans a query over these datasets and, for what in it is public, over open data; in this process, for whoever
+    /// rehearses wrote the query.
     ///
     /// # Errors
     /// [`JobError::Refused`] with the rule that is broken; [`JobError::Invalid`] if ε is beyond the policy.
@@ -30,8 +30,8 @@ impl Rehearsal {
         epsilon: f64,
         policy: &BudgetPolicy,
     ) -> Result<Self, JobError> {
-        let relations = Arc::new(relations);
-        let public = open_data::freeze(open, &Actor::anonymous(), sql, &relations).await?;
+        let needed = sandbox_plan::public_queries(sql, &relations)?;
+        let public = open_data::freeze(open, &Actor::anonymous(), &needed).await?;
         let tables = Tables {
             protected: &relations,
             public: &public,

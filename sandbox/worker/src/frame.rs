@@ -8,7 +8,7 @@ pub const MAGIC: [u8; 4] = *b"SHW1";
 /// Bytes before the payload.
 pub const HEADER: usize = 8;
 
-/// The largest request: domains of 8 keys and the parts of a version fit.
+/// The largest request to a worker: domains of 8 keys and the parts of a version fit.
 pub const MAX_REQUEST: usize = 16 * 1024 * 1024;
 
 /// The header of a payload.

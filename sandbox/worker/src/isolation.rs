@@ -1,4 +1,4 @@
-//! The walls around a worker: limits, no inherited files, files confined to the grant, no network and no new programs.
+//! The walls around a child: limits, no inherited files, files confined to what is granted, no network and no new programs.
 //!
 //! rlimits and the rest of [`enter`] must succeed. Landlock and seccomp depend on the kernel; the answer says whether
 //! they hold, so that an operator sees it.
@@ -15,11 +15,8 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
 
-/// Open files of a worker: a part per thread, and a few.
+/// Open files of a child: a part per thread, and a few.
 const MAX_FILES: u64 = 256;
-
-/// Time zone rules, which timestamps with an offset need.
-const ZONES: &str = "/usr/share/zoneinfo";
 
 /// What stands before the request is read: dies with its parent, dumps no core, inherits no files.
 pub(crate) fn enter() -> nix::Result<()> {
@@ -48,23 +45,27 @@ fn close_inherited() {
     }
 }
 
-/// Limits of the one job.
+/// Limits of the one request. Who uses up the processor time is told so by a signal, a second before it is killed.
 pub(crate) fn limit(memory_bytes: u64, cpu_seconds: u64) -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_AS, memory_bytes, memory_bytes)?;
-    setrlimit(Resource::RLIMIT_CPU, cpu_seconds, cpu_seconds)
+    setrlimit(Resource::RLIMIT_CPU, cpu_seconds, cpu_seconds.saturating_add(1))
 }
 
-/// Allows reading the granted files and the zone rules, and nothing else of the file system.
+/// Allows reading the granted files and folders, and nothing else of the file system.
 pub(crate) fn confine_files(granted: &[PathBuf]) -> bool {
     let read = AccessFs::from_read(ABI::V5);
-    let zones = PathBuf::from(ZONES);
     let confined = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(ABI::V5))
         .and_then(Ruleset::create)
-        .and_then(|rules| rules.add_rules(path_beneath_rules(granted.iter().chain([&zones]), read)))
+        .and_then(|rules| rules.add_rules(path_beneath_rules(granted, read)))
         .and_then(landlock::RulesetCreated::restrict_self);
     matches!(confined, Ok(status) if status.ruleset != RulesetStatus::NotEnforced)
+}
+
+/// Refuses whatever would open another file, on kernels without landlock, too.
+pub(crate) fn open_no_files() -> nix::Result<()> {
+    setrlimit(Resource::RLIMIT_NOFILE, 0, 0)
 }
 
 /// Kills the process at a system call for the network, for starting programs, or for reaching into others.

@@ -12,6 +12,9 @@ use crate::frame::{self, MAX_REQUEST};
 use crate::isolation;
 use crate::message::{WorkRequest, encode, reply_length};
 
+/// Time zone rules, which timestamps with an offset need.
+const ZONES: &str = "/usr/share/zoneinfo";
+
 /// Serves one request as the process it runs in: shuts itself in, reads the request, answers, returns.
 ///
 /// Call it first thing in `main`: it closes every inherited file and limits the whole process for good.
@@ -43,7 +46,8 @@ fn serve(request: &WorkRequest, clock: &dyn Clock, walls: &mut (bool, bool)) -> 
     }
     isolation::limit(request.memory_bytes, request.cpu_seconds).map_err(|_| Fault::Isolation)?;
     let parts = request.grants.iter().flat_map(|grant| &grant.parts);
-    let files: Vec<PathBuf> = parts.map(|part| part.path.clone()).collect();
+    let files = parts.map(|part| part.path.clone());
+    let files: Vec<PathBuf> = files.chain([ZONES.into()]).collect();
     *walls = (isolation::confine_files(&files), isolation::filter_calls());
     let threads = usize::try_from(request.threads).unwrap_or(1).clamp(1, 64);
     let granted: Vec<Granted> = request

@@ -14,9 +14,7 @@ use parquet::file::properties::WriterProperties;
 use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::execute::Incident;
 use sandbox_plan::{Part, Relation};
-use sandbox_worker::{
-    Fault, Grant, Supervisor, WorkRequest, WorkerCommand, WorkerError, WorkerLimits, frame,
-};
+use sandbox_worker::{ChildProgram, Fault, Grant, Supervisor, WorkRequest, WorkerError, WorkerLimits, frame};
 use seal::DataKey;
 use tempfile::TempDir;
 
@@ -31,11 +29,11 @@ fn program() -> PathBuf {
     let mut folder = std::env::current_exe().unwrap();
     folder.pop();
     folder.pop();
-    folder.join("examples/worker")
+    folder.join("examples/child")
 }
 
 fn supervisor(mode: &str, path: &Path) -> Supervisor {
-    Supervisor::new(WorkerCommand::new(program(), [mode.into(), path.into()]), LIMITS)
+    Supervisor::new(ChildProgram::new(program(), [mode.into(), path.into()]), LIMITS)
 }
 
 fn version() -> VersionId {
@@ -287,14 +285,14 @@ async fn memory_and_slots_are_limited() {
         memory_bytes: 1 << 20,
         ..LIMITS
     };
-    let command = WorkerCommand::new(program(), ["sandbox-worker".into()]);
+    let command = ChildProgram::new(program(), ["sandbox-worker".into()]);
     let answer = Supervisor::new(command, tiny)
         .run(request(parts), Duration::from_secs(2))
         .await;
     assert!(answer.is_err(), "one megabyte is not enough");
     let ids = folder.path().join("ids");
     let one = WorkerLimits { slots: 1, ..LIMITS };
-    let hanging = Supervisor::new(WorkerCommand::new(program(), ["hang".into(), ids.into()]), one);
+    let hanging = Supervisor::new(ChildProgram::new(program(), ["hang".into(), ids.into()]), one);
     let (first, second) = tokio::join!(
         hanging.run(request(vec![]), Duration::from_secs(3)),
         hanging.run(request(vec![]), Duration::from_secs(1))

@@ -7,6 +7,7 @@ mod closing;
 mod planning;
 mod price;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -28,7 +29,7 @@ use model::{
 };
 use privacy::OpenDpNoise;
 use sandbox_plan::{PrivatePlan, Totals};
-use sandbox_worker::{Supervisor, WorkerCommand, WorkerLimits};
+use sandbox_worker::{ChildProgram, PLANNER, PlannerLimits, Planners, Supervisor, WorkerLimits};
 use serde_json::json;
 use storage::SandboxStore;
 
@@ -62,6 +63,14 @@ fn declared() -> DeclaredMetadata {
     serde_json::from_value(declared).unwrap()
 }
 
+/// Planners that are the example program in one of its modes, which cargo builds beside the tests.
+fn planners(args: &[&str], limits: PlannerLimits) -> Planners {
+    let test = std::env::current_exe().unwrap();
+    let built = test.parent().and_then(Path::parent).unwrap();
+    let program = ChildProgram::new(built.join("examples/child"), args.iter().map(Into::into));
+    Planners::new(program, limits)
+}
+
 impl World {
     async fn new(test: &TestDatabase) -> Self {
         Self::over(test, false).await
@@ -69,6 +78,11 @@ impl World {
 
     /// Over a dataset that is special or not.
     async fn over(test: &TestDatabase, special: bool) -> Self {
+        Self::planned_by(test, special, planners(&[PLANNER], PlannerLimits::default())).await
+    }
+
+    /// With planners of its own.
+    async fn planned_by(test: &TestDatabase, special: bool, planners: Planners) -> Self {
         let db = test.database.clone();
         let clock = ManualClock::new(Timestamp::parse("2026-11-20T01:00:00Z").unwrap());
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -84,7 +98,8 @@ impl World {
             clock: Arc::clone(&shared),
             authority: authority.clone(),
             store: SandboxStore::open(folder.path(), 0).unwrap(),
-            supervisor: Supervisor::new(WorkerCommand::new("/bin/false".into(), []), limits),
+            supervisor: Supervisor::new(ChildProgram::new("/bin/false".into(), []), limits),
+            planners,
             noise: Mutex::new(Box::new(OpenDpNoise)),
             group_key: [2; 32],
             keys: seal::OperatorKey::new([3; 32].into()),

@@ -7,6 +7,7 @@ mod story;
 mod upload;
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,7 +23,7 @@ use model::{Clock, Localized, ManualClock, OrganizationKind, Role, Slug, Timesta
 use privacy::OpenDpNoise;
 use review::Review;
 use sandbox_job::Sandbox;
-use sandbox_worker::{Supervisor, WorkerCommand, WorkerLimits};
+use sandbox_worker::{ChildProgram, PLANNER, PlannerLimits, Planners, Supervisor, WorkerLimits};
 use scraper::{Html, Selector};
 use storage::{OpenStore, QuarantineStore, SandboxStore};
 use tower::ServiceExt;
@@ -31,6 +32,13 @@ use crate::state::{AppState, Services};
 
 const PASSWORD: &str = "a long enough password";
 const ID: &str = "0190a1b2-0000-7000-8000-000000000000";
+
+/// The example program that plans, which cargo builds beside the tests.
+fn child() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let built = test.parent().and_then(Path::parent).unwrap();
+    built.join("examples/child")
+}
 
 struct Portal {
     state: AppState,
@@ -64,7 +72,8 @@ impl Portal {
             unit_key: [1; 32],
             keys: keys.clone(),
         });
-        let worker = WorkerCommand::new("/bin/false".into(), []);
+        let worker = ChildProgram::new("/bin/false".into(), []);
+        let planner = ChildProgram::new(child(), [PLANNER.into()]);
         let sandbox = Sandbox::new(sandbox_job::Parts {
             db: db.clone(),
             clock: shared.clone(),
@@ -78,6 +87,7 @@ impl Portal {
                     memory_bytes: 1 << 30,
                 },
             ),
+            planners: Planners::new(planner, PlannerLimits::default()),
             noise: Mutex::new(Box::new(OpenDpNoise)),
             group_key: [2; 32],
             keys,

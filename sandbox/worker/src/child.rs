@@ -1,0 +1,139 @@
+//! A child process: this program once more, for one request. Its parent believes nothing that it says, and leaves nothing
+//! of it behind.
+
+use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::PathBuf;
+use std::process::{ExitStatus, Stdio};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, Command};
+use zeroize::Zeroizing;
+
+use crate::frame::{self, HEADER};
+
+/// The program that serves as a child, with its arguments.
+#[derive(Debug, Clone)]
+pub struct ChildProgram {
+    program: PathBuf,
+    args: Vec<OsString>,
+}
+
+/// A request as it goes over the pipe. Wiped when it is dropped: it may hold a key.
+pub(crate) struct Framed {
+    header: [u8; HEADER],
+    payload: Zeroizing<Vec<u8>>,
+}
+
+impl Framed {
+    /// Nothing, if it is longer than `most`.
+    pub(crate) fn new(payload: Vec<u8>, most: usize) -> Option<Self> {
+        let payload = Zeroizing::new(payload);
+        let header = frame::header(payload.len(), most).ok()?;
+        Some(Self { header, payload })
+    }
+}
+
+/// How a child ended that gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ChildError {
+    /// It could not be started.
+    #[error("could not be started")]
+    Spawn,
+    /// It used up its processor time.
+    #[error("used up its processor time")]
+    Time,
+    /// It aborted, as programs do that get no more memory or have no more stack.
+    #[error("had no more memory")]
+    Room,
+    /// It ended or was killed, or said something that is no answer.
+    #[error("broke off or sent a malformed answer")]
+    Broken,
+}
+
+impl ChildError {
+    fn of(status: ExitStatus) -> Self {
+        match status.signal().and_then(|signal| Signal::try_from(signal).ok()) {
+            Some(Signal::SIGXCPU) => Self::Time,
+            Some(Signal::SIGABRT) => Self::Room,
+            _ => Self::Broken,
+        }
+    }
+}
+
+/// The child's process group; killed when this is dropped, whatever happens.
+#[derive(Debug)]
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // The leader is not reaped before this, so the group's number still is its own.
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+    }
+}
+
+impl ChildProgram {
+    /// This program itself, re-executed with a hidden subcommand.
+    ///
+    /// # Errors
+    /// If the system does not say which program this is.
+    pub fn current(subcommand: &str) -> std::io::Result<Self> {
+        Ok(Self::new(std::env::current_exe()?, [subcommand.into()]))
+    }
+
+    /// Another program that calls [`crate::run_worker`] or [`crate::run_planner`].
+    pub fn new(program: PathBuf, args: impl IntoIterator<Item = OsString>) -> Self {
+        Self {
+            program,
+            args: args.into_iter().collect(),
+        }
+    }
+
+    /// Starts a child with one request, and gives its one answer, of at most so many bytes. Dropped before that, it kills the
+    /// child.
+    pub(crate) async fn ask(&self, request: &Framed, most: usize) -> Result<Vec<u8>, ChildError> {
+        let mut child = Command::new(&self.program)
+            .args(&self.args)
+            .env_clear()
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|_| ChildError::Spawn)?;
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        let group = Group(id.map(Pid::from_raw));
+        let answer = converse(&mut child, request, most).await;
+        drop(group);
+        // Of one that had ended already, this is still how it ended.
+        let status = child.wait().await;
+        answer.map_err(|_| status.map_or(ChildError::Broken, ChildError::of))
+    }
+}
+
+async fn converse(child: &mut Child, request: &Framed, most: usize) -> std::io::Result<Vec<u8>> {
+    let no_pipe = || std::io::Error::from(std::io::ErrorKind::BrokenPipe);
+    let mut stdin = child.stdin.take().ok_or_else(no_pipe)?;
+    let mut stdout = child.stdout.take().ok_or_else(no_pipe)?;
+    stdin.write_all(&request.header).await?;
+    stdin.write_all(&request.payload).await?;
+    drop(stdin);
+    let mut head = [0; HEADER];
+    stdout.read_exact(&mut head).await?;
+    let length = frame::payload_length(head, most)?;
+    // The size is limited beforehand; a child cannot make the server take more, nor say more than one frame. Memory grows
+    // with what arrives.
+    let mut bytes = Vec::new();
+    stdout.take(length as u64 + 1).read_to_end(&mut bytes).await?;
+    if bytes.len() == length {
+        Ok(bytes)
+    } else {
+        Err(std::io::ErrorKind::InvalidData.into())
+    }
+}
