@@ -52,9 +52,33 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
   });
 }
 
-// Filters apply at once; the button stays for those without this file.
+// Filters apply at once; the button stays for those without this file. The page that comes has the focus where it was.
 for (const form of document.querySelectorAll("form[data-apply-at-once]")) {
-  form.addEventListener("change", () => form.requestSubmit());
+  const place = "focus:" + form.id;
+  let left = null;
+  try {
+    left = JSON.parse(sessionStorage.getItem(place));
+    sessionStorage.removeItem(place);
+  } catch {
+    // Without storage the focus begins at the top.
+  }
+  if (left) {
+    for (const control of form.elements) {
+      if (control.name !== left.name || control.value !== left.value) continue;
+      control.closest("details")?.setAttribute("open", "");
+      control.focus({ preventScroll: true });
+      scrollBy(0, control.getBoundingClientRect().top - left.top);
+    }
+  }
+  form.addEventListener("change", ({ target }) => {
+    const { name, value } = target;
+    try {
+      sessionStorage.setItem(place, JSON.stringify({ name, value, top: target.getBoundingClientRect().top }));
+    } catch {
+      // As above.
+    }
+    form.requestSubmit();
+  });
 }
 
 // Ctrl+Enter runs a query.
