@@ -10,6 +10,7 @@ use super::dataset::ColumnProfile;
 use super::loss::Losses;
 use super::shell::{FieldErrors, Shell};
 use super::table::DataTable;
+use crate::problem::Code;
 
 /// A dataset of the department.
 #[derive(Debug, Clone)]
@@ -312,6 +313,8 @@ pub struct TaskPage {
     pub next: String,
     /// Where to go when it failed (the upload page).
     pub back: String,
+    /// Where what is declared can be changed.
+    pub edit: String,
     /// Why it failed.
     pub failure: Option<TaskFailure>,
 }
@@ -324,6 +327,16 @@ impl TaskPage {
     fn percent(&self) -> Option<u64> {
         let total = self.total.filter(|total| *total > 0)?;
         Some((u128::from(self.done.min(total)) * 100 / u128::from(total)) as u64)
+    }
+
+    /// Whether the entry, not the file, may be what is wrong.
+    fn may_be_declared_wrongly(&self) -> bool {
+        let code = self.failure.as_ref().map(|failure| failure.code.as_str());
+        code.is_some_and(|code| {
+            [Code::UploadDeclaration, Code::UploadHeader]
+                .iter()
+                .any(|wrong| wrong.as_str() == code)
+        })
     }
 }
 

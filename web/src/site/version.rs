@@ -67,6 +67,7 @@ pub(super) async fn task(visit: Visit, ApiPath(id): ApiPath<TaskId>) -> Page {
         total,
         next: format!("/publish/{}/versions/{}", dataset.slug, version.number),
         back: format!("/publish/{}/upload", dataset.slug),
+        edit: format!("/publish/{}/edit", dataset.slug),
         failure: failed.then(|| failure(&shell, version.failure.as_ref())),
         shell,
     };

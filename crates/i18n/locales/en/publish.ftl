@@ -131,6 +131,7 @@ task-done-text = The file has been read.
 task-next = See the outcome
 version-n = Version { $number }
 version-none = No version published
+task-declared = If the file is right, change what the entry declares, and upload it again.
 version-trusted = These figures come from protected data. Only your department and the bureau's reviewers see them; do not pass them on.
 version-figures = Main figures
 version-rows-read = rows in the file

@@ -129,6 +129,7 @@ task-next = 查看结果
 version-n = 第 { $number } 版
 version-none = 没有发布版本
 version-trusted = 以下数字由受保护的数据算出，只有本部门和负责审查的人员可见，请勿外传。
+task-declared = 如果文件没有错，请修改目录条目中的声明，再重新上传。
 version-figures = 主要数字
 version-rows-read = 文件行数
 version-rows-kept = 保留行数

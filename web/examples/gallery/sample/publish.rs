@@ -216,6 +216,7 @@ impl Maker {
             total: Some(1_470_000_000),
             next: "/publish/bike-share-trips/versions/3".to_owned(),
             back: "/publish/bike-share-trips/upload".to_owned(),
+            edit: "/publish/bike-share-trips/edit".to_owned(),
             failure: None,
         };
         self.put(samples, "task-running", &task)?;
