@@ -11,7 +11,7 @@ use sandbox_dummy::DummyError;
 use sandbox_job::JobError;
 
 use crate::problem::{Code, Problem, Span};
-use crate::told::{self, Told};
+use crate::told::{self, Told, engine};
 
 /// A problem on its way out: the middleware gives it the reader's language and form.
 #[derive(Debug, Clone)]
@@ -151,8 +151,17 @@ impl From<QueryError> for Failure {
             QueryError::TooLong { .. } | QueryError::UnknownTable(_) | QueryError::Internal => {}
         }
         problem.rule = Some(error.code().to_owned());
+        problem.hint = engine::hint(&error);
         problem.into()
     }
+}
+
+/// What is wrong with this SQL, and where in it.
+pub(crate) fn in_sql(error: QueryError, sql: &str) -> Failure {
+    let span = engine::place(&error, sql);
+    let mut failure = Failure::from(error);
+    failure.0.span = span;
+    failure
 }
 
 /// A refusal of the sandbox: rule, place, hint.

@@ -6,14 +6,14 @@ use axum::response::{IntoResponse, Response};
 use db::usage::UsageKind;
 use http::{HeaderMap, header};
 use model::Slug;
-use query::{Answer, OpenTable, Order, RowQuery};
+use query::{Answer, OpenTable, Order, QueryError, RowQuery};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::api::extract::{ApiJson, ApiPath, ApiQuery};
 use crate::auth::{ApiCaller, Caller};
 use crate::cursor;
-use crate::failure::Failure;
+use crate::failure::{Failure, in_sql};
 use crate::problem::Code;
 use crate::state::AppState;
 use crate::told::say;
@@ -115,7 +115,8 @@ pub async fn rows(
             },
             query,
         )
-        .await?;
+        .await
+        .map_err(|error| in_sql(error, parameters.filter.as_deref().unwrap_or_default()))?;
     let columns = answer.columns();
     let mut values = answer.rows()?;
     let more = values.len() > limit;
@@ -187,8 +188,9 @@ pub async fn sql(
 /// As the engine says; a dataset that is not open is unknown.
 pub async fn run(state: &AppState, caller: &Caller, sql: &str) -> Result<Answer, Failure> {
     let mut tables = Vec::new();
-    for name in state.query.table_names(sql)? {
-        let unknown = || query::QueryError::UnknownTable(name.clone());
+    let failed = |error: QueryError| in_sql(error, sql);
+    for name in state.query.table_names(sql).map_err(failed)? {
+        let unknown = || failed(QueryError::UnknownTable(name.clone()));
         let slug = Slug::from_sql_name(&name).ok_or_else(unknown)?;
         match state.catalog.open_parts(&caller.actor, &slug, None).await {
             Ok((_, parts)) => {
@@ -198,11 +200,11 @@ pub async fn run(state: &AppState, caller: &Caller, sql: &str) -> Result<Answer,
                     parts,
                 });
             }
-            Err(catalog_entry::EntryError::NotFound(_)) => return Err(unknown().into()),
+            Err(catalog_entry::EntryError::NotFound(_)) => return Err(unknown()),
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(state.query.run(sql, tables).await?)
+    state.query.run(sql, tables).await.map_err(failed)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -76,7 +76,18 @@ impl SqlFailure {
         };
         let width = usize::try_from(end.saturating_sub(span.column).max(1)).ok()?;
         let wide = |c: char| if is_wide(c) { "\u{3000}" } else { " " };
-        let shown: String = line.chars().take(MAX_EXCERPT).collect();
+        // The fault comes into view on a small screen too.
+        let cut = if column > MAX_LEAD {
+            column - MAX_LEAD / 2
+        } else {
+            0
+        };
+        let mut shown = String::new();
+        if cut > 0 {
+            shown.push('…');
+        }
+        shown.extend(line.chars().skip(cut).take(MAX_EXCERPT));
+        let column = if cut > 0 { column - cut + 1 } else { column };
         let mut marker: String = shown.chars().take(column).map(wide).collect();
         marker.extend(
             shown
@@ -94,6 +105,8 @@ impl SqlFailure {
 
 /// The most characters of a line that are shown with an error.
 const MAX_EXCERPT: usize = 240;
+/// The most characters before the fault.
+const MAX_LEAD: usize = 40;
 
 /// Whether a character takes two cells in a fixed-width font (the CJK blocks of Unicode).
 const fn is_wide(c: char) -> bool {
@@ -144,6 +157,19 @@ mod tests {
         assert_eq!(marker, "      ^^^^");
         let (_, marker) = failure(1, 3, 4).excerpt("区a b").unwrap();
         assert_eq!(marker, "\u{3000} ^");
+    }
+
+    #[test]
+    fn a_long_line_is_shown_from_shortly_before_its_fault() {
+        let sql = format!("SELECT {} nope FROM t", "a, ".repeat(50));
+        let (line, marker) = failure(1, 159, 163).excerpt(&sql).unwrap();
+        assert!(line.starts_with('…') && line.chars().count() < 40, "{line}");
+        let at = marker.chars().count() - 4;
+        assert_eq!(
+            line.chars().skip(at).take(4).collect::<String>(),
+            "nope",
+            "{line}\n{marker}"
+        );
     }
 
     #[test]

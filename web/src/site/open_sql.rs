@@ -48,7 +48,12 @@ pub(super) async fn run(visit: Visit, Form(form): Form) -> Page {
                 }
                 status => status,
             };
-            show(&visit, status, sql, SqlOutcome::Failed(failure(&visit, &problem))).await
+            // The kind of fault is for programs: people read the message.
+            let failure = SqlFailure {
+                rule: None,
+                ..failure(&visit, &problem)
+            };
+            show(&visit, status, sql, SqlOutcome::Failed(failure)).await
         }
     }
 }

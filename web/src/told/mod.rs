@@ -5,6 +5,7 @@
 
 mod account;
 mod catalog;
+pub(crate) mod engine;
 mod model;
 mod query;
 mod review;

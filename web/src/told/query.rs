@@ -3,15 +3,14 @@
 use i18n::Message;
 use query::{QueryError, Refused};
 
-use super::{Told, say};
+use super::{Told, engine, say};
 
 impl Told for QueryError {
     fn told(&self) -> Message {
         match self {
             Self::TooLong { got, limit } => say("why-sql-too-long").with("got", *got).with("limit", *limit),
-            // What the engine says of a text or value, in its own words.
-            Self::Invalid(reason) => say("why-sql-invalid").with("reason", reason.as_str()),
-            Self::Value(reason) => say("why-sql-value").with("reason", reason.as_str()),
+            Self::Invalid(reason) => engine::told(reason, "why-sql-invalid"),
+            Self::Value(reason) => engine::told(reason, "why-sql-value"),
             Self::UnknownColumn { name, known } => say("why-sql-column")
                 .with("name", name.as_str())
                 .with("known", known.as_str()),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod list;
+mod open_sql;
 mod story;
 mod upload;
 
