@@ -115,6 +115,45 @@ fn ids_are_unique_and_everything_that_points_to_one_finds_it() {
 }
 
 #[test]
+fn forms_are_checked_by_the_portal_in_the_pages_language() {
+    each(false, |_, document, name| {
+        for form in select(document, "form") {
+            let required = Selector::parse("[required], [pattern], [type='number'], [type='email']").unwrap();
+            if form.select(&required).next().is_some() {
+                assert!(
+                    form.attr("novalidate").is_some(),
+                    "{name}: the browser would answer in its own language: {:?}",
+                    form.attr("action")
+                );
+            }
+        }
+    });
+}
+
+#[test]
+fn what_scrolls_can_be_reached_by_the_keyboard_and_has_a_name() {
+    each(false, |_, document, name| {
+        for region in select(document, ".scroll, .codebox pre, pre.plain") {
+            assert_eq!(region.attr("tabindex"), Some("0"), "{name}");
+            assert_eq!(region.attr("role"), Some("region"), "{name}");
+            assert!(
+                region.attr("aria-label").is_some_and(|label| !label.is_empty()),
+                "{name}"
+            );
+        }
+        for table in select(document, "main table") {
+            let scrolls = |element: ElementRef<'_>| {
+                element
+                    .attr("class")
+                    .is_some_and(|class| class.split(' ').any(|class| class == "scroll" || class == "more"))
+            };
+            let within = table.ancestors().filter_map(ElementRef::wrap).any(scrolls);
+            assert!(within, "{name}: a table that cannot scroll: {}", table.html());
+        }
+    });
+}
+
+#[test]
 fn controls_have_labels_and_forms_their_token() {
     each(false, |_, document, name| {
         let labels: BTreeSet<&str> = select(document, "label[for]")
