@@ -17,6 +17,8 @@ pub struct SignInPage {
     pub next: String,
     /// Whether name or password were wrong. Which one is not told.
     pub failed: bool,
+    /// What was left empty: `username`, `password`.
+    pub errors: FieldErrors,
 }
 
 /// An API token in the list.

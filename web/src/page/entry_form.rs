@@ -382,7 +382,7 @@ impl EntryForm {
             "" => None,
             text => chosen(text.parse().ok(), "level", shell, &mut errors),
         };
-        let declared = self.declared(shell, &mut errors);
+        let declared = self.declared(level, shell, &mut errors);
         let text = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
         let (Some(slug), Some(title), Some(summary), Some(theme), Some(update_cycle), Some(license)) =
             (slug, title, summary, theme, update_cycle, license)
@@ -418,10 +418,25 @@ impl EntryForm {
         }
     }
 
-    fn declared(&self, shell: &Shell, errors: &mut FieldErrors) -> Option<DeclaredMetadata> {
+    fn declared(
+        &self,
+        level: Option<Level>,
+        shell: &Shell,
+        errors: &mut FieldErrors,
+    ) -> Option<DeclaredMetadata> {
         let before = errors.0.len();
+        let protected = level.is_some_and(Level::is_conditional);
+        let maxima = [&self.max_units, &self.max_rows, &self.max_rows_per_unit];
         let unit = match self.unit_type.as_str() {
-            "" => None,
+            "" => {
+                if protected {
+                    errors.push("unit_type", shell.t("entry-error-unit-of-protected"));
+                } else if maxima.iter().any(|most| !most.trim().is_empty()) {
+                    // What was typed is not dropped unread.
+                    errors.push("unit_type", shell.t("entry-error-unit-of-maxima"));
+                }
+                None
+            }
             name => {
                 let unit_type = chosen(UnitType::from_name(name), "unit_type", shell, errors);
                 let max_units = whole(&self.max_units, "max_units", shell, errors);
@@ -448,6 +463,14 @@ impl EntryForm {
                     errors.push(format!("field.{number}.{part}"), reason.text(shell.language));
                 }
             }
+        }
+        if self.fields.iter().all(FieldRow::is_empty) && (protected || !self.unit_type.is_empty()) {
+            let first = if self.fields.is_empty() {
+                "dictionary"
+            } else {
+                "field.0.name"
+            };
+            errors.push(first, shell.t("entry-error-no-fields"));
         }
         if fields.is_empty() || errors.0.len() > before {
             return None;
@@ -515,6 +538,10 @@ fn chosen<T>(found: Option<T>, field: &str, shell: &Shell, errors: &mut FieldErr
 }
 
 fn whole(text: &str, field: &str, shell: &Shell, errors: &mut FieldErrors) -> Option<u64> {
+    if text.trim().is_empty() {
+        errors.push(field, shell.t("form-required"));
+        return None;
+    }
     let number = text.trim().replace([',', ' ', '_'], "").parse().ok();
     if number.is_none() {
         errors.push(field, shell.t("form-whole-number"));
@@ -637,6 +664,13 @@ mod tests {
         let mut form = form();
         form.level.clear();
         form.unit_type.clear();
+        for most in [
+            &mut form.max_units,
+            &mut form.max_rows,
+            &mut form.max_rows_per_unit,
+        ] {
+            most.clear();
+        }
         form.fields = vec![FieldRow::default(); 3];
         let parsed = form.parse(&shell()).unwrap();
         assert_eq!((parsed.level, parsed.declared), (None, None));
@@ -645,7 +679,7 @@ mod tests {
     #[test]
     fn each_fault_is_told_at_its_control() {
         type Spoil = fn(&mut EntryForm);
-        let cases: [(&str, Spoil); 12] = [
+        let cases: [(&str, Spoil); 17] = [
             ("slug", |f| f.slug = "../x".into()),
             ("title_zh", |f| f.title_zh = " ".into()),
             ("summary_zh", |f| f.summary_zh = String::new()),
@@ -655,6 +689,14 @@ mod tests {
             ("level", |f| f.level = "L9".into()),
             ("max_units", |f| f.max_units = "many".into()),
             ("max_units", |f| f.max_units = "120000".into()),
+            ("max_units", |f| f.max_units = String::new()),
+            ("max_rows_per_unit", |f| f.max_rows_per_unit = " ".into()),
+            ("unit_type", |f| f.unit_type.clear()),
+            ("unit_type", |f| {
+                f.level = "L1".into();
+                f.unit_type.clear();
+            }),
+            ("field.0.name", |f| f.fields = vec![FieldRow::default(); 2]),
             ("field.1.lo", |f| f.fields[1].lo = "30000".into()),
             ("field.2.type", |f| f.fields[2].field_type = "blob".into()),
             ("unit_type", |f| f.fields[0].role = "attribute".into()),

@@ -436,15 +436,37 @@ pub struct ReleaseFormPage {
     pub needs_opinion: bool,
     /// Working days within which the bureau decides, as configured.
     pub days: u32,
-    /// Declared fields: what reviewers and assessors will see.
+    /// What reviewers and assessors will see: declared fields, or the columns of the version where none are declared.
     pub fields: Vec<FieldDeclaration>,
     /// `note`, as typed.
     pub note: String,
+    /// Whether `confirm` is ticked.
+    pub confirmed: bool,
     /// What is wrong: `note`, `confirm`.
     pub errors: FieldErrors,
 }
 
 impl ReleaseFormPage {
+    /// What is confirmed: there is no recipe for what is open, and none for what stays closed.
+    const fn confirm_key(&self) -> &'static str {
+        if self.level.is_open() {
+            "release-confirm-open"
+        } else if self.level.is_conditional() {
+            "release-confirm"
+        } else {
+            "release-confirm-closed"
+        }
+    }
+
+    /// What is said where there are no fields to show.
+    const fn no_fields_key(&self) -> &'static str {
+        if self.level.is_open() && self.number.is_none() {
+            "release-fields-no-version"
+        } else {
+            "release-fields-undeclared"
+        }
+    }
+
     fn can_send(&self) -> bool {
         self.checks.iter().all(|check| check.passed)
     }

@@ -92,6 +92,8 @@ pub struct AccessFormPage {
     pub purpose: String,
     /// How results and accounts are kept safe, as typed.
     pub safeguards: String,
+    /// Whether `promise` is ticked.
+    pub promised: bool,
     /// Working days within which the bureau decides, as configured.
     pub days: u32,
     /// What is wrong: `datasets`, `purpose`, `safeguards`, `promise`.

@@ -25,7 +25,8 @@ pub(super) async fn sign_in_form(visit: Visit) -> Page {
     if visit.caller.session.is_some() {
         return Ok(see_other(&next));
     }
-    Ok(sign_in_page(&visit, StatusCode::OK, "", next, false))
+    let errors = FieldErrors::default();
+    Ok(sign_in_page(&visit, StatusCode::OK, "", next, false, errors))
 }
 
 /// `POST /sign-in`. That the form is the portal's own is checked by where it comes from: there is no session
@@ -33,6 +34,16 @@ pub(super) async fn sign_in_form(visit: Visit) -> Page {
 pub(super) async fn sign_in(visit: Visit, Form(form): Form) -> Page {
     let next = local_path(form.text("next")).to_owned();
     let username = form.text("username").trim();
+    let mut errors = FieldErrors::default();
+    for (control, label) in [("username", "sign-in-username"), ("password", "sign-in-password")] {
+        if form.text(control).trim().is_empty() {
+            errors.push(control, visit.missing(label));
+        }
+    }
+    if !errors.is_empty() {
+        let status = StatusCode::UNPROCESSABLE_ENTITY;
+        return Ok(sign_in_page(&visit, status, username, next, false, errors));
+    }
     let identity = &visit.state.identity;
     match identity
         .sign_in(username, form.text("password"), visit.client.as_deref())
@@ -57,14 +68,22 @@ pub(super) async fn sign_in(visit: Visit, Form(form): Form) -> Page {
             username,
             next,
             true,
+            errors,
         )),
         Err(error) => Err(error.into()),
     }
 }
 
-fn sign_in_page(visit: &Visit, status: StatusCode, username: &str, next: String, failed: bool) -> Response {
+fn sign_in_page(
+    visit: &Visit,
+    status: StatusCode,
+    username: &str,
+    next: String,
+    failed: bool,
+    errors: FieldErrors,
+) -> Response {
     let mut shell = visit.shell(Section::None);
-    if failed {
+    if status != StatusCode::OK {
         let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
         shell.address = format!("/sign-in?next={next}");
     }
@@ -73,6 +92,7 @@ fn sign_in_page(visit: &Visit, status: StatusCode, username: &str, next: String,
         username: username.to_owned(),
         next,
         failed,
+        errors,
     };
     respond(status, visit.language(), &page)
 }
@@ -158,7 +178,7 @@ fn read_form(visit: &Visit, form: &Values, errors: &mut FieldErrors) -> (TokenFo
         days: form.text("expires_in_days").trim().to_owned(),
     };
     if typed.name.is_empty() {
-        errors.push("name", visit.t("form-required"));
+        errors.push("name", visit.missing("token-name"));
     }
     if typed.scopes.is_empty() {
         errors.push("scopes", visit.t("form-choose"));

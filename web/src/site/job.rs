@@ -95,7 +95,7 @@ pub(super) async fn send(visit: Visit, ApiPath(id): ApiPath<ProjectId>, Form(for
     };
     let mut outcome = Outcome::nothing();
     if typed.sql.trim().is_empty() {
-        outcome.errors.push("sql", visit.t("form-required"));
+        outcome.errors.push("sql", visit.missing("sql-label"));
     }
     let precise = form.text("action") == "precision";
     let (control, text) = if precise {

@@ -2,11 +2,14 @@
 
 use axum::response::Response;
 use db::dataset::Dataset;
+use db::version::Version;
 use http::StatusCode;
-use model::{DatasetState, DeclaredMetadata, Level, ReviewPolicy, Slug, VersionState};
+use model::{DatasetState, DeclaredMetadata, FieldDeclaration, Level, ReviewPolicy, Slug, VersionState};
 use review::ReviewError;
+use storage::Manifest;
 
 use super::entry::own_dataset;
+use super::profile::found_fields;
 use super::visit::{Done, Form, Page, Visit, done, number};
 use crate::api::extract::ApiPath;
 use crate::cursor;
@@ -66,6 +69,13 @@ pub(super) async fn my_datasets(visit: Visit) -> Page {
     Ok(respond(StatusCode::OK, language, &page))
 }
 
+/// What is typed into the form for a release.
+#[derive(Default)]
+struct Typed {
+    note: String,
+    confirmed: bool,
+}
+
 /// `GET /publish/{slug}/release`.
 pub(super) async fn release_form(visit: Visit, ApiPath(slug): ApiPath<Slug>) -> Page {
     let dataset = own_dataset(&visit, &slug).await?;
@@ -73,7 +83,7 @@ pub(super) async fn release_form(visit: Visit, ApiPath(slug): ApiPath<Slug>) -> 
         &visit,
         StatusCode::OK,
         &dataset,
-        String::new(),
+        Typed::default(),
         FieldErrors::default(),
     )
     .await
@@ -84,8 +94,9 @@ pub(super) async fn submit_release(visit: Visit, ApiPath(slug): ApiPath<Slug>, F
     visit.check(&form)?;
     let dataset = own_dataset(&visit, &slug).await?;
     let note = form.text("note").to_owned();
+    let confirmed = form.text("confirm") == "yes";
     let mut errors = FieldErrors::default();
-    if form.text("confirm") == "yes" {
+    if confirmed {
         match visit
             .state
             .review
@@ -100,16 +111,17 @@ pub(super) async fn submit_release(visit: Visit, ApiPath(slug): ApiPath<Slug>, F
             Err(error) => return Err(error.into()),
         }
     } else {
-        errors.push("confirm", visit.t("form-required"));
+        errors.push("confirm", visit.t("form-tick"));
     }
-    show(&visit, StatusCode::UNPROCESSABLE_ENTITY, &dataset, note, errors).await
+    let typed = Typed { note, confirmed };
+    show(&visit, StatusCode::UNPROCESSABLE_ENTITY, &dataset, typed, errors).await
 }
 
 async fn show(
     visit: &Visit,
     status: StatusCode,
     dataset: &Dataset,
-    note: String,
+    typed: Typed,
     errors: FieldErrors,
 ) -> Result<Response, Failure> {
     let Some(level) = dataset.level else {
@@ -118,21 +130,22 @@ async fn show(
     let shell = visit.shell(Section::Publish);
     let policy: ReviewPolicy = visit.policy(ReviewPolicy::KIND).await?;
     let (version, checks) = checks(visit, &shell, dataset, level).await?;
-    let fields = dataset
-        .declared
-        .as_ref()
-        .map(|declared| declared.fields().to_vec())
-        .unwrap_or_default();
+    let fields = match (&dataset.declared, &version) {
+        (Some(declared), _) => declared.fields().to_vec(),
+        (None, Some(version)) => columns(version, level),
+        (None, None) => Vec::new(),
+    };
     let page = ReleaseFormPage {
         slug: dataset.slug.to_string(),
         title: dataset.metadata.title.get(shell.language).to_owned(),
         level,
-        number: version,
+        number: version.map(|version| number(version.number)),
         checks,
         needs_opinion: policy.assessed_levels.contains(&level),
         days: policy.working_days,
         fields,
-        note,
+        note: typed.note,
+        confirmed: typed.confirmed,
         errors,
         shell,
     };
@@ -146,11 +159,11 @@ async fn checks(
     shell: &Shell,
     dataset: &Dataset,
     level: Level,
-) -> Result<(Option<u32>, Vec<Check>), Failure> {
+) -> Result<(Option<Version>, Vec<Check>), Failure> {
     let connection = visit.state.db.read();
     let versions = db::version::list(connection, dataset.id, None, 20).await?;
     let newest = versions
-        .iter()
+        .into_iter()
         .find(|version| version.state != VersionState::Failed);
     let check = |passed: bool, key: &str| Check {
         passed,
@@ -161,18 +174,29 @@ async fn checks(
         checks.push(check(dataset.metadata.conditions.is_some(), "check-reason"));
         checks.push(check(dataset.state == DatasetState::Draft, "check-not-listed"));
     } else {
-        let ready = newest.is_some_and(|version| version.state == VersionState::Ready);
+        let ready = newest
+            .as_ref()
+            .is_some_and(|version| version.state == VersionState::Ready);
         checks.push(check(ready, "check-version"));
     }
     if level.is_conditional() {
         let unit = dataset.declared.as_ref().and_then(DeclaredMetadata::unit);
         checks.push(check(unit.is_some(), "check-unit"));
         checks.push(check(dataset.metadata.recipe.is_some(), "check-recipe"));
-        let current = newest.is_some_and(|version| version.declared == dataset.declared);
+        let current = newest
+            .as_ref()
+            .is_some_and(|version| version.declared == dataset.declared);
         checks.push(check(current, "check-declaration"));
     }
     checks.push(check(dataset.state != DatasetState::Retired, "check-in-use"));
     let open = db::request::find_open_release(connection, dataset.id).await?;
     checks.push(check(open.is_none(), "check-no-request"));
-    Ok((newest.map(|version| number(version.number)), checks))
+    Ok((newest, checks))
+}
+
+/// The columns of a version whose entry declares none, as reviewers will see them.
+fn columns(version: &Version, level: Level) -> Vec<FieldDeclaration> {
+    let manifest = version.manifest.clone();
+    let manifest = manifest.and_then(|manifest| serde_json::from_value::<Manifest>(manifest).ok());
+    manifest.map_or_else(Vec::new, |manifest| found_fields(&manifest, level))
 }

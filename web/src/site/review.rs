@@ -147,8 +147,15 @@ pub(super) async fn give_opinion(visit: Visit, ApiPath(id): ApiPath<RequestId>, 
     };
     let revision = revision(&form)?;
     let mut errors = FieldErrors::default();
-    match Opinion::from_word(&typed.choice) {
-        None => errors.push("opinion", visit.t("form-choose")),
+    let opinion = Opinion::from_word(&typed.choice);
+    if opinion.is_none() {
+        errors.push("opinion", visit.t("form-choose"));
+    }
+    if typed.text.trim().is_empty() {
+        errors.push("text", visit.missing("review-reasons"));
+    }
+    match opinion.filter(|_| errors.is_empty()) {
+        None => {}
         Some(opinion) => {
             match visit
                 .state

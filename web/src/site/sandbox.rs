@@ -178,6 +178,7 @@ struct Typed {
     datasets: Vec<String>,
     purpose: String,
     safeguards: String,
+    promised: bool,
 }
 
 /// `GET /sandbox/apply`.
@@ -204,10 +205,19 @@ pub(super) async fn apply(visit: Visit, Form(form): Form) -> Page {
         datasets: form.all("datasets").map(str::to_owned).collect(),
         purpose: form.text("purpose").to_owned(),
         safeguards: form.text("safeguards").to_owned(),
+        promised: form.text("promise") == "yes",
     };
     let mut errors = FieldErrors::default();
-    if form.text("promise") != "yes" {
-        errors.push("promise", visit.t("form-required"));
+    for (control, label, text) in [
+        ("purpose", "access-purpose", &typed.purpose),
+        ("safeguards", "access-safeguards", &typed.safeguards),
+    ] {
+        if text.trim().is_empty() {
+            errors.push(control, visit.missing(label));
+        }
+    }
+    if !typed.promised {
+        errors.push("promise", visit.t("form-tick"));
     }
     let slugs: Result<Vec<Slug>, _> = typed.datasets.iter().map(|slug| Slug::parse(slug)).collect();
     let slugs = slugs.unwrap_or_default();
@@ -278,6 +288,7 @@ async fn show(
         all_datasets,
         purpose: typed.purpose,
         safeguards: typed.safeguards,
+        promised: typed.promised,
         days: policy.working_days,
         errors,
     };

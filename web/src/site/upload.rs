@@ -102,7 +102,7 @@ async fn take(visit: &Visit, dataset: &Dataset, request: Request) -> Page {
     for _ in 0..MAX_FIELDS {
         let Some(field) = form.next_field().await.map_err(|_| cut(0, None))? else {
             visit.caller.check_csrf(csrf.as_deref())?;
-            return Ok(refused(visit, dataset, visit.t("form-required")));
+            return Ok(refused(visit, dataset, visit.t("form-file")));
         };
         if field.name() != Some("file") {
             let is_csrf = field.name() == Some("csrf_token");
@@ -115,7 +115,7 @@ async fn take(visit: &Visit, dataset: &Dataset, request: Request) -> Page {
         visit.caller.check_csrf(csrf.as_deref())?;
         let name = field.file_name().unwrap_or_default().to_owned();
         if name.is_empty() {
-            return Ok(refused(visit, dataset, visit.t("form-required")));
+            return Ok(refused(visit, dataset, visit.t("form-file")));
         }
         return match keep(visit, &dataset.slug, field, &name).await {
             Ok(held) => {

@@ -214,6 +214,11 @@ impl Visit {
         self.shell.t(key)
     }
 
+    /// That a control was left empty; it is named by its label.
+    pub(super) fn missing(&self, label: &str) -> String {
+        self.shell.t1("form-missing", "field", self.shell.t(label))
+    }
+
     /// What a use-case said against a value, as a message beside its control.
     pub(super) fn invalid(&self, reason: &impl Told) -> String {
         self.said(&reason.told())

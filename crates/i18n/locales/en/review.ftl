@@ -35,6 +35,7 @@ review-advise = Give your opinion
 review-advise-lead = Judge by declared metadata and recipe alone. Your opinion binds: what you find unsafe cannot be approved.
 review-finding = Finding
 review-reasons = Reasons
+review-reasons-when = (needed to return or reject)
 review-reasons-public = The reasons are told to those who asked.
 review-advise-send = Give the opinion
 review-decide = Decide

@@ -31,6 +31,7 @@ review-advise = 给出评估意见
 review-advise-lead = 请根据声明的元数据和脱敏规则独立判断。您的意见具有约束力：认定不宜发布的，不能批准。
 review-finding = 结论
 review-reasons = 理由
+review-reasons-when = （退回或拒绝时必填）
 review-reasons-public = 理由会告知申请单位。
 review-advise-send = 提交意见
 review-decide = 作出决定

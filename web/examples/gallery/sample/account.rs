@@ -9,11 +9,17 @@ impl Maker {
             username: String::new(),
             next: "/sandbox".to_owned(),
             failed: false,
+            errors: FieldErrors::default(),
         };
         self.put(samples, "sign-in", &sign_in)?;
         sign_in.failed = true;
         sign_in.username = self.say("shen", "shen");
         self.put(samples, "sign-in-failed", &sign_in)?;
+        sign_in.failed = false;
+        sign_in
+            .errors
+            .push("password", self.say("请填写“密码”。", "Fill in “Password”."));
+        self.put(samples, "sign-in-empty", &sign_in)?;
         let token = |name: String, days: i64, dead: bool| TokenRow {
             id: ID.to_owned(),
             name,

@@ -298,6 +298,7 @@ impl Maker {
             days: 5,
             fields: self.trip_fields(),
             note: String::new(),
+            confirmed: false,
             errors: FieldErrors::default(),
         };
         self.put(samples, "release", &release)?;
@@ -312,6 +313,9 @@ impl Maker {
         self.put(samples, "release-blocked", &release)?;
         release.level = Level::L4;
         release.number = None;
-        self.put(samples, "release-closed", &release)
+        self.put(samples, "release-closed", &release)?;
+        release.level = Level::L1;
+        release.fields = Vec::new();
+        self.put(samples, "release-no-fields", &release)
     }
 }

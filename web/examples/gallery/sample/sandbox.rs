@@ -80,6 +80,7 @@ impl Maker {
             all_datasets: Some(317),
             purpose: String::new(),
             safeguards: String::new(),
+            promised: true,
             days: 5,
             errors: FieldErrors::default(),
         };
