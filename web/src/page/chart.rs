@@ -68,11 +68,30 @@ impl Histogram {
     }
 }
 
+/// A piece of a label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelPart {
+    /// Its text.
+    pub text: String,
+    /// Whether it is a word of the page, not a value.
+    pub muted: bool,
+}
+
+impl LabelPart {
+    /// A value.
+    pub fn plain(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            muted: false,
+        }
+    }
+}
+
 /// A value with its 95 % interval.
 #[derive(Debug, Clone)]
 pub struct Estimate {
     /// What it is the value of: the row's keys.
-    pub label: String,
+    pub label: Vec<LabelPart>,
     /// The noised value.
     pub value: f64,
     /// Lower end of the interval.
@@ -90,6 +109,8 @@ pub struct EstimateChart {
     lines: Vec<EstimateLine>,
     ticks: Vec<Tick>,
     zero: String,
+    /// Whether something lies below zero: the line at zero is then no edge and has to be seen.
+    below: bool,
     height: u32,
     axis: u32,
     tick_label: u32,
@@ -97,10 +118,11 @@ pub struct EstimateChart {
 
 #[derive(Debug, Clone)]
 struct EstimateLine {
-    label: String,
+    label: Vec<LabelPart>,
     value: String,
     text: u32,
     bar: u32,
+    below: bool,
     whisker: u32,
     cap_top: u32,
     cap_bottom: u32,
@@ -115,6 +137,7 @@ struct Tick {
     x: String,
     label: String,
     anchor: &'static str,
+    at_zero: bool,
 }
 
 /// The most lines a chart has; the table beside it has them all.
@@ -149,6 +172,7 @@ impl EstimateChart {
                     value: format::measured(estimate.value),
                     text: top + 14,
                     bar: top + 20,
+                    below: estimate.value < 0.0,
                     whisker: top + 27,
                     cap_top: top + 23,
                     cap_bottom: top + 31,
@@ -163,6 +187,7 @@ impl EstimateChart {
             .map(|position| Tick {
                 x: percent(position as f64 * 100.0 / count as f64),
                 label: format::number(start + step * position as f64),
+                at_zero: start < 0.0 && start + step * position as f64 == 0.0,
                 anchor: match position {
                     0 => "start",
                     last if last == count => "end",
@@ -176,6 +201,7 @@ impl EstimateChart {
             lines,
             ticks,
             zero: place(0.0),
+            below: start < 0.0,
             height: axis + 26,
             axis,
             tick_label: axis + 20,
@@ -240,7 +266,7 @@ mod tests {
     #[test]
     fn hostile_labels_are_escaped_and_odd_values_left_out() {
         let line = |label: &str, value: f64| Estimate {
-            label: label.to_owned(),
+            label: vec![LabelPart::plain(label)],
             value,
             low: value - 1.0,
             high: value + 1.0,
@@ -251,8 +277,29 @@ mod tests {
         );
         let svg = chart.render().unwrap();
         assert!(!svg.contains("<script>") && !svg.contains("NaN"), "{svg}");
-        assert_eq!(svg.matches("class=\"bar\"").count(), 2);
+        assert_eq!(svg.matches("<rect class=\"bar").count(), 2);
         assert!(EstimateChart::new(String::new(), &[]).is_empty());
+    }
+
+    #[test]
+    fn zero_is_a_line_of_its_own_where_something_lies_below_it() {
+        let chart = |low: f64| {
+            let estimate = Estimate {
+                label: vec![LabelPart::plain("a")],
+                value: 3.0,
+                low,
+                high: 6.0,
+            };
+            EstimateChart::new("t".to_owned(), &[estimate]).render().unwrap()
+        };
+        let above = chart(0.5);
+        assert!(
+            above.contains("class=\"axis\"") && !above.contains("zero\""),
+            "{above}"
+        );
+        let below = chart(-2.0);
+        assert!(below.contains("class=\"zero\""), "{below}");
+        assert!(below.contains("class=\"tick at-zero\""), "{below}");
     }
 
     #[test]

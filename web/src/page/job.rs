@@ -4,7 +4,7 @@ use askama::Template;
 use i18n::format;
 use model::{FieldDeclaration, JobState, Timestamp};
 
-use super::chart::{Estimate, EstimateChart};
+use super::chart::{Estimate, EstimateChart, LabelPart};
 use super::open_sql::SqlFailure;
 use super::sandbox::BudgetRow;
 use super::shell::{FieldErrors, Shell};
@@ -140,11 +140,43 @@ impl Noise {
     }
 }
 
+/// What a key says that is no value of its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unnamed {
+    /// All values outside the declared domain.
+    Other,
+    /// NULL.
+    Missing,
+    /// NULL in an answer with totals, whose rows have it too.
+    MissingOrTotal,
+}
+
+impl Unnamed {
+    /// Its word; in brackets, so that a value of that name is told from it.
+    pub(super) const fn key(self) -> &'static str {
+        match self {
+            Self::Other => "cell-other",
+            Self::Missing => "cell-missing",
+            Self::MissingOrTotal => "cell-missing-or-total",
+        }
+    }
+
+    const fn explanation(self) -> &'static str {
+        match self {
+            Self::Other => "cell-other-note",
+            Self::Missing => "cell-missing-note",
+            Self::MissingOrTotal => "cell-missing-or-total-note",
+        }
+    }
+}
+
 /// A cell of an answer.
 #[derive(Debug, Clone)]
 pub enum ResultCell {
-    /// A key: public, or NULL.
-    Key(Option<String>),
+    /// A key: public.
+    Key(String),
+    /// A key that is no value.
+    Unnamed(Unnamed),
     /// A noised value with its 95 % interval.
     Noised {
         /// The value.
@@ -165,6 +197,18 @@ pub struct JobResult {
     pub columns: Vec<ResultColumn>,
     /// Rows, each as long as `columns`.
     pub rows: Vec<Vec<ResultCell>>,
+}
+
+impl JobResult {
+    /// What is said below the table of the keys in it that are no values.
+    pub(super) fn explanations(&self) -> Vec<&'static str> {
+        let has = |wanted: &Unnamed| {
+            let is = |cell: &ResultCell| matches!(cell, ResultCell::Unnamed(unnamed) if unnamed == wanted);
+            self.rows.iter().flatten().any(is)
+        };
+        let all = [Unnamed::Other, Unnamed::Missing, Unnamed::MissingOrTotal];
+        all.into_iter().filter(has).map(Unnamed::explanation).collect()
+    }
 }
 
 /// How far a receipt is proven.
@@ -263,7 +307,7 @@ impl JobPage {
                     .iter()
                     .filter_map(|row| match row.get(position) {
                         Some(ResultCell::Noised { value, low, high }) => Some(Estimate {
-                            label: keys(row, &column.name),
+                            label: self.keys(row, &column.name),
                             value: *value,
                             low: *low,
                             high: *high,
@@ -275,6 +319,29 @@ impl JobPage {
             })
             .filter(|chart| !chart.is_empty())
             .collect()
+    }
+
+    /// What a row is about: its keys, or the column where it has none.
+    fn keys(&self, row: &[ResultCell], column: &str) -> Vec<LabelPart> {
+        let mut parts = Vec::new();
+        for cell in row {
+            let part = match cell {
+                ResultCell::Key(key) => LabelPart::plain(key),
+                ResultCell::Unnamed(unnamed) => LabelPart {
+                    text: self.shell.t(unnamed.key()),
+                    muted: true,
+                },
+                ResultCell::Noised { .. } | ResultCell::Undefined => continue,
+            };
+            if !parts.is_empty() {
+                parts.push(LabelPart::plain(" · "));
+            }
+            parts.push(part);
+        }
+        if parts.is_empty() {
+            parts.push(LabelPart::plain(column));
+        }
+        parts
     }
 
     fn plus_minus(&self, low: &f64, high: &f64) -> String {
@@ -294,20 +361,4 @@ impl JobPage {
 /// Half the width of an interval.
 pub(super) fn plus_minus(low: f64, high: f64) -> String {
     format::measured((high - low).abs() / 2.0)
-}
-
-/// What a row is about: its keys, or the column where it has none.
-fn keys(row: &[ResultCell], column: &str) -> String {
-    let keys: Vec<&str> = row
-        .iter()
-        .filter_map(|cell| match cell {
-            ResultCell::Key(key) => Some(key.as_deref().unwrap_or("NULL")),
-            _ => None,
-        })
-        .collect();
-    if keys.is_empty() {
-        column.to_owned()
-    } else {
-        keys.join(" · ")
-    }
 }

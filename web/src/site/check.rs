@@ -5,7 +5,7 @@ use http::StatusCode;
 use model::{CheckId, Verdict};
 use sandbox_job::{CheckSummary, CheckView, JobError};
 
-use super::job::result;
+use super::job::{Keys, result};
 use super::visit::{Done, Form, Page, Visit, done};
 use crate::api::extract::ApiPath;
 use crate::failure::Failure;
@@ -45,13 +45,14 @@ pub(super) async fn check(visit: Visit, ApiPath(id): ApiPath<CheckId>) -> Page {
         return Err(visit.refusal());
     }
     let view = visit.state.sandbox.check(visit.actor(), id).await?;
-    Ok(show(
+    show(
         &visit,
         StatusCode::OK,
         view,
         VoteForm::default(),
         FieldErrors::default(),
-    ))
+    )
+    .await
 }
 
 /// `POST /review/checks/{id}/vote`.
@@ -75,17 +76,23 @@ pub(super) async fn vote(visit: Visit, ApiPath(id): ApiPath<CheckId>, Form(form)
         }
     }
     let view = visit.state.sandbox.check(visit.actor(), id).await?;
-    Ok(show(
-        &visit,
-        StatusCode::UNPROCESSABLE_ENTITY,
-        view,
-        typed,
-        errors,
-    ))
+    show(&visit, StatusCode::UNPROCESSABLE_ENTITY, view, typed, errors).await
 }
 
-fn show(visit: &Visit, status: StatusCode, view: CheckView, form: VoteForm, errors: FieldErrors) -> Response {
+async fn show(
+    visit: &Visit,
+    status: StatusCode,
+    view: CheckView,
+    form: VoteForm,
+    errors: FieldErrors,
+) -> Result<Response, Failure> {
     let id = view.summary.id;
+    let mut declared = Vec::new();
+    for dataset in &view.summary.datasets {
+        let found = db::dataset::find_by_slug(visit.state.db.read(), &dataset.slug).await?;
+        declared.extend(found.and_then(|dataset| dataset.declared));
+    }
+    let keys = Keys::of(None, &declared);
     let shell = visit.shell_at(Section::Review, format!("/review/checks/{id}"));
     let datasets = view.summary.datasets.iter().map(|dataset| {
         let title = dataset.title.get(visit.language()).to_owned();
@@ -101,13 +108,13 @@ fn show(visit: &Visit, status: StatusCode, view: CheckView, form: VoteForm, erro
         subject: row(visit, &view.summary).subject,
         datasets: datasets.collect(),
         due: view.summary.due_at,
-        result: result(view.answer),
+        result: result(view.answer, keys),
         own,
         form,
         errors,
         shell,
     };
-    respond(status, visit.language(), &page)
+    Ok(respond(status, visit.language(), &page))
 }
 
 /// How many answers wait for the visitor's vote; none for those who check nothing.

@@ -9,6 +9,7 @@ use model::{BudgetPolicy, DeclaredMetadata, JobId, JobState, ProjectId};
 use sandbox_job::{
     Answer, BoundingCase, Budget, EpsilonRule, Estimate, JobError, JobView, Precision, Price, ProjectView,
 };
+use sandbox_plan::release::OTHER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -19,7 +20,7 @@ use crate::api::extract::ApiPath;
 use crate::failure::{self, Failure};
 use crate::page::job::{
     EstimateOutcome, ExpectedError, JobPage, JobResult, JobTable, NewJobPage, Noise, ProofState, ReceiptView,
-    ResultCell, ResultColumn,
+    ResultCell, ResultColumn, Unnamed,
 };
 use crate::page::{FieldErrors, Section, respond};
 use crate::problem::Code;
@@ -338,6 +339,14 @@ pub(super) async fn job(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
         },
         _ => None,
     };
+    let keys = match &answered {
+        Some(_) => {
+            let project = state.sandbox.project(visit.actor(), job.project_id).await?;
+            let declared = project.budgets.iter().map(|budget| &budget.dataset.declared);
+            Keys::of(job.sql.as_deref(), declared.flatten())
+        }
+        None => Keys::of(job.sql.as_deref(), []),
+    };
     let (answer, receipt) = answered.map_or((None, None), |(answer, receipt)| (Some(answer), receipt));
     let withheld = match job.state {
         JobState::Withheld => Some(state.sandbox.withheld_because(visit.actor(), id).await?),
@@ -360,13 +369,53 @@ pub(super) async fn job(visit: Visit, ApiPath(id): ApiPath<JobId>) -> Page {
         rho: cost.rho(),
         tops_up: job.tops_up.map(|id| (id.to_string(), cost.rho_paid_before())),
         repeat,
-        result: answer.map(result),
+        result: answer.map(|answer| result(answer, keys)),
         receipt: receipt.as_ref().map(receipt_view).transpose()?,
     };
     Ok(respond(StatusCode::OK, language, &page))
 }
 
-pub(super) fn result(answer: Answer) -> JobResult {
+/// How keys that are no values of their columns are told from those that are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keys {
+    /// Whether the word of the cell for values outside a domain can be nothing else.
+    other: bool,
+    /// Whether rows of totals have NULL for keys.
+    totals: bool,
+}
+
+impl Keys {
+    /// The keys of an answer to this query over these datasets; without the query its cells are as they were noised.
+    pub(super) fn of<'a>(
+        sql: Option<&str>,
+        declared: impl IntoIterator<Item = &'a DeclaredMetadata>,
+    ) -> Self {
+        let is_value = |declared: &DeclaredMetadata| {
+            let mut domains = declared.fields().iter().filter_map(|field| field.domain.as_ref());
+            domains.any(|domain| domain.values().iter().any(|value| value == OTHER))
+        };
+        let sql = sql.unwrap_or_default();
+        let words = sql.to_uppercase();
+        Self {
+            other: !declared.into_iter().any(is_value) && !sql.contains(&format!("'{OTHER}'")),
+            totals: ["ROLLUP", "CUBE", "GROUPING"]
+                .iter()
+                .any(|word| words.contains(word)),
+        }
+    }
+
+    fn read(self, value: Value) -> ResultCell {
+        match value {
+            Value::Null if self.totals => ResultCell::Unnamed(Unnamed::MissingOrTotal),
+            Value::Null => ResultCell::Unnamed(Unnamed::Missing),
+            Value::String(text) if text == OTHER && self.other => ResultCell::Unnamed(Unnamed::Other),
+            Value::String(text) => ResultCell::Key(text),
+            other => ResultCell::Key(other.to_string()),
+        }
+    }
+}
+
+pub(super) fn result(answer: Answer, keys: Keys) -> JobResult {
     let columns = answer.columns.into_iter().map(|column| ResultColumn {
         name: column.name,
         interval: column.interval,
@@ -379,22 +428,18 @@ pub(super) fn result(answer: Answer) -> JobResult {
     let rows = answer.rows.into_iter().map(|row| {
         let cells = row.values.into_iter().zip(row.interval95).zip(&columns);
         cells
-            .map(|((value, interval), column)| cell(value, interval, column.interval))
+            .map(|((value, interval), column)| cell(value, interval, column.interval, keys))
             .collect()
     });
     let rows = rows.collect();
     JobResult { columns, rows }
 }
 
-fn cell(value: Value, interval: Option<[f64; 2]>, noised: bool) -> ResultCell {
+fn cell(value: Value, interval: Option<[f64; 2]>, noised: bool, keys: Keys) -> ResultCell {
     match (noised, value.as_f64(), interval) {
         (true, Some(value), Some([low, high])) => ResultCell::Noised { value, low, high },
         (true, ..) => ResultCell::Undefined,
-        (false, ..) => ResultCell::Key(match value {
-            Value::Null => None,
-            Value::String(text) => Some(text),
-            other => Some(other.to_string()),
-        }),
+        (false, ..) => keys.read(value),
     }
 }
 
@@ -460,20 +505,55 @@ fn attachment(name: &str, media_type: &'static str, body: String) -> Response {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::panic, reason = "tests")]
+    #![expect(clippy::panic, clippy::unwrap_used, reason = "tests")]
     use serde_json::json;
 
     use super::*;
 
     #[test]
     fn cells_are_keys_or_values_with_their_interval() {
-        assert!(matches!(cell(json!("湖滨区"), None, false), ResultCell::Key(Some(key)) if key == "湖滨区"));
-        assert!(matches!(cell(json!(7), None, false), ResultCell::Key(Some(key)) if key == "7"));
-        assert!(matches!(cell(json!(null), None, false), ResultCell::Key(None)));
+        let keys = Keys::of(None, []);
+        let cell = |value, interval, noised| cell(value, interval, noised, keys);
+        assert!(matches!(cell(json!("湖滨区"), None, false), ResultCell::Key(key) if key == "湖滨区"));
+        assert!(matches!(cell(json!(7), None, false), ResultCell::Key(key) if key == "7"));
+        assert!(matches!(
+            cell(json!(null), None, false),
+            ResultCell::Unnamed(Unnamed::Missing)
+        ));
         assert!(matches!(cell(json!(null), None, true), ResultCell::Undefined));
         match cell(json!(-3), Some([-5.0, -1.0]), true) {
             ResultCell::Noised { value, low, high } => assert_eq!((value, low, high), (-3.0, -5.0, -1.0)),
             other => panic!("{other:?}"),
         }
+    }
+
+    #[test]
+    fn the_cell_of_other_values_is_told_from_a_value_of_that_name() {
+        let declared = |domain: serde_json::Value| -> DeclaredMetadata {
+            serde_json::from_value(json!({"fields": [
+                {"name": "sex", "type": "text", "level": "L1", "domain": domain},
+            ]}))
+            .unwrap()
+        };
+        let (plain, named) = (declared(json!(["男", "女"])), declared(json!(["male", "other"])));
+        let group = "SELECT sex, COUNT(*) FROM t GROUP BY sex";
+        let case = "SELECT CASE WHEN sex = '男' THEN 'm' ELSE 'other' END, COUNT(*) FROM t GROUP BY 1";
+        for (sql, declared, is_cell) in [
+            (group, &plain, true),
+            (group, &named, false),
+            (case, &plain, false),
+        ] {
+            let read = Keys::of(Some(sql), [declared]).read(json!("other"));
+            assert_eq!(
+                matches!(read, ResultCell::Unnamed(Unnamed::Other)),
+                is_cell,
+                "{sql}: {read:?}"
+            );
+        }
+        let totals = Keys::of(Some("SELECT sex, COUNT(*) FROM t GROUP BY rollup(sex)"), [&plain]);
+        assert!(matches!(
+            totals.read(json!(null)),
+            ResultCell::Unnamed(Unnamed::MissingOrTotal)
+        ));
     }
 }

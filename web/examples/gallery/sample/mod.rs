@@ -25,7 +25,7 @@ use web::page::error::ErrorPage;
 use web::page::home::{DatasetCard, HomePage, LiveNumbers, ThemeCount};
 use web::page::job::{
     EstimateOutcome, ExpectedError, JobPage, JobResult, JobTable, NewJobPage, Noise, ProofState, ReceiptView,
-    ResultCell, ResultColumn,
+    ResultCell, ResultColumn, Unnamed,
 };
 use web::page::ledger::{Checkpoint, LedgerPage, LedgerRow};
 use web::page::loss::{DatasetLoss, LossAmount, Losses, UnitTypeLoss};

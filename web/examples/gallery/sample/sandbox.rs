@@ -290,7 +290,7 @@ impl Maker {
                 .iter()
                 .map(|(name, value)| {
                     vec![
-                        ResultCell::Key(Some(self.say(name, name))),
+                        ResultCell::Key(self.say(name, name)),
                         noised(*value, 2_191.0),
                         if *value > 1_000.0 {
                             noised(2.314, 0.041)
@@ -299,11 +299,13 @@ impl Maker {
                         },
                     ]
                 })
-                .chain([vec![
-                    ResultCell::Key(None),
-                    noised(412.0, 2_191.0),
-                    ResultCell::Undefined,
-                ]])
+                .chain([Unnamed::Other, Unnamed::Missing].map(|unnamed| {
+                    vec![
+                        ResultCell::Unnamed(unnamed),
+                        noised(412.0, 2_191.0),
+                        ResultCell::Undefined,
+                    ]
+                }))
                 .collect(),
         });
         job.receipt = Some(ReceiptView {
