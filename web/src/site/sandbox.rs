@@ -208,6 +208,11 @@ pub(super) async fn apply(visit: Visit, Form(form): Form) -> Page {
         promised: form.text("promise") == "yes",
     };
     let mut errors = FieldErrors::default();
+    let slugs: Result<Vec<Slug>, _> = typed.datasets.iter().map(|slug| Slug::parse(slug)).collect();
+    let slugs = slugs.unwrap_or_default();
+    if slugs.is_empty() {
+        errors.push("datasets", visit.t("form-choose"));
+    }
     for (control, label, text) in [
         ("purpose", "access-purpose", &typed.purpose),
         ("safeguards", "access-safeguards", &typed.safeguards),
@@ -218,11 +223,6 @@ pub(super) async fn apply(visit: Visit, Form(form): Form) -> Page {
     }
     if !typed.promised {
         errors.push("promise", visit.t("form-tick"));
-    }
-    let slugs: Result<Vec<Slug>, _> = typed.datasets.iter().map(|slug| Slug::parse(slug)).collect();
-    let slugs = slugs.unwrap_or_default();
-    if slugs.is_empty() {
-        errors.push("datasets", visit.t("form-choose"));
     }
     if errors.is_empty() {
         let application = AccessApplication {

@@ -2,7 +2,7 @@
 //! place and with what to do. What is not understood here is passed on in the engine's own words.
 
 use i18n::Message;
-use query::QueryError;
+use query::{QueryError, Refused};
 
 use super::say;
 use crate::problem::Span;
@@ -22,6 +22,12 @@ enum Said<'a> {
     NotGrouped(&'a str),
     /// A column's name stands in several tables.
     Ambiguous(&'a str),
+    /// Values whose types do not go together.
+    Types,
+    /// An aggregate in WHERE.
+    Filter,
+    /// A UNION of unlike queries.
+    Union,
     /// There is no statement, or more than one.
     Statements(usize),
     /// It is nested too deeply.
@@ -135,6 +141,22 @@ fn understood(said: &str) -> Said<'_> {
     if said.contains("RecursionLimitExceeded") || said.contains("recursion limit") {
         return Said::Deep;
     }
+    if [
+        "Cannot coerce arithmetic",
+        "Cannot infer common argument type",
+        "Cannot get result type",
+    ]
+    .iter()
+    .any(|words| said.contains(words))
+    {
+        return Said::Types;
+    }
+    if said.contains("Aggregate functions are not allowed in the WHERE") {
+        return Said::Filter;
+    }
+    if said.contains("queries have different number of columns") {
+        return Said::Union;
+    }
     if said.contains("Divide by zero") {
         return Said::Zero;
     }
@@ -177,6 +199,9 @@ pub(super) fn told(reason: &str, otherwise: &'static str) -> Message {
         Said::Arguments(name) => say("why-sql-arguments").with("name", name),
         Said::NotGrouped(name) => say("why-sql-not-grouped").with("name", name),
         Said::Ambiguous(name) => say("why-sql-ambiguous").with("name", name),
+        Said::Types => say("why-sql-types"),
+        Said::Filter => say("why-sql-filter"),
+        Said::Union => say("why-sql-union"),
         Said::Statements(0) => say("why-sql-empty"),
         Said::Statements(_) => say("why-sql-one"),
         Said::Deep => say("why-sql-deep"),
@@ -218,6 +243,9 @@ pub(crate) fn hint(error: &QueryError) -> Option<Message> {
     let reason = match error {
         QueryError::UnknownTable(_) => return Some(say("why-sql-table-hint")),
         QueryError::UnknownColumn { .. } => return Some(say("why-sql-column-hint")),
+        QueryError::Refused(Refused::Statement(_) | Refused::NoQuery) => {
+            return Some(say("why-sql-one-hint"));
+        }
         QueryError::Invalid(reason) | QueryError::Value(reason) => reason,
         _ => return None,
     };
@@ -234,12 +262,15 @@ pub(crate) fn hint(error: &QueryError) -> Option<Message> {
         Said::Arguments(_) => "why-sql-arguments-hint",
         Said::NotGrouped(_) => "why-sql-not-grouped-hint",
         Said::Ambiguous(_) => "why-sql-ambiguous-hint",
+        Said::Types => "why-sql-types-hint",
+        Said::Filter => "why-sql-filter-hint",
+        Said::Union => "why-sql-union-hint",
         Said::Statements(_) => "why-sql-one-hint",
         Said::Deep => "why-sql-deep-hint",
         Said::Zero => "why-sql-zero-hint",
         Said::Cast { .. } => "why-sql-cast-hint",
         Said::Overflow => "why-sql-overflow-hint",
-        Said::Other => return None,
+        Said::Other => "why-sql-other-hint",
     }))
 }
 

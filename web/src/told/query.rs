@@ -11,6 +11,9 @@ impl Told for QueryError {
             Self::TooLong { got, limit } => say("why-sql-too-long").with("got", *got).with("limit", *limit),
             Self::Invalid(reason) => engine::told(reason, "why-sql-invalid"),
             Self::Value(reason) => engine::told(reason, "why-sql-value"),
+            Self::UnknownColumn { name, known } if known.is_empty() => {
+                say("why-sql-no-column").with("name", name.as_str())
+            }
             Self::UnknownColumn { name, known } => say("why-sql-column")
                 .with("name", name.as_str())
                 .with("known", known.as_str()),

@@ -241,7 +241,7 @@ why-budget-not-available = { $slug } 的隐私预算不足：要批准 ε = { $a
 ## 查询与作业。
 
 why-sql-too-long = SQL 有 { $got } 字节，上限为 { $limit }。
-why-sql-invalid = SQL 有误。查询引擎说：{ $reason }
+why-sql-invalid = SQL 有误。查询引擎的原话：{ $reason }
 why-sql-expected = 这里应为{ $wanted }，写的却是“{ $found }”。
 why-sql-surplus = 从“{ $found }”起读不懂：前面的语句到此已经完整。
 why-sql-breaks-off = 语句没有写完，还缺{ $wanted }。
@@ -252,6 +252,9 @@ why-sql-function = 没有函数“{ $name }”。
 why-sql-arguments = 函数“{ $name }”不能用于这样的参数：个数或类型不对。
 why-sql-not-grouped = 列“{ $name }”既没有写进 GROUP BY，也没有放进统计函数。
 why-sql-ambiguous = 不止一张表有列“{ $name }”，不知道指哪一个。
+why-sql-types = 这里的值类型不同，不能这样运算或比较。
+why-sql-filter = WHERE 里不能用 sum、count 等统计函数。
+why-sql-union = UNION 的各个查询列数不同。
 why-sql-empty = 没有查询语句。
 why-sql-one = 一次只能写一条查询。
 why-sql-deep = 查询嵌套过深。
@@ -277,12 +280,17 @@ why-sql-function-hint = 请检查函数名的拼写；可用的是 PostgreSQL �
 why-sql-arguments-hint = 请对照列的类型检查参数；可用 CAST(列 AS 类型) 转换。
 why-sql-not-grouped-hint = 请把它加进 GROUP BY，或写成 count、sum、avg、min、max 等统计函数的参数。
 why-sql-ambiguous-hint = 请在列名前写上表名，例如 表名.列名。
+why-sql-types-hint = 请用 CAST(列 AS 类型) 转换成同一类型；列的类型见“可用的表”。
+why-sql-filter-hint = 对统计结果的条件请写在 HAVING 里。
+why-sql-union-hint = 请让每个查询选出同样多的列。
+why-sql-other-hint = 请对照“可用的表”核对表名、列名和类型。
 why-sql-one-hint = 请只写一条 SELECT；可用 WITH 把几步写在一条里。
 why-sql-deep-hint = 请减少括号或子查询的层数；可用 WITH 分步书写。
 why-sql-zero-hint = 请把除数写成 NULLIF(除数, 0)：除数为零时结果为空值。
 why-sql-cast-hint = 请先筛选出能转换的值，或用 TRY_CAST：不能转换的成为空值。
 why-sql-overflow-hint = 请先用 CAST(列 AS DOUBLE) 转换再计算。
 why-sql-table-hint = 请对照“可用的表”或数据集页面上的 SQL 表名；受保护的数据集只能在数据沙箱中查询。
+why-sql-no-column = 这里不能用列名“{ $name }”。
 why-sql-column-hint = 请对照数据集页面上的列名；含大写字母或符号的列名要用双引号括起。
 why-sql-column = 没有“{ $name }”这一列；可用的列：{ $known }。
 why-sql-statement = 不支持 { $name }：请只写一条查询公开数据集的 SELECT。

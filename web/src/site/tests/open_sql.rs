@@ -5,7 +5,7 @@ use super::*;
 /// A query, what its writer reads in both languages, and the line, column and piece that are marked.
 type Fault = (&'static str, [&'static str; 2], Option<(u32, u32, &'static str)>);
 
-const FAULTS: [Fault; 19] = [
+const FAULTS: [Fault; 23] = [
     (
         "SELECT 1 +",
         [
@@ -88,6 +88,26 @@ const FAULTS: [Fault; 19] = [
         "SELECT 1 / a FROM (VALUES (0)) AS t(a)",
         ["除以零", "divides by zero"],
         None,
+    ),
+    (
+        "SELECT a + 1 FROM (VALUES (DATE '2026-01-01'), (NULL)) AS t(a) WHERE a + true",
+        ["类型不同", "of these types"],
+        None,
+    ),
+    (
+        "SELECT 1 FROM (VALUES (1)) AS t(a) WHERE sum(a) > 1",
+        ["WHERE 里不能用", "WHERE takes no aggregates"],
+        None,
+    ),
+    (
+        "SELECT 1 UNION SELECT 1, 2",
+        ["列数不同", "different numbers of columns"],
+        None,
+    ),
+    (
+        "SELECT 1 LIMIT x",
+        ["不能用列名“x”", "No column can stand here"],
+        Some((1, 16, "x")),
     ),
     (
         "SELECT CAST(a AS BIGINT) FROM (VALUES ('甲')) AS t(a)",
