@@ -80,17 +80,24 @@ pub(super) async fn measure(
         truths.insert(case.name, truth(data, &case.text(data.table)).await?);
     }
     let mut peers = Vec::new();
-    let mut ask = |system: System, slug: String, name: String, epsilon: f64| {
-        match peer::ask(system, data, settings, (epsilon, delta.as_f64()), runs) {
-            Ok(answered) => peers.push((slug, name, answered)),
-            Err(error) => say(&format!("accuracy: {name} does not run: {error}")),
-        }
+    let mut ask = |system: System, slug: String, name: String, epsilon: f64| match peer::ask(
+        system,
+        data,
+        settings,
+        (epsilon, delta.as_f64()),
+        runs,
+    ) {
+        Ok(answered) => peers.push((slug, name, answered)),
+        Err(error) => say(&format!("accuracy: {name} does not run: {error}")),
     };
     for system in peer::SYSTEMS {
         ask(system, system.slug.to_owned(), system.name.to_owned(), EPSILON);
     }
     let policy = BudgetPolicy::default();
-    for (budget, total) in [("project", policy.project_epsilon), ("dataset", policy.lineage_epsilon)] {
+    for (budget, total) in [
+        ("project", policy.project_epsilon),
+        ("dataset", policy.lineage_epsilon),
+    ] {
         let (questions, epsilon) = peers_share(total, delta)?;
         let system = peer::OF_BUDGETS;
         let name = format!("{}, {questions} questions for ε = {total}", system.name);
@@ -205,7 +212,12 @@ fn values(case: &Case, answer: &Answer) -> Values {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, clippy::cast_precision_loss, clippy::float_cmp, reason = "tests")]
+    #![expect(
+        clippy::unwrap_used,
+        clippy::cast_precision_loss,
+        clippy::float_cmp,
+        reason = "tests"
+    )]
     use super::*;
 
     /// Of few questions the peer can ask more precisely for the same budget, of many we can.
@@ -215,11 +227,19 @@ mod tests {
         let (one, all) = share(EPSILON);
         assert_eq!((one, all), (1, EPSILON));
         let (few, each) = share(2.0);
-        assert!((10..20).contains(&few) && each == 2.0 / few as f64, "{few} {each}");
+        assert!(
+            (10..20).contains(&few) && each == 2.0 / few as f64,
+            "{few} {each}"
+        );
         let (many, each) = share(10.0);
         // As zCDP: σ² of ours is 1/(2ρ), a Laplace variance of 2/ε² is 1/ρ.
-        let rho = conversion::cap(Epsilon::new(EPSILON).unwrap(), Delta::promise(1_000_000)).rho.as_f64();
-        assert!(many > 100 && (each * each / 2.0 / rho - 1.0).abs() < 0.02, "{many} {each}");
+        let rho = conversion::cap(Epsilon::new(EPSILON).unwrap(), Delta::promise(1_000_000))
+            .rho
+            .as_f64();
+        assert!(
+            many > 100 && (each * each / 2.0 / rho - 1.0).abs() < 0.02,
+            "{many} {each}"
+        );
     }
 
     #[test]

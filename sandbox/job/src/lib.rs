@@ -1,8 +1,8 @@
 //! Private jobs, from the question to the released answer.
 //!
-//! [`Sandbox::estimate`] looks at declarations only; the query is planned in a process of its own.
-//! [`Sandbox::submit`] charges, records and queues a job in one transaction, before any data is touched. From then on nothing that anyone can observe depends on the data: the
-//! worker computes exact integers in a process of its own ([`Sandbox::compute`]), noise is drawn once and stored, and
+//! [`Sandbox::estimate`] looks at declarations only; the query is planned in a process of its own. [`Sandbox::submit`] charges,
+//! records and queues a job in one transaction, before any data is touched. From then on nothing that anyone can observe depends on
+//! the data: the worker computes exact integers in a process of its own ([`Sandbox::compute`]), noise is drawn once and stored, and
 //! the job is released at the moment that was fixed when it was charged ([`release`]). Answers of special datasets wait
 //! for that fixed day with two checkers, who see nothing but the noised answer ([`Sandbox::vote`]). A project is closed when its
 //! period ends ([`Sandbox::close_expired`]); what it has paid for is released and read all the same.
