@@ -1,8 +1,8 @@
 //! Physical private plans as `datafusion-proto` bytes, for workers on other machines.
 //!
-//! A plan travels with its grants: each scan names its version, columns and parts. Keys do not travel with it; whoever
-//! decodes is given those of the versions that were granted, and a plan over any other version does not open. What is decoded
-//! has been checked node by node, and is checked as a whole before it runs ([`sandbox_plan::execute::run_physical`]).
+//! A plan travels with its grants: each scan names its version, columns and parts. Keys and the secret by which groups are chosen do
+//! not travel with it; whoever decodes is given them, and a plan over a version whose key was not granted does not open. What was
+//! decoded is compared with the private plan that it is to compute before it runs ([`sandbox_plan::execute::run_physical`]).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,20 +16,23 @@ use datafusion_proto::bytes::{
 use datafusion_proto::physical_plan::{PhysicalExtensionCodec, PhysicalProtoConverterExtension};
 use model::VersionId;
 use sandbox_plan::ExecutionError;
+use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::wire::Operator;
 use seal::DataKey;
 
 /// Knows the operators of private plans, and no others.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct PrivatePlanCodec {
     keys: HashMap<VersionId, DataKey>,
+    secret: GroupKeySecret,
 }
 
 impl PrivatePlanCodec {
     /// One that opens plans over these versions.
-    pub fn with_keys(keys: impl IntoIterator<Item = (VersionId, DataKey)>) -> Self {
+    pub fn new(keys: impl IntoIterator<Item = (VersionId, DataKey)>, secret: GroupKeySecret) -> Self {
         Self {
             keys: keys.into_iter().collect(),
+            secret,
         }
     }
 
@@ -66,7 +69,7 @@ impl PhysicalExtensionCodec for PrivatePlanCodec {
         let Ok(operator) = serde_json::from_slice::<Operator>(bytes) else {
             return internal_err!("not an operator of a private plan");
         };
-        let opened = operator.open(inputs, |version| self.keys.get(&version).cloned());
+        let opened = operator.open(inputs, |version| self.keys.get(&version).cloned(), &self.secret);
         opened.map_err(|error| DataFusionError::External(Box::new(error)))
     }
 

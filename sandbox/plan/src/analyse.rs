@@ -46,16 +46,6 @@ const MAX_NAME: usize = 200;
 /// The most parts that the expressions of one projection may have once those below are put into them.
 const MAX_EXPRESSIONS: usize = 20_000;
 
-/// The longest worst case of one core that is taken: ten minutes.
-const MAX_NANOS: u64 = 600 * 1_000_000_000;
-
-/// The longest that computing an answer from noised totals may take a core of the server: five seconds, of which a
-/// regular expression takes 0.3 once a thread.
-const MAX_SHOWING_NANOS: u64 = 5 * 1_000_000_000;
-
-/// The most text that it may make, in bytes.
-const MAX_SHOWING_BYTES: u64 = 512 << 20;
-
 /// Decides on a query over protected datasets, and public relations that stand for what in it is public.
 ///
 /// # Errors
@@ -110,15 +100,11 @@ pub(crate) fn decide(statement: Statement, tables: Tables<'_>) -> Planned<Privat
             format!("up to {} undeclared cells", plan.core.cells),
         ));
     }
-    if plan.core.check().is_err() {
+    if plan.is_too_slow() {
+        return Err(Refusal::new(Rule::TooSlow));
+    }
+    if plan.check().is_err() {
         return Err(Refusal::new(Rule::UnsupportedPlan));
-    }
-    if plan.core.worst_case_nanos() > MAX_NANOS {
-        return Err(Refusal::new(Rule::TooSlow));
-    }
-    let (nanos, bytes) = plan.showing_cost();
-    if nanos > MAX_SHOWING_NANOS || bytes > MAX_SHOWING_BYTES {
-        return Err(Refusal::new(Rule::TooSlow));
     }
     Ok(plan)
 }

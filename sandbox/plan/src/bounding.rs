@@ -704,8 +704,8 @@ impl BoundingExec {
 
 impl BoundingExec {
     /// What it is made of, beside its input.
-    pub(crate) fn spec(&self) -> (&PlanCore, &GroupKeySecret, Pass) {
-        (&self.core, &self.secret, self.pass)
+    pub(crate) fn spec(&self) -> (&PlanCore, Pass) {
+        (&self.core, self.pass)
     }
 }
 
@@ -824,7 +824,9 @@ impl ExecutionPlan for BoundingExec {
     }
 }
 
-/// Whether a plan node is this operator.
-pub(crate) fn is_bounding(plan: &dyn ExecutionPlan) -> bool {
-    (plan as &dyn Any).is::<BoundingExec>()
+/// The plan that a node bounds for, if it is this operator.
+pub(crate) fn bounded(plan: &dyn ExecutionPlan) -> Option<&PlanCore> {
+    (plan as &dyn Any)
+        .downcast_ref::<BoundingExec>()
+        .map(|bounding| bounding.spec().0)
 }

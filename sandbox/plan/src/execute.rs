@@ -13,11 +13,11 @@ use futures::StreamExt;
 use seal::DataKey;
 use serde::{Deserialize, Serialize};
 
-use crate::bounding::{BoundingExec, Distinct, GroupKeySecret, OpenKeys, Partial, Pass, Share, is_bounding};
+use crate::bounding::{BoundingExec, Distinct, GroupKeySecret, OpenKeys, Partial, Pass, Share, bounded};
 use crate::eval::EvalError;
-use crate::operator::{SourceExec, SourceSpec, is_source};
+use crate::operator::{SourceExec, SourceSpec, source_of};
 use crate::plan::{FOUND_MEMORY, KeyValue, MIN_FOUND_UNITS, PlanCore, PlanError};
-use crate::scan::{Cut, Part, UnitScanExec, is_unit_scan};
+use crate::scan::{Cut, Part, UnitScanExec, unit_scan};
 use crate::source::Source;
 
 /// The data is not what its manifest promises: nothing of the version is released until people have looked.
@@ -213,7 +213,7 @@ pub(crate) fn execute_within(
     let one = |pass| {
         let bounding = BoundingExec::new(Arc::clone(&shared), secret.clone(), pass, Arc::clone(&rows));
         let physical: Arc<dyn ExecutionPlan> = Arc::new(bounding);
-        check_physical(&physical)?;
+        check_physical(core, &physical)?;
         run(core, &physical)
     };
     // Mostly there are far fewer cells than there could be, and they fit.
@@ -264,7 +264,7 @@ pub fn physical_plan(
 /// [`ExecutionError`]; also where the physical plan holds what is not allowed, or the found cells do not fit the pass.
 pub fn run_physical(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, ExecutionError> {
     core.check()?;
-    check_physical(physical)?;
+    check_physical(core, physical)?;
     let mut totals = run(core, physical)?;
     totals.sort();
     Ok(totals)
@@ -300,33 +300,51 @@ pub(crate) fn physical(
 }
 
 /// The second check: over the physical plan. The bounding operator stands on top, scans in unit order at the bottom, and
-/// between them our own operators that work unit by unit; nothing may repartition, reorder or limit rows.
+/// between them our own operators that work unit by unit, each made of what the plan says and nothing else; all are cut at the same
+/// units, and nothing may repartition, reorder or limit rows.
 ///
 /// # Errors
 /// [`ExecutionError::Operator`] names the first operator that is not allowed.
-pub fn check_physical(plan: &Arc<dyn ExecutionPlan>) -> Result<(), ExecutionError> {
-    if !is_bounding(plan.as_ref()) {
+pub fn check_physical(core: &PlanCore, plan: &Arc<dyn ExecutionPlan>) -> Result<(), ExecutionError> {
+    let children = plan.children();
+    let [rows] = children.as_slice() else {
+        return refuse(plan);
+    };
+    if bounded(plan.as_ref()) != Some(core) {
         return refuse(plan);
     }
-    match plan.children().as_slice() {
-        [rows] => check_rows(rows, plan.output_partitioning().partition_count()),
-        _ => refuse(plan),
+    let mut cuts = None;
+    check_rows(core, &core.source, rows, &mut cuts)?;
+    let cuts = cuts.ok_or(ExecutionError::Internal)?;
+    if plan.output_partitioning().partition_count() != cuts.len() + 1 {
+        return refuse(plan);
     }
+    Ok(())
 }
 
-fn check_rows(plan: &Arc<dyn ExecutionPlan>, partitions: usize) -> Result<(), ExecutionError> {
-    let children = plan.children();
-    let known = if is_unit_scan(plan.as_ref()) {
-        children.is_empty()
-    } else {
-        is_source(plan.as_ref()) && !children.is_empty()
+fn check_rows(
+    core: &PlanCore,
+    source: &Source,
+    plan: &Arc<dyn ExecutionPlan>,
+    cuts: &mut Option<Vec<u64>>,
+) -> Result<(), ExecutionError> {
+    let (children, inputs) = (plan.children(), source.inputs());
+    let as_planned = match source {
+        Source::Scan(table) => unit_scan(plan.as_ref()).is_some_and(|scan| {
+            core.tables.get(*table) == Some(scan.grant().0)
+                && *cuts.get_or_insert_with(|| scan.cuts()) == scan.cuts()
+        }),
+        _ => source_of(plan.as_ref()).is_some_and(|spec| {
+            spec.source == *source && spec.tables == core.tables && spec.public == core.public
+        }),
     };
-    if !known || plan.output_partitioning().partition_count() != partitions {
+    if !as_planned || children.len() != inputs.len() {
         return refuse(plan);
     }
-    children
+    inputs
         .into_iter()
-        .try_for_each(|child| check_rows(child, partitions))
+        .zip(children)
+        .try_for_each(|(input, child)| check_rows(core, input, child, cuts))
 }
 
 fn refuse(plan: &Arc<dyn ExecutionPlan>) -> Result<(), ExecutionError> {

@@ -14,7 +14,10 @@
 //! aggregate's integers makes the whole release ρ-zCDP (Canonne, Kamath, Steinke 2020, "The Discrete Gaussian for
 //! Differential Privacy", Theorem 14 with one scale per coordinate).
 
+mod check;
 mod cost;
+
+pub(crate) use check::{MAX_CROSS, matches_of};
 
 use std::fmt;
 use std::time::Duration;
@@ -27,7 +30,7 @@ use crate::interval::{ColumnRange, Range, everything};
 use crate::public::PublicTable;
 use crate::release::{ReleasedColumn, Step};
 use crate::scalar::{Real, ScalarExpr};
-use crate::source::{MAX_TABLES, ScanTable, Source};
+use crate::source::{ScanTable, Source};
 
 /// C: the most groups that one unit may touch where its being in several costs (privacy.md, defaults; ADR 0021).
 pub const MAX_GROUPS_PER_UNIT: u32 = 5;
@@ -671,138 +674,6 @@ impl PlanCore {
         let (lo, hi) = aggregate.unit_range();
         let units = i128::from(self.unit.max_units);
         total.clamp(units * i128::from(lo), units * i128::from(hi))
-    }
-
-    /// Checks what a plan of ours always is; the worker runs no other.
-    ///
-    /// # Errors
-    /// If anything does not hold together; the text names the part.
-    pub fn check(&self) -> Result<(), PlanError> {
-        if self.format != FORMAT {
-            return Err(PlanError("format"));
-        }
-        if self.tables.len() + self.public.len() > MAX_TABLES {
-            return Err(PlanError("tables"));
-        }
-        let mut scans = self.source.scans();
-        scans.sort_unstable();
-        if scans.is_empty() || !scans.into_iter().eq(0..self.tables.len()) {
-            return Err(PlanError("scans"));
-        }
-        let shape = self.source.shape(&self.tables, &self.public)?;
-        if shape.unit != self.unit {
-            return Err(PlanError("sizes"));
-        }
-        let types = shape.columns.types();
-        let well_typed = |expr: &ScalarExpr| expr.field_type(&types);
-        let shares = self.shares() as usize;
-        if self.keys.len() > MAX_KEYS || shares == 0 || shares > MAX_AGGREGATES {
-            return Err(PlanError("counts"));
-        }
-        if self.unit.max_rows_per_unit == 0 || self.unit.max_units == 0 {
-            return Err(PlanError("unit"));
-        }
-        let cells = self
-            .keys
-            .iter()
-            .fold(1u64, |n, key| n.saturating_mul(key.cells.count()));
-        let open = self.is_open();
-        let known = if open {
-            cells <= MAX_CELLS.into() && self.cells == most_found(&self.unit, self.groups_per_unit)
-        } else {
-            cells == u64::from(self.cells) && self.cells <= MAX_CELLS
-        };
-        if !known || self.reply_bytes() > MAX_REPLY || (open && self.units_aggregate().is_none()) {
-            return Err(PlanError("cells"));
-        }
-        let most_groups = if self.adds_by_row() {
-            self.most_groups()
-        } else {
-            MAX_GROUPS_PER_UNIT.min(self.cells)
-        };
-        if !(1..=most_groups).contains(&self.groups_per_unit) {
-            return Err(PlanError("groups per unit"));
-        }
-        if self
-            .filter
-            .as_ref()
-            .is_some_and(|f| well_typed(f) != Some(FieldType::Boolean))
-        {
-            return Err(PlanError("filter"));
-        }
-        for key in &self.keys {
-            let wanted = match key.cells {
-                KeyCells::Text { .. } => FieldType::Text,
-                KeyCells::Integer { .. } | KeyCells::Integers { .. } => FieldType::Integer,
-                KeyCells::Boolean => FieldType::Boolean,
-                KeyCells::Open(FieldType::Number | FieldType::Boolean) => return Err(PlanError("key")),
-                KeyCells::Open(field_type) => field_type,
-            };
-            if well_typed(&key.expr) != Some(wanted) {
-                return Err(PlanError("key"));
-            }
-        }
-        for quantile in &self.quantiles {
-            let fits = match quantile.candidates {
-                Candidates::Integer { step, .. } => {
-                    step > 0 && well_typed(&quantile.expr) == Some(FieldType::Integer)
-                }
-                Candidates::Number { step, .. } => {
-                    step.get() > 0.0 && well_typed(&quantile.expr) == Some(FieldType::Number)
-                }
-            };
-            let count = quantile.candidates.count();
-            if !fits || quantile.rank > privacy_ranks() || !(1..=MAX_CANDIDATES).contains(&count) {
-                return Err(PlanError("quantile"));
-            }
-        }
-        if self.distinct_values() > MAX_DISTINCT {
-            return Err(PlanError("distinct values"));
-        }
-        let all = u64::from(self.cells).saturating_mul(self.candidates() as u64);
-        if all > MAX_ALL_CANDIDATES.into() || (open && !self.quantiles.is_empty()) {
-            return Err(PlanError("quantile"));
-        }
-        for (at, aggregate) in self.aggregates.iter().enumerate() {
-            let fits = match &aggregate.function {
-                AggregateFunction::CountRows | AggregateFunction::CountUnits => true,
-                AggregateFunction::CountValues(x) => well_typed(x).is_some(),
-                AggregateFunction::Sum(x) => well_typed(x).is_some_and(FieldType::is_numeric),
-                AggregateFunction::CountDistinct { of, per_unit } => {
-                    well_typed(of).is_some() && (1..=MAX_DISTINCT_PER_UNIT).contains(per_unit) && !open
-                }
-            };
-            let most = i128::from(self.unit.max_rows_per_unit)
-                * i128::from(
-                    aggregate
-                        .row_lo
-                        .unsigned_abs()
-                        .max(aggregate.row_hi.unsigned_abs()),
-                );
-            let most = match aggregate.function {
-                AggregateFunction::CountUnits => 1,
-                AggregateFunction::CountDistinct { per_unit, .. } => most.min(per_unit.into()),
-                _ => most.max(1),
-            };
-            // What a unit counts in more cells than one is no scaled vector: as many as it can be in are paid for.
-            let most_spread = match aggregate.function {
-                AggregateFunction::CountDistinct { per_unit, .. } => {
-                    distinct_spread(&self.unit, self.groups_per_unit, per_unit)
-                }
-                _ => 1,
-            };
-            if !fits
-                || self.noise_sensitivity_squared(at).is_none()
-                || aggregate.row_lo > aggregate.row_hi
-                || aggregate.spread < most_spread
-                || i128::from(aggregate.unit_most) != most
-                || self.total_bound(aggregate) >= MAX_TOTAL
-                || !(-1_100..=100).contains(&aggregate.exponent)
-            {
-                return Err(PlanError("aggregate"));
-            }
-        }
-        Ok(())
     }
 
     /// The name of the answer: equal for queries that differ in nothing but words.

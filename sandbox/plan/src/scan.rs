@@ -213,7 +213,9 @@ impl UnitScanExec {
         }
         let partitions = match cut {
             Cut::Into(partitions) => runs(share(segments, partitions.max(1))),
-            Cut::At(cuts) => cut_at(&segments, cuts),
+            Cut::At(cuts) if cuts.is_sorted_by(|a, b| a < b) => cut_at(&segments, cuts),
+            // A unit between cuts out of order would be read twice.
+            Cut::At(_) => return Err(ExecutionError::Internal),
         };
         let properties = Arc::new(PlanProperties::new(
             EquivalenceProperties::new(Arc::clone(&schema)),
@@ -693,7 +695,7 @@ fn civil(array: &ArrayRef, zone: &str) -> Result<ArrayRef, ExecutionError> {
     Ok(Arc::new(shifted.collect::<TimestampMicrosecondArray>()))
 }
 
-/// Whether a plan node is this scan.
-pub(crate) fn is_unit_scan(plan: &dyn ExecutionPlan) -> bool {
-    (plan as &dyn Any).is::<UnitScanExec>()
+/// A plan node as this scan, if it is one.
+pub(crate) fn unit_scan(plan: &dyn ExecutionPlan) -> Option<&UnitScanExec> {
+    (plan as &dyn Any).downcast_ref::<UnitScanExec>()
 }

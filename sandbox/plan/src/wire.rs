@@ -1,7 +1,7 @@
 //! The physical operators of a private plan as values that can be sent: what each is made of beside its inputs, and back.
 //!
-//! A scan carries its grant, which is the table, the columns and the parts, but not the data key: that is attached where the operator is
-//! opened, so that a plan on its way, or in a log, opens nothing.
+//! A scan carries its grant, which is the table, the columns and the parts, but not the data key; bounding not the secret by which groups
+//! are chosen. Both are attached where the operator is opened, so that a plan on its way, or in a log, opens nothing.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -28,7 +28,6 @@ pub struct Operator(Kind);
 enum Kind {
     Bounding {
         core: Box<PlanCore>,
-        secret: GroupKeySecret,
         pass: Pass,
     },
     Source(Box<SourceSpec>),
@@ -44,10 +43,9 @@ impl Operator {
     pub fn of(node: &dyn ExecutionPlan) -> Option<Self> {
         let node = node as &dyn Any;
         let kind = if let Some(bounding) = node.downcast_ref::<BoundingExec>() {
-            let (core, secret, pass) = bounding.spec();
+            let (core, pass) = bounding.spec();
             Kind::Bounding {
                 core: Box::new(core.clone()),
-                secret: secret.clone(),
                 pass,
             }
         } else if let Some(source) = node.downcast_ref::<SourceExec>() {
@@ -64,7 +62,7 @@ impl Operator {
         Some(Self(kind))
     }
 
-    /// The node again, over its inputs. `key` gives the data keys that were granted.
+    /// The node again, over its inputs. `key` gives the data keys that were granted, and `secret` chooses groups.
     ///
     /// # Errors
     /// [`ExecutionError`] if the operator does not fit its inputs, a plan does not hold together, a key was not granted, or a
@@ -73,16 +71,13 @@ impl Operator {
         self,
         inputs: &[Arc<dyn ExecutionPlan>],
         key: impl FnOnce(VersionId) -> Option<DataKey>,
+        secret: &GroupKeySecret,
     ) -> Result<Arc<dyn ExecutionPlan>, ExecutionError> {
         Ok(match (self.0, inputs) {
-            (Kind::Bounding { core, secret, pass }, [input]) => {
+            (Kind::Bounding { core, pass }, [input]) => {
                 core.check()?;
-                Arc::new(BoundingExec::new(
-                    Arc::new(*core),
-                    secret,
-                    pass,
-                    Arc::clone(input),
-                ))
+                let (core, input) = (Arc::new(*core), Arc::clone(input));
+                Arc::new(BoundingExec::new(core, secret.clone(), pass, input))
             }
             (Kind::Source(spec), inputs) => Arc::new(SourceExec::new(*spec, inputs.to_vec())?),
             (Kind::Scan { table, parts, cuts }, []) => {

@@ -13,7 +13,10 @@ use landlock::{
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, TargetArch};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    TargetArch,
+};
 
 /// Open files of a child: a part per thread, and a few.
 const MAX_FILES: u64 = 256;
@@ -68,12 +71,22 @@ pub(crate) fn open_no_files() -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, 0, 0)
 }
 
-/// Kills the process at a system call for the network, for starting programs, or for reaching into others.
+/// Kills the process at a system call for the network, for starting programs or processes, or for reaching into others.
 pub(crate) fn filter_calls() -> bool {
-    filter().is_some_and(|filter| seccompiler::apply_filter_all_threads(&filter).is_ok())
+    let filters = [no_new_clone(), forbidden()];
+    filters
+        .into_iter()
+        .all(|filter| filter.is_some_and(|filter| seccompiler::apply_filter_all_threads(&filter).is_ok()))
 }
 
-fn filter() -> Option<BpfProgram> {
+/// The newer call for starting threads hides what it starts behind a pointer: it is said not to exist, and the C library takes the
+/// older one.
+fn no_new_clone() -> Option<BpfProgram> {
+    let missing = SeccompAction::Errno(libc::ENOSYS.cast_unsigned());
+    compiled([(libc::SYS_clone3, vec![])].into(), missing)
+}
+
+fn forbidden() -> Option<BpfProgram> {
     let calls = [
         libc::SYS_socket,
         libc::SYS_socketpair,
@@ -91,6 +104,7 @@ fn filter() -> Option<BpfProgram> {
         libc::SYS_process_vm_readv,
         libc::SYS_process_vm_writev,
         libc::SYS_pidfd_getfd,
+        libc::SYS_pidfd_send_signal,
         libc::SYS_mount,
         libc::SYS_umount2,
         libc::SYS_unshare,
@@ -102,11 +116,32 @@ fn filter() -> Option<BpfProgram> {
         libc::SYS_io_uring_setup,
         libc::SYS_open_by_handle_at,
         libc::SYS_kill,
+        libc::SYS_tkill,
+        libc::SYS_rt_sigqueueinfo,
+        libc::SYS_rt_tgsigqueueinfo,
         libc::SYS_setsid,
         libc::SYS_setpgid,
     ];
-    let rules: BTreeMap<i64, Vec<_>> = calls.into_iter().map(|call| (call, vec![])).collect();
+    let mut rules: BTreeMap<i64, Vec<SeccompRule>> = calls.into_iter().map(|call| (call, vec![])).collect();
+    #[cfg(target_arch = "x86_64")]
+    rules.extend([libc::SYS_fork, libc::SYS_vfork].map(|call| (call, vec![])));
+    let own = u64::from(std::process::id());
+    let threads = u64::try_from(libc::CLONE_THREAD).ok()?;
+    // What aborts sends itself a signal; limits are one's own by the number 0; a thread is not a process.
+    let others = [
+        (libc::SYS_tgkill, SeccompCmpOp::Ne, own),
+        (libc::SYS_prlimit64, SeccompCmpOp::Ne, 0),
+        (libc::SYS_clone, SeccompCmpOp::MaskedEq(threads), 0),
+    ];
+    for (call, op, value) in others {
+        let condition = SeccompCondition::new(0, SeccompCmpArgLen::Qword, op, value).ok()?;
+        rules.insert(call, vec![SeccompRule::new(vec![condition]).ok()?]);
+    }
+    compiled(rules, SeccompAction::KillProcess)
+}
+
+fn compiled(rules: BTreeMap<i64, Vec<SeccompRule>>, action: SeccompAction) -> Option<BpfProgram> {
     let arch = TargetArch::try_from(std::env::consts::ARCH).ok()?;
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::KillProcess, arch).ok()?;
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).ok()?;
     filter.try_into().ok()
 }

@@ -66,11 +66,24 @@ pub struct Planners {
     limits: PlannerLimits,
     slots: Arc<Semaphore>,
     /// Of each account that plans or waits now.
-    accounts: Arc<Mutex<HashMap<UserId, Weak<Semaphore>>>>,
+    accounts: Arc<Mutex<HashMap<UserId, Weak<Account>>>>,
 }
+
+/// What one account may have at a time.
+#[derive(Debug)]
+struct Account {
+    planners: Arc<Semaphore>,
+    /// Queries, planned or waiting.
+    queries: Arc<Semaphore>,
+}
+
+/// Queries of one account that are planned or wait; each holds its text and the declarations in memory.
+const MAX_QUERIES: usize = 128;
 
 /// The right to one planner.
 struct Permit {
+    _account: Arc<Account>,
+    _query: OwnedSemaphorePermit,
     _of_account: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
@@ -94,18 +107,19 @@ impl Planners {
     /// # Errors
     /// [`PlannerError`]. Logs tell how a planner ended, and nothing of the query.
     pub async fn plan(&self, account: UserId, mut request: PlanRequest) -> Result<Planned, PlannerError> {
-        request.memory_bytes = self.limits.memory_bytes;
-        request.cpu_seconds = self.limits.cpu_seconds;
-        let payload = serde_json::to_vec(&request).map_err(|_| PlannerError::Failed)?;
-        let framed = Framed::new(payload, MAX_PLAN_REQUEST).ok_or_else(|| {
-            tracing::error!("ALARM: a query cannot be planned: its datasets' declarations are too long");
-            PlannerError::Failed
-        })?;
         let _permit = timeout(self.limits.wait, self.permit(account))
             .await
             .ok()
             .flatten()
             .ok_or(PlannerError::Busy)?;
+        request.memory_bytes = self.limits.memory_bytes;
+        request.cpu_seconds = self.limits.cpu_seconds;
+        let request = Arc::new(request);
+        let payload = serde_json::to_vec(&request).map_err(|_| PlannerError::Failed)?;
+        let framed = Framed::new(payload, MAX_PLAN_REQUEST).ok_or_else(|| {
+            tracing::error!("ALARM: a query cannot be planned: its datasets' declarations are too long");
+            PlannerError::Failed
+        })?;
         let until = Instant::now() + self.limits.deadline;
         // Once more, for what had nothing to do with the query.
         for _ in 0..2 {
@@ -131,19 +145,25 @@ impl Planners {
 
     /// An account waits for one of its own first: what is before others in the queue is then never more than that.
     async fn permit(&self, account: UserId) -> Option<Permit> {
+        let account = self.account(account);
         Some(Permit {
-            _of_account: self.of_account(account).acquire_owned().await.ok()?,
+            _query: Arc::clone(&account.queries).try_acquire_owned().ok()?,
+            _of_account: Arc::clone(&account.planners).acquire_owned().await.ok()?,
             _of_all: Arc::clone(&self.slots).acquire_owned().await.ok()?,
+            _account: account,
         })
     }
 
-    fn of_account(&self, account: UserId) -> Arc<Semaphore> {
+    fn account(&self, account: UserId) -> Arc<Account> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         accounts.retain(|_, own| own.strong_count() > 0);
         if let Some(own) = accounts.get(&account).and_then(Weak::upgrade) {
             return own;
         }
-        let own = Arc::new(Semaphore::new(self.limits.per_account.max(1)));
+        let own = Arc::new(Account {
+            planners: Arc::new(Semaphore::new(self.limits.per_account.max(1))),
+            queries: Arc::new(Semaphore::new(MAX_QUERIES.max(self.limits.per_account))),
+        });
         accounts.insert(account, Arc::downgrade(&own));
         own
     }
@@ -151,14 +171,16 @@ impl Planners {
     async fn attempt(
         &self,
         framed: &Framed,
-        request: &PlanRequest,
+        request: &Arc<PlanRequest>,
     ) -> Result<Result<Planned, Refusal>, ChildError> {
         let bytes = self.program.ask(framed, MAX_PLANNED).await?;
-        let answer: Result<Planned, Refusal> =
-            serde_json::from_slice(&bytes).map_err(|_| ChildError::Broken)?;
-        if !is_credible(&answer, request) {
-            return Err(ChildError::Broken);
-        }
+        let request = Arc::clone(request);
+        // Reading and checking a long plan takes a while.
+        let answer = tokio::task::spawn_blocking(move || {
+            let answer: Result<Planned, Refusal> = serde_json::from_slice(&bytes).ok()?;
+            is_credible(&answer, &request).then_some(answer)
+        });
+        let answer = answer.await.ok().flatten().ok_or(ChildError::Broken)?;
         if let Err(refusal) = &answer
             && refusal.detail.as_deref() == Some(PANICKED)
         {
@@ -185,5 +207,5 @@ fn is_credible(answer: &Result<Planned, Refusal>, request: &PlanRequest) -> bool
 fn is_of(plan: &PrivatePlan, request: &PlanRequest) -> bool {
     let declared = |table| request.protected.iter().any(|relation| relation.declares(table));
     let frozen = |table| request.public.iter().flatten().any(|known| known == table);
-    plan.core.check().is_ok() && plan.core.tables.iter().all(declared) && plan.core.public.iter().all(frozen)
+    plan.check().is_ok() && plan.core.tables.iter().all(declared) && plan.core.public.iter().all(frozen)
 }

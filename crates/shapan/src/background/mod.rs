@@ -189,7 +189,13 @@ mod tests {
                 }
             }
         });
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        // A second or so, and longer on a busy machine.
+        for _ in 0..300 {
+            if turns.load(Ordering::SeqCst) > 5 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
         background.stop().await;
         let after = turns.load(Ordering::SeqCst);
         assert!(after > 5, "{after} turns");

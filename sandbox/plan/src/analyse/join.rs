@@ -6,15 +6,11 @@ use model::FieldType;
 
 use super::per_unit::Below;
 use super::{Decision, PerUnit};
-use crate::eval;
 use crate::lower::{Bound, Lowering, canonical};
-use crate::public::most_matches;
+use crate::plan::{MAX_CROSS, matches_of};
 use crate::refusal::{Planned, Refusal, Rule};
 use crate::scalar::{Comparison, ScalarExpr};
 use crate::source::{JoinKind, MAX_TABLES, Source, shifted};
-
-/// The most public rows that each row meets where no key says which.
-const MAX_CROSS: u32 = 100;
 
 /// What a join condition asks for.
 #[derive(Default)]
@@ -105,15 +101,7 @@ impl Decision<'_> {
             .map(|(left, right)| (left, unshifted(&right, width)))
             .collect();
         on.sort_by_cached_key(crate::lower::canonical_key);
-        let batch = table.read().map_err(|_| Refusal::new(Rule::UnsupportedPlan))?;
-        let keys = on.iter().map(|(_, key)| {
-            let values = eval::evaluate(key, batch.columns(), batch.num_rows())?;
-            values.into_array(batch.num_rows())
-        });
-        let keys = keys
-            .collect::<Result<Vec<_>, _>>()
-            .map_err(|_| Refusal::new(Rule::UnsupportedPlan))?;
-        let matches = most_matches(&keys, batch.num_rows()).map_err(|_| Refusal::new(Rule::FanOut))?;
+        let matches = matches_of(table, &on).map_err(|_| Refusal::new(Rule::UnsupportedPlan))?;
         if on.is_empty() && matches > MAX_CROSS {
             return Err(Refusal::about(
                 Rule::JoinCondition,

@@ -192,9 +192,11 @@ impl SourceExec {
     }
 }
 
-/// Whether a plan node is one of these operators.
-pub(crate) fn is_source(plan: &dyn ExecutionPlan) -> bool {
-    (plan as &dyn Any).is::<SourceExec>()
+/// What a plan node is made of, if it is one of these operators.
+pub(crate) fn source_of(plan: &dyn ExecutionPlan) -> Option<&SourceSpec> {
+    (plan as &dyn Any)
+        .downcast_ref::<SourceExec>()
+        .map(SourceExec::spec)
 }
 
 impl DisplayAs for SourceExec {

@@ -8,10 +8,14 @@ use datafusion_physical_plan::empty::EmptyExec;
 use tempfile::TempDir;
 
 use super::fixture::{SECRET, Trip, key, plan, run, trip, write_part};
+use super::world::world_of;
 use crate::Granted;
 use crate::bounding::{BoundingExec, Pass};
 use crate::execute::{ExecutionError, Incident, check_physical};
+use crate::plan::AggregateFunction;
+use crate::scalar::{Comparison, Function, Literal, ScalarExpr};
 use crate::scan::{Cut, UnitScanExec};
+use crate::source::Source;
 
 #[test]
 fn order_and_ranges_are_checked() {
@@ -106,10 +110,10 @@ fn only_known_operators_run() {
             input,
         ))
     };
-    assert_eq!(check_physical(&bound(Arc::clone(&scan))), Ok(()));
+    assert_eq!(check_physical(&core, &bound(Arc::clone(&scan))), Ok(()));
     let refused = |plan: Arc<dyn ExecutionPlan>, name: &str| {
         assert_eq!(
-            check_physical(&plan),
+            check_physical(&core, &plan),
             Err(ExecutionError::Operator(name.to_owned()))
         );
     };
@@ -120,10 +124,43 @@ fn only_known_operators_run() {
     refused(bound(bound(scan)), "BoundingExec");
 }
 
+fn equal(left: ScalarExpr, right: ScalarExpr) -> ScalarExpr {
+    ScalarExpr::Compare(Comparison::Equal, Box::new(left), Box::new(right))
+}
+
+/// Whoever could forge plans could have rows multiply beyond what time and memory were reserved for, or answers that nobody can
+/// hold.
+#[test]
+fn a_plan_cannot_say_less_than_it_costs() {
+    let world = world_of(5);
+    let sql = "SELECT home, SUM(places) FROM bike_trips JOIN parks ON bike_trips.district = parks.district \
+               GROUP BY ROLLUP (home)";
+    let plan = world.plan(sql).unwrap();
+    assert_eq!(plan.check(), Ok(()));
+    let mut forged = plan.clone();
+    let Source::PublicJoin { matches, .. } = &mut forged.core.source else {
+        panic!("{:?}", forged.core.source);
+    };
+    assert_eq!(std::mem::replace(matches, 1), 2);
+    assert!(forged.check().is_err());
+    let mut forged = plan.clone();
+    forged.sets = Some(vec![vec![0]; 65]);
+    assert!(forged.check().is_err());
+    let mut forged = plan.clone();
+    forged.sets = Some(vec![vec![1]]);
+    assert!(forged.check().is_err());
+    let mut forged = plan;
+    forged.core.source = (0..12).fold(forged.core.source, |input, _| Source::Filter {
+        input: Box::new(input),
+        condition: ScalarExpr::Or(vec![]),
+    });
+    assert!(forged.check().is_err());
+}
+
 #[test]
 fn a_damaged_plan_is_not_run() {
     let good = plan("SELECT district, SUM(fare) FROM bike_trips GROUP BY 1").core;
-    let spoil: [fn(&mut crate::PlanCore); 8] = [
+    let spoil: [fn(&mut crate::PlanCore); 16] = [
         |core| core.cells += 1,
         |core| core.groups_per_unit = 0,
         |core| core.groups_per_unit = 6,
@@ -131,6 +168,26 @@ fn a_damaged_plan_is_not_run() {
         |core| core.aggregates[0].row_hi = i64::MAX,
         |core| core.aggregates.clear(),
         |core| core.tables[0].columns.clear(),
+        // Products of sensitivities that overflow are no noise at all.
+        |core| core.aggregates[0].spread = 2,
+        |core| core.aggregates[0].spread = u32::MAX,
+        // What fails over some rows only would tell which there are.
+        |core| core.aggregates[0].exponent = -49,
+        |core| core.aggregates[0].exponent = 63,
+        |core| core.filter = Some(ScalarExpr::And(vec![])),
+        |core| {
+            core.filter = Some(equal(
+                ScalarExpr::Column(0),
+                ScalarExpr::Literal(Literal::Integer(1)),
+            ))
+        },
+        |core| core.keys[0].expr = ScalarExpr::Call(Function::Upper, vec![]),
+        // A count that counts nothing would be clipped by nobody.
+        |core| {
+            let count = &mut core.aggregates[0];
+            count.function = AggregateFunction::CountRows;
+            (count.row_lo, count.row_hi, count.unit_most) = (0, 0, 1);
+        },
         |core| core.format = 0,
     ];
     for (at, spoil) in spoil.into_iter().enumerate() {

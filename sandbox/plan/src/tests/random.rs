@@ -406,7 +406,7 @@ fn sent(plan: &Arc<dyn ExecutionPlan>) -> Arc<dyn ExecutionPlan> {
     let inputs: Vec<_> = plan.children().into_iter().map(sent).collect();
     let text = serde_json::to_string(&Operator::of(plan.as_ref()).unwrap()).unwrap();
     let operator: Operator = serde_json::from_str(&text).unwrap();
-    operator.open(&inputs, |_| Some(key())).unwrap()
+    operator.open(&inputs, |_| Some(key()), &SECRET).unwrap()
 }
 
 proptest! {

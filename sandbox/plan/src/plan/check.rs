@@ -1,0 +1,330 @@
+//! What holds for every plan of ours. The server believes no planner and the worker no server: whatever would have less noise than
+//! its bounds need, cost more than it says, or fail over some rows and not over others, does not pass.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, UInt64Array, new_null_array};
+use arrow::datatypes::{DataType, Field, Schema};
+use model::FieldType;
+
+use super::{
+    AggregateFunction, Candidates, FORMAT, KeyCells, MAX_AGGREGATES, MAX_ALL_CANDIDATES, MAX_CANDIDATES,
+    MAX_CELLS, MAX_DISTINCT, MAX_DISTINCT_PER_UNIT, MAX_GROUPS_PER_UNIT, MAX_KEYS, MAX_REPLY, MAX_TOTAL,
+    PlanCore, PlanError, PrivatePlan, distinct_spread, most_found, privacy_ranks,
+};
+use crate::bounding::{Bounding, GroupKeySecret, Pass};
+use crate::context::planner_type;
+use crate::eval;
+use crate::public::{PublicTable, most_matches};
+use crate::release::MAX_SETS;
+use crate::scalar::ScalarExpr;
+use crate::scan::UNIT_COLUMN;
+use crate::source::{MAX_TABLES, Source, UnitFunction};
+
+/// The longest that a job may take in the worst case, in nanoseconds of one core.
+pub(crate) const MAX_NANOS: u64 = 600 * 1_000_000_000;
+
+/// The longest that showing an answer may take, in nanoseconds of one core.
+pub(crate) const MAX_SHOWING_NANOS: u64 = 5 * 1_000_000_000;
+
+/// The most bytes of text that showing an answer may make.
+pub(crate) const MAX_SHOWING_BYTES: u64 = 512 << 20;
+
+/// The most public rows that a row may meet without an equality that says which of them.
+pub(crate) const MAX_CROSS: u32 = 100;
+
+impl PrivatePlan {
+    /// Checks what a plan of ours always is, its release included.
+    ///
+    /// # Errors
+    /// If anything does not hold together, or takes longer than a job may; the text names the part.
+    pub fn check(&self) -> Result<(), PlanError> {
+        self.core.check()?;
+        if self.is_too_slow() {
+            return Err(PlanError("time"));
+        }
+        let sets = self.sets.as_deref().unwrap_or_default();
+        let known = |key: &usize| *key < self.core.keys.len();
+        let rows = u64::from(self.core.cells).saturating_mul(sets.len().max(1) as u64);
+        if sets.len() > MAX_SETS
+            || !sets.iter().flatten().all(known)
+            || (!sets.is_empty() && rows > MAX_CELLS.into())
+        {
+            return Err(PlanError("sets"));
+        }
+        Ok(())
+    }
+
+    /// Whether the job or showing its answer could take longer than they may.
+    pub(crate) fn is_too_slow(&self) -> bool {
+        let (nanos, bytes) = self.showing_cost();
+        self.core.worst_case_nanos() > MAX_NANOS || nanos > MAX_SHOWING_NANOS || bytes > MAX_SHOWING_BYTES
+    }
+}
+
+impl PlanCore {
+    /// Checks what a plan of ours always is; the worker runs no other.
+    ///
+    /// # Errors
+    /// If anything does not hold together; the text names the part.
+    pub fn check(&self) -> Result<(), PlanError> {
+        if self.format != FORMAT {
+            return Err(PlanError("format"));
+        }
+        if self.tables.len() + self.public.len() > MAX_TABLES {
+            return Err(PlanError("tables"));
+        }
+        let mut scans = self.source.scans();
+        scans.sort_unstable();
+        if scans.is_empty() || !scans.into_iter().eq(0..self.tables.len()) {
+            return Err(PlanError("scans"));
+        }
+        let shape = self.source.shape(&self.tables, &self.public)?;
+        if shape.unit != self.unit {
+            return Err(PlanError("sizes"));
+        }
+        let types = shape.columns.types();
+        let well_typed = |expr: &ScalarExpr| expr.field_type(&types);
+        let shares = self.shares() as usize;
+        if self.keys.len() > MAX_KEYS || shares == 0 || shares > MAX_AGGREGATES {
+            return Err(PlanError("counts"));
+        }
+        if self.unit.max_rows_per_unit == 0 || self.unit.max_units == 0 {
+            return Err(PlanError("unit"));
+        }
+        let cells = self
+            .keys
+            .iter()
+            .fold(1u64, |n, key| n.saturating_mul(key.cells.count()));
+        let open = self.is_open();
+        let known = if open {
+            cells <= MAX_CELLS.into() && self.cells == most_found(&self.unit, self.groups_per_unit)
+        } else {
+            cells == u64::from(self.cells) && self.cells <= MAX_CELLS
+        };
+        if !known || self.reply_bytes() > MAX_REPLY || (open && self.units_aggregate().is_none()) {
+            return Err(PlanError("cells"));
+        }
+        let most_groups = if self.adds_by_row() {
+            self.most_groups()
+        } else {
+            MAX_GROUPS_PER_UNIT.min(self.cells)
+        };
+        if !(1..=most_groups).contains(&self.groups_per_unit) {
+            return Err(PlanError("groups per unit"));
+        }
+        if self
+            .filter
+            .as_ref()
+            .is_some_and(|f| well_typed(f) != Some(FieldType::Boolean))
+        {
+            return Err(PlanError("filter"));
+        }
+        for key in &self.keys {
+            let wanted = match key.cells {
+                KeyCells::Text { .. } => FieldType::Text,
+                KeyCells::Integer { .. } | KeyCells::Integers { .. } => FieldType::Integer,
+                KeyCells::Boolean => FieldType::Boolean,
+                KeyCells::Open(FieldType::Number | FieldType::Boolean) => return Err(PlanError("key")),
+                KeyCells::Open(field_type) => field_type,
+            };
+            if well_typed(&key.expr) != Some(wanted) {
+                return Err(PlanError("key"));
+            }
+        }
+        for quantile in &self.quantiles {
+            let fits = match quantile.candidates {
+                Candidates::Integer { step, .. } => {
+                    step > 0 && well_typed(&quantile.expr) == Some(FieldType::Integer)
+                }
+                Candidates::Number { step, .. } => {
+                    step.get() > 0.0 && well_typed(&quantile.expr) == Some(FieldType::Number)
+                }
+            };
+            let count = quantile.candidates.count();
+            if !fits || quantile.rank > privacy_ranks() || !(1..=MAX_CANDIDATES).contains(&count) {
+                return Err(PlanError("quantile"));
+            }
+        }
+        if self.distinct_values() > MAX_DISTINCT {
+            return Err(PlanError("distinct values"));
+        }
+        let all = u64::from(self.cells).saturating_mul(self.candidates() as u64);
+        if all > MAX_ALL_CANDIDATES.into() || (open && !self.quantiles.is_empty()) {
+            return Err(PlanError("quantile"));
+        }
+        for (at, aggregate) in self.aggregates.iter().enumerate() {
+            // The grid of a type: integers are counted in whole steps.
+            let exponents = |kind: FieldType| {
+                if kind == FieldType::Integer {
+                    0..=62
+                } else {
+                    -1_100..=100
+                }
+            };
+            let rows = (aggregate.row_lo, aggregate.row_hi, aggregate.exponent);
+            let fits = match &aggregate.function {
+                AggregateFunction::CountRows | AggregateFunction::CountUnits => rows == (0, 1, 0),
+                AggregateFunction::CountValues(x) => well_typed(x).is_some() && rows == (0, 1, 0),
+                AggregateFunction::Sum(x) => well_typed(x)
+                    .is_some_and(|kind| kind.is_numeric() && exponents(kind).contains(&aggregate.exponent)),
+                AggregateFunction::CountDistinct { of, per_unit } => {
+                    well_typed(of).is_some()
+                        && (1..=MAX_DISTINCT_PER_UNIT).contains(per_unit)
+                        && !open
+                        && rows == (0, 1, 0)
+                }
+            };
+            let most = i128::from(self.unit.max_rows_per_unit)
+                * i128::from(
+                    aggregate
+                        .row_lo
+                        .unsigned_abs()
+                        .max(aggregate.row_hi.unsigned_abs()),
+                );
+            let most = match aggregate.function {
+                AggregateFunction::CountUnits => 1,
+                AggregateFunction::CountDistinct { per_unit, .. } => most.min(per_unit.into()),
+                _ => most.max(1),
+            };
+            // What a unit counts in more cells than one is no scaled vector: as many as it can be in are paid for. Neither
+            // more, for the product must not overflow.
+            let spread = match aggregate.function {
+                AggregateFunction::CountUnits => self.groups_per_unit,
+                AggregateFunction::CountDistinct { per_unit, .. } => {
+                    distinct_spread(&self.unit, self.groups_per_unit, per_unit)
+                }
+                _ => 1,
+            };
+            if !fits
+                || aggregate.row_lo > aggregate.row_hi
+                || aggregate.spread != spread
+                || i128::from(aggregate.unit_most) != most
+                || self.total_bound(aggregate) >= MAX_TOTAL
+                || self.noise_sensitivity_squared(at).is_none()
+            {
+                return Err(PlanError("aggregate"));
+            }
+        }
+        self.check_source(&self.source)?;
+        self.try_nothing()
+    }
+
+    /// Checks what the shape of a source rests on: how many public rows a row meets at most.
+    fn check_source(&self, source: &Source) -> Result<(), PlanError> {
+        if let Source::PublicJoin {
+            public, on, matches, ..
+        } = source
+        {
+            let table = self.public.get(*public).ok_or(PlanError("public relation"))?;
+            if matches_of(table, on)? != *matches || (on.is_empty() && *matches > MAX_CROSS) {
+                return Err(PlanError("public rows"));
+            }
+        }
+        source
+            .inputs()
+            .into_iter()
+            .try_for_each(|input| self.check_source(input))
+    }
+
+    /// Computes everything once over a row without values. What fails in an expression is its form and never a value, so
+    /// an expression that can be computed here fails over no row; one that cannot would tell by failing which rows there are.
+    fn try_nothing(&self) -> Result<(), PlanError> {
+        self.try_source(&self.source)?;
+        let types = self.column_types();
+        let mut fields = vec![Field::new(UNIT_COLUMN, DataType::UInt64, false)];
+        let column = |(at, kind): (usize, &FieldType)| Field::new(at.to_string(), planner_type(*kind), true);
+        fields.extend(types.iter().enumerate().map(column));
+        let mut columns: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from(vec![0]))];
+        columns.extend(no_values(&types));
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns);
+        let mut bounding = Bounding::new(self, GroupKeySecret([0; 16]), Pass::Whole { room: MAX_REPLY })
+            .map_err(|_| PlanError("bounding"))?;
+        let batch = batch.map_err(|_| PlanError("columns"))?;
+        bounding.push(&batch).map_err(|_| PlanError("expression"))
+    }
+
+    fn try_source(&self, source: &Source) -> Result<(), PlanError> {
+        let types = |source: &Source| {
+            let types = source.types(&self.tables, &self.public);
+            types.ok_or(PlanError("columns"))
+        };
+        match source {
+            Source::Scan(_) => {}
+            Source::Filter { input, condition } => try_all([condition], &types(input)?)?,
+            Source::PublicJoin {
+                input,
+                public,
+                on,
+                condition,
+                ..
+            } => {
+                let mut both = types(input)?;
+                try_all(on.iter().map(|(own, _)| own), &both)?;
+                let table = self.public.get(*public).ok_or(PlanError("public relation"))?;
+                try_all(on.iter().map(|(_, key)| key), &table.types())?;
+                both.extend(table.types());
+                try_all(condition, &both)?;
+            }
+            Source::UnitJoin {
+                left,
+                right,
+                condition,
+                ..
+            } => {
+                let mut both = types(left)?;
+                both.extend(types(right)?);
+                try_all(condition, &both)?;
+            }
+            Source::UnitAggregate {
+                input,
+                keys,
+                functions,
+            } => {
+                let arguments = functions.iter().filter_map(UnitFunction::argument);
+                try_all(keys.iter().chain(arguments), &types(input)?)?;
+            }
+        }
+        source
+            .inputs()
+            .into_iter()
+            .try_for_each(|input| self.try_source(input))
+    }
+}
+
+/// How often the most frequent key of a public relation occurs: so many of its rows one row meets at most.
+pub(crate) fn matches_of(table: &PublicTable, on: &[(ScalarExpr, ScalarExpr)]) -> Result<u32, PlanError> {
+    let batch = table.read().map_err(|_| PlanError("public relation"))?;
+    let rows = batch.num_rows();
+    let keys = on
+        .iter()
+        .map(|(_, key)| eval::evaluate(key, batch.columns(), rows)?.into_array(rows));
+    let keys = keys
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| PlanError("join key"))?;
+    most_matches(&keys, rows).map_err(|_| PlanError("join key"))
+}
+
+fn no_values(types: &[FieldType]) -> Vec<ArrayRef> {
+    types
+        .iter()
+        .map(|kind| new_null_array(&planner_type(*kind), 1))
+        .collect()
+}
+
+fn try_all<'e>(
+    exprs: impl IntoIterator<Item = &'e ScalarExpr>,
+    types: &[FieldType],
+) -> Result<(), PlanError> {
+    let columns = no_values(types);
+    let tried = exprs.into_iter().try_for_each(|expr| {
+        let made = eval::evaluate(expr, &columns, 1)?.into_array(1)?;
+        let said = expr.field_type(types).map(planner_type);
+        if said.as_ref() == Some(made.data_type()) {
+            Ok(())
+        } else {
+            Err(eval::EvalError)
+        }
+    });
+    tried.map_err(|_| PlanError("expression"))
+}
