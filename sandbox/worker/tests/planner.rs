@@ -405,6 +405,7 @@ fn the_walls_hold_around_planners() {
     assert_eq!(status.code(), Some(4), "no file is opened, not even time zones");
     let (status, _) = start("escape-write", &target, &query);
     assert!(!status.success() && !target.exists(), "nothing is written");
+    query.memory_bytes = 400 << 20;
     let (status, _) = start("escape-memory", &target, &query);
     assert_eq!(status.signal(), Some(6), "memory ends, and the process with it");
     query.cpu_seconds = 1;
