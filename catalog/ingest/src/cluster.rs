@@ -382,6 +382,7 @@ fn write_units(
         if row < units.len() && units[row] == units[row - 1] {
             continue;
         }
+        part.note_unit(row - border);
         // The unit from `border` to `row` goes into the next row group if it does not fit.
         if part.overflows(row - start) && part.group_rows() + border - start > 0 {
             part.encode(&[sorted.slice(start, border - start)], profilers, 1)?;

@@ -11,6 +11,7 @@ use parquet::arrow::arrow_writer::{ArrowColumnWriter, ArrowRowGroupWriterFactory
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::encryption::encrypt::FileEncryptionProperties;
 use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::writer::SerializedFileWriter;
 use rayon::prelude::*;
@@ -62,6 +63,7 @@ pub(crate) struct PartWriter {
     most_group_rows: usize,
     group_rows: usize,
     rows: u64,
+    most_unit_rows: Option<usize>,
 }
 
 impl PartWriter {
@@ -92,6 +94,7 @@ impl PartWriter {
             most_group_rows: most_group_rows.max(1),
             group_rows: 0,
             rows: 0,
+            most_unit_rows: None,
         })
     }
 
@@ -106,6 +109,11 @@ impl PartWriter {
 
     pub(crate) const fn group_rows(&self) -> usize {
         self.group_rows
+    }
+
+    /// Notes that a unit has so many rows in this part.
+    pub(crate) fn note_unit(&mut self, rows: usize) {
+        self.most_unit_rows = self.most_unit_rows.max(Some(rows));
     }
 
     /// Appends batches in order, closing full row groups. Each column goes through its profiler.
@@ -215,6 +223,11 @@ impl PartWriter {
     /// Closes the file.
     pub(crate) fn finish(mut self) -> Result<PendingObject, IngestError> {
         self.close_group()?;
+        // In the encrypted footer, so that readers need not count again (docs/adr/0024).
+        if let Some(rows) = self.most_unit_rows {
+            let most = KeyValue::new(seal::ROWS_PER_UNIT.to_owned(), rows.to_string());
+            self.file.append_key_value_metadata(most);
+        }
         self.file.into_inner().map_err(write_error)
     }
 }

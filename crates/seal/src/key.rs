@@ -182,6 +182,10 @@ fn binding(version: VersionId, purpose: KeyPurpose) -> Vec<u8> {
     [&b"shapan/key/1/"[..], version.as_uuid().as_bytes(), purpose].concat()
 }
 
+/// What the encrypted footer of a part says under this key: the most rows that any unit has in the part, in decimals, as
+/// counted when it was written.
+pub const ROWS_PER_UNIT: &str = "shapan.rows_per_unit";
+
 /// The identity of a part of a protected copy, for Parquet's AAD prefix: the version and the part's place in its
 /// manifest, from 0. With it, a part opens in no other version and at no other place.
 pub fn part_identity(version: VersionId, place: u32) -> Vec<u8> {

@@ -17,7 +17,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use key::{DataKey, KeyPurpose, OperatorKey, UnwrapError, part_identity};
+pub use key::{DataKey, KeyPurpose, OperatorKey, ROWS_PER_UNIT, UnwrapError, part_identity};
 pub use read::{SealedFile, SealedReader, plain_length};
 pub use write::SealedWriter;
 

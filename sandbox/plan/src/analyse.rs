@@ -4,6 +4,7 @@
 mod above;
 mod grouping;
 mod join;
+mod occurring;
 mod per_unit;
 mod shape;
 
@@ -33,7 +34,7 @@ use crate::plan::{
 use crate::public::PublicTable;
 use crate::refusal::{Planned, Refusal, Rule, Span};
 use crate::relation::{Relation, Tables};
-use crate::release::ReleasedColumn;
+use crate::release::{ReleasedColumn, Step};
 use crate::scalar::{Function, Literal, Real, ScalarExpr};
 use crate::source::{ScanTable, Shape, Source, SourceColumns, mark, renumber};
 
@@ -348,6 +349,12 @@ impl Decision<'_> {
                 measure.renumber(&order, &quantile_order);
             }
         }
+        let steps = if open || sets.is_some() {
+            vec![]
+        } else {
+            let occurring = occurring::conditions(&below, &keys, &released, cells);
+            occurring.into_iter().map(Step::Filter).collect()
+        };
         let core = PlanCore {
             format: PlanCore::FORMAT,
             tables: below.scans,
@@ -370,7 +377,7 @@ impl Decision<'_> {
             sets,
             released,
             types,
-            steps: vec![],
+            steps,
             columns,
         })
     }

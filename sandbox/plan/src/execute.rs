@@ -283,7 +283,10 @@ pub(crate) fn physical(
         let granted = granted.get(*table).ok_or(PlanError("grants"))?;
         let table = core.tables.get(*table).ok_or(PlanError("table"))?;
         let cut = cuts.as_deref().map_or(Cut::Into(threads), Cut::At);
-        let scan = UnitScanExec::open(table, &granted.parts, &granted.key, cut)?;
+        let mut scan = UnitScanExec::open(table, &granted.parts, &granted.key, cut)?;
+        if core.asks_no_unit() {
+            scan = scan.without_units();
+        }
         cuts.get_or_insert_with(|| scan.cuts());
         return Ok(Arc::new(scan));
     }
@@ -332,6 +335,7 @@ fn check_rows(
     let as_planned = match source {
         Source::Scan(table) => unit_scan(plan.as_ref()).is_some_and(|scan| {
             core.tables.get(*table) == Some(scan.grant().0)
+                && (scan.tells_units() || core.asks_no_unit())
                 && *cuts.get_or_insert_with(|| scan.cuts()) == scan.cuts()
         }),
         _ => source_of(plan.as_ref()).is_some_and(|spec| {

@@ -9,7 +9,8 @@
 //! - for COUNT and SUM: an L1 norm of at most R·max(|lo|, |hi|), hence at most that L2 norm, whatever C is;
 //! - for COUNT(DISTINCT unit): at most C ones, hence an L2 norm of at most √C.
 //!
-//! The operator enforces each bound in integers, so it holds for *any* rows, declared or not. With weights 1/Δₐ the
+//! The operator enforces each bound in integers, so it holds for *any* rows, declared or not; but R is counted when the rows are
+//! written where units are not read again (docs/adr/0024). With weights 1/Δₐ the
 //! joint vector of A aggregates has a squared L2 norm of at most A: a discrete Gaussian of variance A·Δₐ²/(2ρ) on each
 //! aggregate's integers makes the whole release ρ-zCDP (Canonne, Kamath, Steinke 2020, "The Discrete Gaussian for
 //! Differential Privacy", Theorem 14 with one scale per coordinate).
@@ -507,6 +508,12 @@ impl PlanCore {
         !self.is_open() && self.quantiles.is_empty() && self.aggregates.iter().all(by_row)
     }
 
+    /// Whether nothing depends on whose a row is, as long as no unit has too many: rows add on their own, and none was joined or
+    /// grouped by its unit on the way.
+    pub(crate) fn asks_no_unit(&self) -> bool {
+        self.adds_by_row() && self.source.goes_row_by_row()
+    }
+
     /// The most groups that one unit can be in, whatever the limit.
     fn most_groups(&self) -> u32 {
         let rows = self.unit.max_rows_per_unit;
@@ -679,7 +686,7 @@ impl PlanCore {
     /// The name of the answer: equal for queries that differ in nothing but words.
     pub fn hash(&self) -> PlanHash {
         let mut hasher = Sha256::new();
-        hasher.update(b"shapan private plan 2\0");
+        hasher.update(b"shapan private plan 3\0");
         hasher.update(crate::lower::canonical_key(self).as_bytes());
         PlanHash(hasher.finalize().into())
     }

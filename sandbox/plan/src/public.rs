@@ -309,6 +309,11 @@ impl KeyIndex {
         Ok(found.collect())
     }
 
+    /// Whether no key finds more than one row.
+    pub(crate) fn is_unique(&self) -> bool {
+        self.buckets.iter().all(|rows| rows.len() <= 1)
+    }
+
     /// The rows of a bucket; none for none.
     pub(crate) fn rows(&self, bucket: Option<u32>) -> &[u32] {
         let bucket = bucket.and_then(|bucket| self.buckets.get(bucket as usize));

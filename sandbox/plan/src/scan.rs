@@ -6,6 +6,9 @@
 //!
 //! Parts are encrypted (Parquet modular encryption, AES-256-GCM) and bound to their version and their place in it: one
 //! that is plain, damaged, cut, of another version or moved does not open, which is an incident as well.
+//!
+//! Where a plan asks no row whose it is, the column of units is not read (docs/adr/0024): that no unit has too many rows was counted
+//! when the part was written, and stands in its encrypted footer.
 
 use std::any::Any;
 use std::fmt;
@@ -16,7 +19,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, Float64Array, RecordBatch, TimestampMicrosecondArray};
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, NullArray, RecordBatch, TimestampMicrosecondArray,
+};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef, TimeUnit, UInt64Type};
 use datafusion_common::tree_node::TreeNodeRecursion;
@@ -83,6 +88,8 @@ struct Segment {
     row_groups: RangeInclusive<usize>,
     rows: u64,
     units: (u64, u64),
+    /// Whether the units are those that the part's own footer tells; else they are the grant's, and hold once rows were checked.
+    told_by_part: bool,
 }
 
 /// How a scan is shared over partitions.
@@ -105,7 +112,10 @@ struct Run {
 struct OpenPart {
     path: PathBuf,
     metadata: ArrowReaderMetadata,
+    /// Where the units and the table's columns are in the file.
     projection: Vec<usize>,
+    /// The most rows that any unit has in it, if the part says so.
+    rows_per_unit: Option<u32>,
 }
 
 /// Reads the columns of a plan from granted parts; each partition is a run of segments.
@@ -115,6 +125,7 @@ pub struct UnitScanExec {
     granted: Arc<[Part]>,
     parts: Vec<Arc<OpenPart>>,
     partitions: Vec<Run>,
+    tells_units: bool,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
 }
@@ -228,9 +239,43 @@ impl UnitScanExec {
             granted: parts.into(),
             parts: open,
             partitions,
+            tells_units: true,
             schema,
             properties,
         })
+    }
+
+    /// The same rows without their units: the first column is NULL. Every part has to say that no unit has more rows in it
+    /// than the table declares, for nobody can count them any more; every row group has to say between which units it lies, and to
+    /// lie in one partition. Else the scan stays as it is.
+    pub(crate) fn without_units(mut self) -> Self {
+        let most = self.table.unit.max_rows_per_unit;
+        let counted = |part: &Arc<OpenPart>| part.rows_per_unit.is_some_and(|rows| rows <= most);
+        let whole = |run: &Run| {
+            let mut segments = run.segments.iter();
+            segments.all(|segment| segment.told_by_part && run.holds(segment))
+        };
+        if !self.parts.iter().all(counted) || !self.partitions.iter().all(whole) {
+            return self;
+        }
+        let unit = Arc::new(Field::new(UNIT_COLUMN, DataType::Null, true));
+        let columns = self.schema.fields().iter().skip(1).cloned();
+        self.schema = Arc::new(Schema::new(
+            std::iter::once(unit).chain(columns).collect::<Vec<_>>(),
+        ));
+        self.properties = Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::clone(&self.schema)),
+            Partitioning::UnknownPartitioning(self.partitions.len()),
+            EmissionType::Incremental,
+            Boundedness::Bounded,
+        ));
+        self.tells_units = false;
+        self
+    }
+
+    /// Whether the rows come with their units.
+    pub(crate) const fn tells_units(&self) -> bool {
+        self.tells_units
     }
 
     /// What is read, from which parts.
@@ -300,6 +345,9 @@ fn open_part(
         }
         projection.push(at);
     }
+    let said = stored.metadata().file_metadata().key_value_metadata();
+    let said = said.and_then(|said| said.iter().find(|pair| pair.key == seal::ROWS_PER_UNIT));
+    let rows_per_unit = said.and_then(|pair| pair.value.as_deref()?.parse().ok());
     let rows: i64 = stored
         .metadata()
         .row_groups()
@@ -313,10 +361,23 @@ fn open_part(
         path: part.path.clone(),
         metadata: stored,
         projection,
+        rows_per_unit,
     })
 }
 
+impl Run {
+    /// Whether it has all units of a segment.
+    fn holds(&self, segment: &Segment) -> bool {
+        self.units.contains(&segment.units.0) && self.units.contains(&segment.units.1)
+    }
+}
+
 impl OpenPart {
+    /// Which columns of the file are read.
+    fn read(&self, tells_units: bool) -> &[usize] {
+        &self.projection[usize::from(!tells_units)..]
+    }
+
     /// The same, its texts read in the types of a scan.
     fn read_as(mut self, scan: &Schema) -> Self {
         let schema = Arc::clone(self.metadata.schema());
@@ -360,6 +421,7 @@ fn part_segments(
                 row_groups: 0..=groups.len() - 1,
                 rows: granted.rows,
                 units: granted.unit_range,
+                told_by_part: false,
             };
             return Ok(vec![all]);
         };
@@ -368,6 +430,7 @@ fn part_segments(
             row_groups: at..=at,
             rows,
             units,
+            told_by_part: true,
         });
     }
     Ok(segments)
@@ -443,7 +506,8 @@ fn cut_at(segments: &[Segment], cuts: &[u64]) -> Vec<Run> {
 
 impl DisplayAs for UnitScanExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UnitScanExec: partitions={}", self.partitions.len())
+        let units = if self.tells_units { "" } else { ", without units" };
+        write!(f, "UnitScanExec: partitions={}{units}", self.partitions.len())
     }
 }
 
@@ -489,8 +553,9 @@ impl ExecutionPlan for UnitScanExec {
             table: Arc::clone(&self.table),
             parts: self.parts.clone(),
             schema: Arc::clone(&self.schema),
-            segments: run.segments.into_iter(),
-            units: run.units,
+            tells_units: self.tells_units,
+            segments: run.segments.clone().into_iter(),
+            run,
             open: None,
             failed: false,
         };
@@ -509,8 +574,9 @@ struct SegmentReader {
     table: Arc<ScanTable>,
     parts: Vec<Arc<OpenPart>>,
     schema: SchemaRef,
+    tells_units: bool,
     segments: std::vec::IntoIter<Segment>,
-    units: RangeInclusive<u64>,
+    run: Run,
     open: Option<(Reader, Segment)>,
     failed: bool,
 }
@@ -534,10 +600,9 @@ impl SegmentReader {
             if let Some((reader, segment)) = &mut self.open {
                 match guarded(|| reader.next().transpose())? {
                     Some(batch) => {
-                        let units = segment.units;
+                        let (units, inside) = (segment.units, self.run.holds(segment));
                         let part = Arc::clone(&self.parts[segment.part]);
                         let batch = self.prepare(&batch, &part, units)?;
-                        let inside = self.units.contains(&units.0) && self.units.contains(&units.1);
                         return if inside {
                             Ok(Some(batch))
                         } else {
@@ -553,7 +618,8 @@ impl SegmentReader {
             let part = &self.parts[segment.part];
             let file = File::open(&part.path).map_err(ExecutionError::io)?;
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, part.metadata.clone());
-            let mask = ProjectionMask::roots(builder.parquet_schema(), part.projection.iter().copied());
+            let read = part.read(self.tells_units).iter().copied();
+            let mask = ProjectionMask::roots(builder.parquet_schema(), read);
             let builder = builder
                 .with_row_groups(segment.row_groups.clone().collect())
                 .with_projection(mask)
@@ -570,8 +636,8 @@ impl SegmentReader {
         if !units.is_sorted() {
             return Err(Incident::OutOfOrder.into());
         }
-        let start = units.partition_point(|unit| unit < self.units.start());
-        let end = units.partition_point(|unit| unit <= self.units.end());
+        let start = units.partition_point(|unit| unit < self.run.units.start());
+        let end = units.partition_point(|unit| unit <= self.run.units.end());
         Ok(batch.slice(start, end - start))
     }
 
@@ -582,18 +648,24 @@ impl SegmentReader {
         part: &OpenPart,
         (first, last): (u64, u64),
     ) -> Result<RecordBatch, ExecutionError> {
-        let units = batch
-            .column(0)
-            .as_primitive_opt::<UInt64Type>()
-            .ok_or(Incident::Schema)?;
-        if units.null_count() > 0 || units.values().iter().any(|unit| *unit < first || *unit > last) {
-            return Err(Incident::UnitOutsideRange.into());
-        }
+        let units: ArrayRef = if self.tells_units {
+            let units = batch
+                .column(0)
+                .as_primitive_opt::<UInt64Type>()
+                .ok_or(Incident::Schema)?;
+            let outside = |unit: &u64| *unit < first || *unit > last;
+            if units.null_count() > 0 || units.values().iter().any(outside) {
+                return Err(Incident::UnitOutsideRange.into());
+            }
+            Arc::clone(batch.column(0))
+        } else {
+            Arc::new(NullArray::new(batch.num_rows()))
+        };
         // The reader gives columns in the file's order.
-        let mut in_file: Vec<usize> = part.projection.clone();
+        let mut in_file: Vec<usize> = part.read(self.tells_units).to_vec();
         in_file.sort_unstable();
         in_file.dedup();
-        let mut arrays: Vec<ArrayRef> = vec![Arc::clone(batch.column(0))];
+        let mut arrays: Vec<ArrayRef> = vec![units];
         for (column, stored) in self.table.columns.iter().zip(&part.projection[1..]) {
             let at = in_file.binary_search(stored).map_err(|_| Incident::Schema)?;
             let wanted = self.schema.field(arrays.len()).data_type();

@@ -259,6 +259,15 @@ impl Source {
         }
     }
 
+    /// Whether every row becomes what it becomes without a look at other rows of its unit.
+    pub(crate) fn goes_row_by_row(&self) -> bool {
+        match self {
+            Self::Scan(_) => true,
+            Self::Filter { input, .. } | Self::PublicJoin { input, .. } => input.goes_row_by_row(),
+            Self::UnitJoin { .. } | Self::UnitAggregate { .. } => false,
+        }
+    }
+
     /// The protected tables that it reads, each as often as it does.
     pub fn scans(&self) -> Vec<usize> {
         match self {

@@ -35,6 +35,7 @@ enum Kind {
         table: Box<ScanTable>,
         parts: Vec<Part>,
         cuts: Vec<u64>,
+        tells_units: bool,
     },
 }
 
@@ -57,6 +58,7 @@ impl Operator {
                 table: Box::new(table.clone()),
                 parts: parts.to_vec(),
                 cuts: scan.cuts(),
+                tells_units: scan.tells_units(),
             }
         };
         Some(Self(kind))
@@ -80,9 +82,18 @@ impl Operator {
                 Arc::new(BoundingExec::new(core, secret.clone(), pass, input))
             }
             (Kind::Source(spec), inputs) => Arc::new(SourceExec::new(*spec, inputs.to_vec())?),
-            (Kind::Scan { table, parts, cuts }, []) => {
+            (
+                Kind::Scan {
+                    table,
+                    parts,
+                    cuts,
+                    tells_units,
+                },
+                [],
+            ) => {
                 let key = key(table.version).ok_or(ExecutionError::NoKey)?;
-                Arc::new(UnitScanExec::open(&table, &parts, &key, Cut::At(&cuts))?)
+                let scan = UnitScanExec::open(&table, &parts, &key, Cut::At(&cuts))?;
+                Arc::new(if tells_units { scan } else { scan.without_units() })
             }
             _ => return Err(ExecutionError::Internal),
         })

@@ -100,6 +100,7 @@ fn parts_and_row_groups_are_clustered_and_never_split_a_unit() {
         );
         assert!(!batch.schema().field(0).is_nullable());
         let units = batch.column(0).as_primitive::<UInt64Type>();
+        assert_eq!(rows_per_unit(&house, &outcome, at), most_rows(units.values()));
         assert_eq!(
             part.unit_range,
             Some((units.value(0), units.value(units.len() - 1)))
@@ -133,11 +134,31 @@ fn parts_and_row_groups_are_clustered_and_never_split_a_unit() {
     let sliced = house.run(&house.file(&text), &thrifty).unwrap();
     assert_eq!(house.parts(&sliced), parts);
     assert_eq!(sliced.units, outcome.units);
+    for (at, part) in parts.iter().enumerate() {
+        let units = part.column(0).as_primitive::<UInt64Type>();
+        assert_eq!(rows_per_unit(&house, &sliced, at), most_rows(units.values()));
+    }
     let leftovers = house
         .files()
         .into_iter()
         .filter(|file| file.starts_with(house.root.path().join("quarantine")));
     assert_eq!(leftovers.count(), 0, "spill files are gone");
+}
+
+/// What a part says of its units in its footer.
+fn rows_per_unit(house: &House, outcome: &Outcome, at: usize) -> usize {
+    let file = std::fs::File::open(house.part_path(outcome, at)).unwrap();
+    let options = ArrowReaderOptions::new().with_file_decryption_properties(house.decryption(outcome, at));
+    let reader = ParquetRecordBatchReaderBuilder::try_new_with_options(file, options).unwrap();
+    let said = reader.metadata().file_metadata().key_value_metadata().unwrap();
+    let said = said.iter().find(|pair| pair.key == seal::ROWS_PER_UNIT).unwrap();
+    said.value.as_deref().unwrap().parse().unwrap()
+}
+
+/// The most rows that a unit has, its rows standing together.
+fn most_rows(units: &[u64]) -> usize {
+    let runs = units.chunk_by(|a, b| a == b);
+    runs.map(<[u64]>::len).max().unwrap()
 }
 
 #[test]

@@ -10,6 +10,7 @@ use arrow::datatypes::Int32Type;
 use arrow::row::Rows;
 use model::FieldType;
 
+use super::GroupKeySecret;
 use super::open_keys::{OpenKeys, short};
 use crate::eval::{self, EvalError};
 use crate::execute::ExecutionError;
@@ -19,6 +20,7 @@ use crate::plan::{KeyCells, PlanCore, found_bytes};
 #[derive(Debug)]
 pub(super) struct Numbered {
     keys: OpenKeys,
+    secret: GroupKeySecret,
     numbers: HashMap<Arc<[u8]>, u32, foldhash::quality::RandomState>,
     names: Names,
     /// Cell by cell, all aggregates of a cell together.
@@ -32,12 +34,16 @@ pub(super) struct Numbered {
 
 /// The names of cells, by number.
 #[derive(Debug)]
-pub(super) struct Names(Vec<Arc<[u8]>>);
+pub(super) struct Names {
+    names: Vec<Arc<[u8]>>,
+    /// Of each name, its part in which groups of a unit are kept.
+    hashes: Vec<u64>,
+}
 
 impl Names {
-    /// That of a cell that was met.
-    pub(super) fn of(&self, number: u32) -> &[u8] {
-        self.0.get(number as usize).map_or(&[], |name| name)
+    /// The hash of a cell that was met.
+    pub(super) fn hash(&self, number: u32) -> u64 {
+        self.hashes.get(number as usize).copied().unwrap_or_default()
     }
 }
 
@@ -54,11 +60,15 @@ struct Dictionary {
 const NO_NUMBER: u32 = u32::MAX;
 
 impl Numbered {
-    pub(super) fn new(core: &PlanCore, keys: OpenKeys, room: u64) -> Self {
+    pub(super) fn new(core: &PlanCore, keys: OpenKeys, secret: GroupKeySecret, room: u64) -> Self {
         Self {
             keys,
+            secret,
             numbers: HashMap::default(),
-            names: Names(vec![]),
+            names: Names {
+                names: vec![],
+                hashes: vec![],
+            },
             totals: vec![],
             aggregates: core.aggregates.len(),
             bytes: 0,
@@ -100,7 +110,8 @@ impl Numbered {
         let array = array.as_dictionary_opt::<Int32Type>().ok_or(EvalError)?;
         let values = array.values();
         let mut dictionary = match self.dictionary.take() {
-            Some(known) if Arc::ptr_eq(&known.values, values) => known,
+            // The reader makes a new array for each batch, over the same memory.
+            Some(known) if known.values.to_data().ptr_eq(&values.to_data()) => known,
             _ => {
                 let null = new_null_array(values.data_type(), 1);
                 let all = short(&concat(&[values, &null]).map_err(EvalError::from)?)?;
@@ -130,14 +141,15 @@ impl Numbered {
             return Ok(*number);
         }
         self.bytes += found_bytes(name.len() as u64, self.aggregates);
-        let number = u32::try_from(self.names.0.len())
+        let number = u32::try_from(self.names.names.len())
             .ok()
             .filter(|number| *number != NO_NUMBER);
         let number = number
             .filter(|_| self.bytes <= self.room)
             .ok_or(ExecutionError::Room)?;
         let name: Arc<[u8]> = name.into();
-        self.names.0.push(Arc::clone(&name));
+        self.names.hashes.push(self.secret.of_cell(&name));
+        self.names.names.push(Arc::clone(&name));
         self.numbers.insert(name, number);
         self.totals.resize(self.totals.len() + self.aggregates, 0);
         Ok(number)
@@ -153,7 +165,7 @@ impl Numbered {
         let units = core.units_aggregate();
         let cells = self
             .names
-            .0
+            .names
             .iter()
             .zip(self.totals.chunks_exact(self.aggregates.max(1)));
         cells

@@ -7,7 +7,7 @@ use arrow::datatypes::{DataType, Date32Type, Int64Type, TimestampMicrosecondType
 use arrow::row::{RowConverter, Rows, SortField};
 use model::FieldType;
 
-use super::add_codes;
+use super::cells::add_codes;
 use crate::context::planner_type;
 use crate::eval::{self, EvalError};
 use crate::execute::ExecutionError;

@@ -4,21 +4,44 @@ use std::borrow::Borrow;
 
 use arrow::buffer::BooleanBuffer;
 
-use super::Added;
+use super::GroupKeySecret;
+use super::row::Added;
 use crate::execute::{ExecutionError, Incident};
 use crate::plan::{Aggregate, AggregateFunction, PlanCore};
 
-/// A group of the open unit: which cell, and what the unit adds to it per aggregate.
-#[derive(Debug, Clone)]
-struct Slot<K> {
-    cell: K,
-    /// Says which cells are kept; taken only once there are too many.
-    hash: u64,
-    sums: Vec<i64>,
+/// What the open unit adds to a group beside its sums.
+#[derive(Debug, Clone, Default)]
+struct Picked {
     /// The candidates that its values are cut down to.
     places: Vec<u32>,
     /// The distinct values that count.
     values: Vec<ChosenValue>,
+}
+
+/// What one unit adds to an aggregate at most.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    /// The range of one entry.
+    lo: i64,
+    hi: i64,
+    /// The most that the squared norm of all entries is.
+    squared: u128,
+    /// Its root, rounded down.
+    radius: u64,
+}
+
+impl Limit {
+    fn of(aggregate: &Aggregate) -> Self {
+        let (lo, hi) = aggregate.unit_range();
+        let squared = aggregate.sensitivity_squared();
+        let radius = u64::try_from(squared.isqrt()).unwrap_or(u64::MAX);
+        Self {
+            lo,
+            hi,
+            squared,
+            radius,
+        }
+    }
 }
 
 /// A distinct value of a unit in a cell.
@@ -45,9 +68,19 @@ pub(super) const NO_PLACE: u32 = u32::MAX;
 /// No value to be told from others.
 pub(super) const NO_VALUE: u64 = u64::MAX;
 
+/// The units of a batch's rows.
+#[derive(Clone, Copy)]
+pub(super) enum Units<'a> {
+    /// Of every row.
+    Told(&'a [u64]),
+    /// Of none: no unit has more rows than it may, and nothing else depends on them.
+    Untold,
+}
+
 /// A batch as it is walked.
 pub(super) struct Rows<'a> {
-    pub(super) units: &'a [u64],
+    pub(super) count: usize,
+    pub(super) units: Units<'a>,
     pub(super) mask: Option<&'a BooleanBuffer>,
     pub(super) added: &'a [Added],
     /// Of each quantile, the candidate of every row.
@@ -55,32 +88,39 @@ pub(super) struct Rows<'a> {
     pub(super) core: &'a PlanCore,
 }
 
-/// The unit whose rows are being read; `K` names a cell.
+/// The unit whose rows are being read; `K` names a cell. Its groups are slots, of which there are C: cells, hashes and what is
+/// picked have one entry a slot, and sums one for each aggregate of a slot.
 #[derive(Debug)]
 pub(super) struct OpenUnit<K> {
     unit: Option<u64>,
     rows: u32,
     used: usize,
-    /// Whether the slots have their hashes.
-    hashed: bool,
-    slots: Vec<Slot<K>>,
+    /// The unit's own hash, once there are too many groups.
+    hash: Option<u64>,
+    cells: Vec<K>,
+    /// These say which cells are kept; taken only once there are too many.
+    hashes: Vec<u64>,
+    /// The slot with the greatest hash, then.
+    worst: usize,
+    sums: Vec<i64>,
+    picked: Vec<Picked>,
+    limits: Vec<Limit>,
 }
 
 impl<K: Clone + Default + Ord> OpenUnit<K> {
-    pub(super) fn new(groups: usize, aggregates: usize) -> Self {
-        let slot = Slot {
-            cell: K::default(),
-            hash: 0,
-            sums: vec![0; aggregates],
-            places: vec![],
-            values: vec![],
-        };
+    pub(super) fn new(core: &PlanCore) -> Self {
+        let groups = core.groups_per_unit as usize;
         Self {
             unit: None,
             rows: 0,
             used: 0,
-            hashed: false,
-            slots: vec![slot; groups],
+            hash: None,
+            cells: vec![K::default(); groups],
+            hashes: vec![0; groups],
+            worst: 0,
+            sums: vec![0; groups * core.aggregates.len()],
+            picked: vec![Picked::default(); groups],
+            limits: core.aggregates.iter().map(Limit::of).collect(),
         }
     }
 
@@ -88,46 +128,52 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
     pub(super) fn walk<'k, Q>(
         &mut self,
         rows: &Rows<'_>,
+        secret: &GroupKeySecret,
         cell: impl Fn(usize) -> &'k Q,
-        hash: impl Fn(u64, &Q) -> u64,
-        choice: impl Fn(u64, u64) -> u64,
+        hash: impl Fn(&Q) -> u64,
         add: &mut impl FnMut(&K, OfCell<'_>),
     ) -> Result<(), ExecutionError>
     where
         K: Borrow<Q>,
         Q: ?Sized + Ord + ToOwned<Owned = K> + 'k,
     {
-        let most_rows = rows.core.unit.max_rows_per_unit;
-        for (row, unit) in rows.units.iter().enumerate() {
+        let Units::Told(units) = rows.units else {
+            return Err(ExecutionError::Internal);
+        };
+        let (most_rows, aggregates) = (rows.core.unit.max_rows_per_unit, self.limits.len());
+        for (row, unit) in units.iter().enumerate() {
             if self.unit != Some(*unit) {
                 if self.unit.is_some_and(|open| open > *unit) {
                     return Err(Incident::OutOfOrder.into());
                 }
-                self.close(rows.core, add);
+                self.close(add);
                 self.unit = Some(*unit);
             }
             self.rows = self.rows.saturating_add(1);
             if self.rows > most_rows || rows.mask.is_some_and(|mask| !mask.value(row)) {
                 continue;
             }
-            let Some(slot) = self.slot(*unit, cell(row), &hash) else {
+            let Some(slot) = self.slot(cell(row), || secret.of_unit(*unit), &hash) else {
                 continue;
             };
-            let slot = &mut self.slots[slot];
-            for (at, added) in rows.added.iter().enumerate() {
+            let sums = &mut self.sums[slot * aggregates..(slot + 1) * aggregates];
+            for ((at, sum), added) in sums.iter_mut().enumerate().zip(rows.added) {
                 match added {
-                    Added::One => slot.sums[at] += 1,
-                    Added::Presence => slot.sums[at] = 1,
-                    Added::Values(values) => slot.sums[at] += values[row],
+                    Added::One => *sum += 1,
+                    Added::Presence => *sum = 1,
+                    Added::Values(values) => *sum += values[row],
                     Added::Distinct(values) if values[row] != NO_VALUE => {
                         let value = values[row];
-                        slot.choose(rows.core, at, value, || choice(*unit, value));
+                        self.picked[slot].choose(rows.core, at, value, || secret.of_choice(*unit, value));
                     }
                     Added::Distinct(_) => {}
                 }
             }
-            let values = rows.places.iter().map(|places| places[row]);
-            slot.places.extend(values.filter(|place| *place != NO_PLACE));
+            if !rows.places.is_empty() {
+                let values = rows.places.iter().map(|places| places[row]);
+                let values = values.filter(|place| *place != NO_PLACE);
+                self.picked[slot].places.extend(values);
+            }
         }
         Ok(())
     }
@@ -137,72 +183,90 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
     /// Keeping the C least at every step leaves the C least at the end: a cell once pushed out has a larger hash than C
     /// others and cannot come back.
     #[inline]
-    fn slot<Q>(&mut self, unit: u64, cell: &Q, hash: impl Fn(u64, &Q) -> u64) -> Option<usize>
+    fn slot<Q>(&mut self, cell: &Q, of_unit: impl FnOnce() -> u64, hash: impl Fn(&Q) -> u64) -> Option<usize>
     where
         K: Borrow<Q>,
         Q: ?Sized + Ord + ToOwned<Owned = K>,
     {
-        let known = |slot: &Slot<K>| {
-            let own: &Q = slot.cell.borrow();
+        let known = |own: &K| {
+            let own: &Q = own.borrow();
             own == cell
         };
-        if let Some(found) = self.slots[..self.used].iter().position(known) {
+        if let Some(found) = self.cells[..self.used].iter().position(known) {
             return Some(found);
         }
-        let mut own = 0;
-        let at = if self.used < self.slots.len() {
+        let at = if self.used < self.cells.len() {
             self.used += 1;
+            self.cells[self.used - 1] = cell.to_owned();
             self.used - 1
         } else {
-            if !self.hashed {
-                for slot in &mut self.slots {
-                    slot.hash = hash(unit, slot.cell.borrow());
+            let unit = match self.hash {
+                Some(unit) => unit,
+                None => {
+                    let unit = of_unit();
+                    for (own, cell) in self.hashes.iter_mut().zip(&self.cells) {
+                        *own = choice(unit, hash(cell.borrow()));
+                    }
+                    self.find_worst();
+                    *self.hash.insert(unit)
                 }
-                self.hashed = true;
-            }
-            own = hash(unit, cell);
-            let name = |slot: &Slot<K>| slot.hash;
-            let (at, worst) = self
-                .slots
-                .iter()
-                .enumerate()
-                .max_by(|(_, a), (_, b)| (name(a), &a.cell).cmp(&(name(b), &b.cell)))?;
-            let worst_cell: &Q = worst.cell.borrow();
-            if (worst.hash, worst_cell) <= (own, cell) {
+            };
+            let own = choice(unit, hash(cell));
+            let at = self.worst;
+            let worst_cell: &Q = self.cells.get(at)?.borrow();
+            if (self.hashes[at], worst_cell) <= (own, cell) {
                 return None;
             }
+            self.hashes[at] = own;
+            self.cells[at] = cell.to_owned();
+            self.find_worst();
             at
         };
-        let slot = &mut self.slots[at];
-        slot.cell = cell.to_owned();
-        slot.hash = own;
-        slot.sums.fill(0);
-        slot.places.clear();
-        slot.values.clear();
+        let aggregates = self.limits.len();
+        self.sums[at * aggregates..(at + 1) * aggregates].fill(0);
+        self.picked[at].places.clear();
+        self.picked[at].values.clear();
         Some(at)
     }
 
+    /// Finds the slot that is given up first.
+    fn find_worst(&mut self) {
+        let slots = self.hashes.iter().zip(&self.cells).enumerate();
+        self.worst = slots.max_by_key(|(_, slot)| *slot).map_or(0, |(at, _)| at);
+    }
+
     /// Clips the open unit's vector and gives it away.
-    pub(super) fn close(&mut self, core: &PlanCore, add: &mut impl FnMut(&K, OfCell<'_>)) {
-        let slots = &mut self.slots[..self.used];
-        for (at, aggregate) in core.aggregates.iter().enumerate() {
-            clip(slots, at, aggregate);
+    pub(super) fn close(&mut self, add: &mut impl FnMut(&K, OfCell<'_>)) {
+        let aggregates = self.limits.len();
+        let sums = &mut self.sums[..self.used * aggregates];
+        for (at, limit) in self.limits.iter().enumerate() {
+            clip(sums.get_mut(at..).unwrap_or_default(), aggregates, *limit);
         }
-        for slot in slots.iter() {
+        let slots = self.cells[..self.used].iter().zip(&self.picked).enumerate();
+        for (at, (cell, picked)) in slots {
             let of_cell = OfCell {
-                sums: &slot.sums,
-                places: &slot.places,
-                values: &slot.values,
+                sums: &self.sums[at * aggregates..(at + 1) * aggregates],
+                places: &picked.places,
+                values: &picked.values,
             };
-            add(&slot.cell, of_cell);
+            add(cell, of_cell);
         }
         self.used = 0;
         self.rows = 0;
-        self.hashed = false;
+        self.hash = None;
     }
 }
 
-impl<K> Slot<K> {
+/// By which one of the groups of a unit is kept: the hashes of the unit and of the group, mixed as SplitMix64 does (Steele, Lea
+/// and Flood 2014, "Fast splittable pseudorandom number generators"). Both are keyed, so nobody can tell which are kept.
+const fn choice(unit: u64, cell: u64) -> u64 {
+    let mut z = unit.wrapping_add(cell);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+impl Picked {
     /// Counts a distinct value, if it is among the m with the least hashes so far. As with cells, the m least at every step
     /// are the m least at the end.
     fn choose(&mut self, core: &PlanCore, aggregate: usize, value: u64, choice: impl FnOnce() -> u64) {
@@ -241,29 +305,31 @@ impl<K> Slot<K> {
     }
 }
 
-/// Clamps every entry of one aggregate to the unit's range, then scales the vector, toward zero, onto the ball of the
-/// declared radius.
+/// Clamps every entry of one aggregate, which are `step` apart, to the unit's range, then scales the vector, toward zero, onto the
+/// ball of the declared radius.
 ///
 /// With n = ⌈‖x‖⌉ and s = ⌊Δ⌋ every entry becomes ⌊|x|·s/n⌋ with its sign, so the squared norm is at most
 /// s²·‖x‖²/n² ≤ s² ≤ Δ².
-fn clip<K>(slots: &mut [Slot<K>], at: usize, aggregate: &Aggregate) {
-    let (lo, hi) = aggregate.unit_range();
-    let mut norm = 0u128;
-    for slot in slots.iter_mut() {
-        let entry = &mut slot.sums[at];
-        *entry = (*entry).clamp(lo, hi);
-        norm = norm.saturating_add(u128::from(entry.unsigned_abs()).pow(2));
+fn clip(sums: &mut [i64], step: usize, limit: Limit) {
+    let mut sum = 0u64;
+    for entry in sums.iter_mut().step_by(step) {
+        *entry = (*entry).clamp(limit.lo, limit.hi);
+        sum = sum.saturating_add(entry.unsigned_abs());
     }
-    let allowed = aggregate.sensitivity_squared();
-    if norm <= allowed {
+    // The L2 norm is no greater than the sum of magnitudes.
+    if sum <= limit.radius {
+        return;
+    }
+    let squares = sums.iter().step_by(step);
+    let squares = squares.map(|entry| u128::from(entry.unsigned_abs()).pow(2));
+    let norm = squares.fold(0, u128::saturating_add);
+    if norm <= limit.squared {
         return;
     }
     let floor = norm.isqrt();
     let length = if floor * floor == norm { floor } else { floor + 1 };
-    let radius = allowed.isqrt();
-    for slot in slots.iter_mut() {
-        let entry = &mut slot.sums[at];
-        let scaled = u128::from(entry.unsigned_abs()) * radius / length;
+    for entry in sums.iter_mut().step_by(step) {
+        let scaled = u128::from(entry.unsigned_abs()) * u128::from(limit.radius) / length;
         let scaled = i64::try_from(scaled).unwrap_or(0);
         *entry = if *entry < 0 { -scaled } else { scaled };
     }

@@ -42,8 +42,8 @@ pub(super) fn cast(x: &Vector, target: CastTarget) -> Evaluated<Vector> {
             match target {
                 CastTarget::Text => out.texts(|row| Some(values.get(row)?.to_string())),
                 CastTarget::Integer { lo, hi } => integer(&mut |row| values.get(row), lo, hi),
-                CastTarget::Number => number(&mut |row| Some(values.get(row)? as f64)),
-                CastTarget::Single => number(&mut |row| Some(single(values.get(row)? as f64))),
+                CastTarget::Number => out.numbers_from(&values, |x| x as f64),
+                CastTarget::Single => out.numbers_from(&values, |x| single(x as f64)),
                 CastTarget::Boolean => out.booleans(|row| Some(values.get(row)? != 0)),
                 CastTarget::Date | CastTarget::Timestamp => return Err(EvalError),
             }
@@ -54,7 +54,7 @@ pub(super) fn cast(x: &Vector, target: CastTarget) -> Evaluated<Vector> {
                 CastTarget::Text => out.texts(|row| Some(values.get(row)?.to_string())),
                 CastTarget::Integer { lo, hi } => integer(&mut |row| to_integer(values.get(row)?), lo, hi),
                 CastTarget::Number => x.clone(),
-                CastTarget::Single => number(&mut |row| Some(single(values.get(row)?))),
+                CastTarget::Single => out.numbers_from(&values, single),
                 CastTarget::Boolean | CastTarget::Date | CastTarget::Timestamp => return Err(EvalError),
             }
         }

@@ -2,7 +2,7 @@
 
 use arrow::datatypes::DataType;
 
-use super::vector::{Rows, Slots, finite, integers, numbers};
+use super::vector::{Rows, finite, integers, numbers};
 use super::{EvalError, Evaluated, Vector};
 use crate::scalar::{Arithmetic, Function};
 
@@ -12,13 +12,13 @@ pub(super) fn arithmetic(op: Arithmetic, left: &Vector, right: &Vector, rows: us
     match (left.array.data_type(), right.array.data_type()) {
         (DataType::Int64, DataType::Int64) => {
             let (l, r) = (integers(left)?, integers(right)?);
-            let apply = |f: fn(i64, i64) -> Option<i64>| integers_of(out, &l, &r, f);
+            let divided = |f: fn(i64, i64) -> Option<i64>| out.integers(|row| f(l.get(row)?, r.get(row)?));
             Ok(match op {
-                Arithmetic::Add => apply(i64::checked_add),
-                Arithmetic::Subtract => apply(i64::checked_sub),
-                Arithmetic::Multiply => apply(i64::checked_mul),
-                Arithmetic::Divide => apply(i64::checked_div),
-                Arithmetic::Remainder => apply(i64::checked_rem),
+                Arithmetic::Add => out.integers_of(&l, &r, i64::overflowing_add),
+                Arithmetic::Subtract => out.integers_of(&l, &r, i64::overflowing_sub),
+                Arithmetic::Multiply => out.integers_of(&l, &r, i64::overflowing_mul),
+                Arithmetic::Divide => divided(i64::checked_div),
+                Arithmetic::Remainder => divided(i64::checked_rem),
             })
         }
         (DataType::Float64, DataType::Float64) => {
@@ -33,10 +33,6 @@ pub(super) fn arithmetic(op: Arithmetic, left: &Vector, right: &Vector, rows: us
         }
         _ => Err(EvalError),
     }
-}
-
-fn integers_of(out: Rows, l: &Slots<'_, i64>, r: &Slots<'_, i64>, f: fn(i64, i64) -> Option<i64>) -> Vector {
-    out.integers(|row| f(l.get(row)?, r.get(row)?))
 }
 
 /// Powers of ten that doubles hold exactly; further decimals change nothing or leave nothing.
@@ -186,9 +182,9 @@ pub(super) fn call(function: Function, args: &[Vector], rows: usize) -> Evaluate
         Function::Gcd | Function::Lcm => {
             let (a, b) = (integers(first)?, integers(arg(1)?)?);
             Ok(if function == Function::Gcd {
-                integers_of(out, &a, &b, |a, b| i64::try_from(gcd(a, b)).ok())
+                out.integers(|row| i64::try_from(gcd(a.get(row)?, b.get(row)?)).ok())
             } else {
-                integers_of(out, &a, &b, lcm)
+                out.integers(|row| lcm(a.get(row)?, b.get(row)?))
             })
         }
         _ if first.array.data_type() == &DataType::Int64 => of_integer(function, args, out),

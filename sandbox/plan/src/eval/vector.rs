@@ -74,24 +74,68 @@ impl<T: Copy> Slots<'_, T> {
 }
 
 impl<'a, T: Copy> Slots<'a, T> {
-    /// The values as they lie there, if none is missing and they do not repeat; or the one that repeats.
-    fn dense(&self) -> Option<Dense<'a, T>> {
-        if self.nulls.is_some_and(|nulls| nulls.null_count() > 0) {
-            return None;
+    /// What becomes of each value, one a row, with `missing` where there is none. That is a plain loop, which compilers know to make
+    /// fast; `f` is called for whatever lies where a value is missing, too.
+    pub(crate) fn to_vec<U: Clone>(&self, rows: usize, missing: U, f: impl Fn(T) -> U) -> Vec<U> {
+        match self.lying() {
+            Some(Lying::Each(values, nulls)) => {
+                let mut all: Vec<U> = values.iter().map(|x| f(*x)).collect();
+                for row in nulls.into_iter().flat_map(missing_rows) {
+                    all[row] = missing.clone();
+                }
+                all
+            }
+            Some(Lying::One(value)) => vec![f(value); rows],
+            None => vec![missing; rows],
         }
+    }
+
+    /// The values as they lie there, or the one that repeats; `None` if that is missing.
+    fn lying(&self) -> Option<Lying<'a, T>> {
         match self.step {
-            0 => self.values.first().copied().map(Dense::One),
-            _ => Some(Dense::Each(self.values)),
+            0 if self.values.is_empty() => None,
+            0 => self.get(0).map(Lying::One),
+            _ => {
+                let nulls = self.nulls.filter(|nulls| nulls.null_count() > 0);
+                Some(Lying::Each(self.values, nulls))
+            }
         }
     }
 }
 
-/// Values none of which is missing.
-enum Dense<'a, T> {
-    /// One a row.
-    Each(&'a [T]),
+/// Values as they lie in memory.
+enum Lying<'a, T> {
+    /// One a row, and which of them are missing: there anything may lie.
+    Each(&'a [T], Option<&'a NullBuffer>),
     /// The same for all rows.
     One(T),
+}
+
+/// The rows whose values are missing.
+pub(crate) fn missing_rows(nulls: &NullBuffer) -> impl Iterator<Item = usize> {
+    let missing: Vec<usize> = (!nulls.inner()).set_indices().collect();
+    missing.into_iter()
+}
+
+/// What becomes of pairs of values as they lie in memory, and where one of a pair is missing; `None` if all are.
+fn pairs<T: Copy, U>(
+    left: &Slots<'_, T>,
+    right: &Slots<'_, T>,
+    f: impl Fn(T, T) -> U,
+) -> Option<(Vec<U>, Option<NullBuffer>)> {
+    Some(match (left.lying()?, right.lying()?) {
+        (Lying::Each(left, of_left), Lying::Each(right, of_right)) => {
+            let all = left.iter().zip(right).map(|(l, r)| f(*l, *r)).collect();
+            (all, NullBuffer::union(of_left, of_right))
+        }
+        (Lying::Each(left, nulls), Lying::One(r)) => {
+            (left.iter().map(|l| f(*l, r)).collect(), nulls.cloned())
+        }
+        (Lying::One(l), Lying::Each(right, nulls)) => {
+            (right.iter().map(|r| f(l, *r)).collect(), nulls.cloned())
+        }
+        (Lying::One(l), Lying::One(r)) => (vec![f(l, r)], None),
+    })
 }
 
 pub(crate) fn integers(vector: &Vector) -> Evaluated<Slots<'_, i64>> {
@@ -254,7 +298,7 @@ impl Rows {
         Vector::new(Float64Array::new(values.into(), nulls), self.scalar)
     }
 
-    /// Numbers of two numbers, as [`Self::numbers`] has them. Where none is missing they are computed in a plain loop, which
+    /// Numbers of two numbers, as [`Self::numbers`] has them. Where all are finite they are computed in a plain loop, which
     /// compilers know to make fast.
     pub(super) fn numbers_of(
         self,
@@ -262,26 +306,46 @@ impl Rows {
         right: &Slots<'_, f64>,
         f: impl Fn(f64, f64) -> f64,
     ) -> Vector {
-        let dense = match (left.dense(), right.dense()) {
-            (Some(Dense::Each(left)), Some(Dense::Each(right))) => Some(
-                left.iter()
-                    .zip(right)
-                    .map(|(l, r)| f(*l, *r) + 0.0)
-                    .collect::<Vec<f64>>(),
-            ),
-            (Some(Dense::Each(left)), Some(Dense::One(r))) => {
-                Some(left.iter().map(|l| f(*l, r) + 0.0).collect())
-            }
-            (Some(Dense::One(l)), Some(Dense::Each(right))) => {
-                Some(right.iter().map(|r| f(l, *r) + 0.0).collect())
-            }
-            _ => None,
-        };
-        match dense {
-            Some(values) if values.len() == self.rows && values.iter().all(|x| x.is_finite()) => {
-                Vector::new(Float64Array::new(values.into(), None), self.scalar)
+        // Adding zero turns −0 into +0.
+        match pairs(left, right, |l, r| f(l, r) + 0.0) {
+            Some((values, nulls)) if values.len() == self.rows && values.iter().all(|x| x.is_finite()) => {
+                Vector::new(Float64Array::new(values.into(), nulls), self.scalar)
             }
             _ => self.numbers(|row| Some(f(left.get(row)?, right.get(row)?))),
+        }
+    }
+
+    /// Numbers of one value each, in the same way.
+    pub(super) fn numbers_from<T: Copy>(self, of: &Slots<'_, T>, f: impl Fn(T) -> f64) -> Vector {
+        match of.lying() {
+            Some(Lying::Each(values, nulls)) if values.len() == self.rows => {
+                let values: Vec<f64> = values.iter().map(|x| f(*x) + 0.0).collect();
+                if values.iter().all(|x| x.is_finite()) {
+                    let numbers = Float64Array::new(values.into(), nulls.cloned());
+                    return Vector::new(numbers, self.scalar);
+                }
+            }
+            _ => {}
+        }
+        self.numbers(|row| Some(f(of.get(row)?)))
+    }
+
+    /// Integers of two integers, NULL where they overflow: in a plain loop if none does.
+    pub(super) fn integers_of(
+        self,
+        left: &Slots<'_, i64>,
+        right: &Slots<'_, i64>,
+        f: impl Fn(i64, i64) -> (i64, bool),
+    ) -> Vector {
+        match pairs(left, right, &f) {
+            Some((values, nulls)) if values.len() == self.rows && !values.iter().any(|(_, over)| *over) => {
+                let values: Vec<i64> = values.into_iter().map(|(value, _)| value).collect();
+                Vector::new(Int64Array::new(values.into(), nulls), self.scalar)
+            }
+            _ => self.integers(|row| {
+                let (value, over) = f(left.get(row)?, right.get(row)?);
+                (!over).then_some(value)
+            }),
         }
     }
 

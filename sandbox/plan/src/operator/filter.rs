@@ -3,7 +3,7 @@
 use arrow::array::{AsArray, BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 
-use super::{Batches, flat_map, parts, values};
+use super::{Batches, columns_of, flat_map, values};
 use crate::eval::{self, EvalError};
 use crate::execute::ExecutionError;
 use crate::scalar::ScalarExpr;
@@ -16,8 +16,7 @@ pub(super) fn run(input: Batches, condition: ScalarExpr) -> Batches {
 }
 
 fn keep(batch: &RecordBatch, condition: &ScalarExpr) -> Result<RecordBatch, ExecutionError> {
-    let (_, columns) = parts(batch)?;
-    let mask = truth(condition, columns, batch.num_rows())?;
+    let mask = truth(condition, columns_of(batch)?, batch.num_rows())?;
     filter_record_batch(batch, &mask).map_err(|_| ExecutionError::Internal)
 }
 

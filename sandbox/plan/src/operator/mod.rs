@@ -88,7 +88,11 @@ impl SourceExec {
         let input = inputs.first().ok_or(ExecutionError::Internal)?;
         let below =
             |source: &Source| -> Result<_, ExecutionError> { Ok(source.shape(&core.tables, &core.public)?) };
-        let mut fields: Vec<Field> = vec![Field::new(UNIT_COLUMN, DataType::UInt64, false)];
+        // Units come through as they are, told or not.
+        let mut fields: Vec<Field> = vec![input.schema().fields().first().map_or_else(
+            || Field::new(UNIT_COLUMN, DataType::UInt64, false),
+            |unit| unit.as_ref().clone(),
+        )];
         let numbered = |at: usize, data_type: DataType| Field::new(format!("c{at}"), data_type, true);
         // Columns that come through keep their encoding.
         let passed = |plan: &Arc<dyn ExecutionPlan>| -> Vec<DataType> {
@@ -110,7 +114,7 @@ impl SourceExec {
                 let side = PublicSide::new(table, *kind, on, condition.clone())?;
                 let mut types = passed(input);
                 if kind.shows_right() {
-                    types.extend(table.types().into_iter().map(planner_type));
+                    types.extend(side.types());
                 }
                 (Work::PublicJoin(Arc::new(side)), types)
             }
@@ -293,6 +297,12 @@ fn parts(batch: &RecordBatch) -> Result<(&UInt64Array, &[ArrayRef]), ExecutionEr
         .as_primitive_opt::<UInt64Type>()
         .ok_or(ExecutionError::Internal)?;
     Ok((units, columns))
+}
+
+/// The columns of a batch behind the units, told or not.
+fn columns_of(batch: &RecordBatch) -> Result<&[ArrayRef], ExecutionError> {
+    let (_, columns) = batch.columns().split_first().ok_or(ExecutionError::Internal)?;
+    Ok(columns)
 }
 
 /// The values of an expression, one a row.

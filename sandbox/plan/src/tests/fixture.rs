@@ -12,7 +12,8 @@ use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use model::{DatasetId, Level, Slug, Timestamp, VersionId};
 use parquet::arrow::ArrowWriter;
 use parquet::encryption::encrypt::FileEncryptionProperties;
-use parquet::file::properties::WriterProperties;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 use proptest::prelude::ProptestConfig;
 use seal::DataKey;
 use serde_json::json;
@@ -159,16 +160,45 @@ pub(super) fn write_part(path: &Path, groups: &[&[Trip]]) -> Part {
     write_part_at(0, path, groups)
 }
 
-/// Writes one part at a place of the version.
+/// Writes one part at a place of the version, as parts were written before they said anything of their units.
 pub(super) fn write_part_at(place: u32, path: &Path, groups: &[&[Trip]]) -> Part {
+    write_part_saying(None, place, path, groups)
+}
+
+/// The most rows that a unit has.
+pub(super) fn most_rows(trips: &[Trip]) -> usize {
+    trips
+        .chunk_by(|a, b| a.unit == b.unit)
+        .map(<[Trip]>::len)
+        .max()
+        .unwrap_or(0)
+}
+
+/// Writes one part that says how many rows a unit has at most.
+pub(super) fn write_part_saying(
+    rows_per_unit: Option<usize>,
+    place: u32,
+    path: &Path,
+    groups: &[&[Trip]],
+) -> Part {
+    let said = rows_per_unit.map(|rows| KeyValue::new(seal::ROWS_PER_UNIT.to_owned(), rows.to_string()));
+    let properties = WriterProperties::builder().set_key_value_metadata(said.map(|said| vec![said]));
+    write_part_with(properties, place, path, groups)
+}
+
+/// Writes one part as a writer with these properties does.
+pub(super) fn write_part_with(
+    properties: WriterPropertiesBuilder,
+    place: u32,
+    path: &Path,
+    groups: &[&[Trip]],
+) -> Part {
     let mut file = File::create(path).unwrap();
     let encryption = FileEncryptionProperties::builder(key().expose().to_vec())
         .with_aad_prefix(seal::part_identity(version(), place))
         .build()
         .unwrap();
-    let properties = WriterProperties::builder()
-        .with_file_encryption_properties(encryption)
-        .build();
+    let properties = properties.with_file_encryption_properties(encryption).build();
     let mut writer = ArrowWriter::try_new(&mut file, batch(&[]).schema(), Some(properties)).unwrap();
     for group in groups {
         writer.write(&batch(group)).unwrap();
@@ -186,7 +216,7 @@ pub(super) fn write_part_at(place: u32, path: &Path, groups: &[&[Trip]]) -> Part
     }
 }
 
-/// Writes trips, sorted by unit, as parts and row groups of about so many units, none split.
+/// Writes trips, sorted by unit, as parts and row groups of about so many units, none split. The parts say how many rows a unit has.
 pub(super) fn write_city(folder: &TempDir, trips: &[Trip], units_per_group: usize) -> Vec<Part> {
     let mut sorted = trips.to_vec();
     sorted.sort_by_key(|t| t.unit);
@@ -195,11 +225,9 @@ pub(super) fn write_city(folder: &TempDir, trips: &[Trip], units_per_group: usiz
     let mut parts = vec![];
     for (at, pair) in (0..).zip(groups.chunks(2)) {
         let slices: Vec<&[Trip]> = pair.iter().map(Vec::as_slice).collect();
-        parts.push(write_part_at(
-            at,
-            &folder.path().join(format!("{at}.parquet")),
-            &slices,
-        ));
+        let most = slices.iter().map(|slice| most_rows(slice)).max();
+        let path = folder.path().join(format!("{at}.parquet"));
+        parts.push(write_part_saying(most, at, &path, &slices));
     }
     parts
 }

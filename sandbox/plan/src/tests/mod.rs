@@ -17,5 +17,6 @@ mod sealed;
 mod sensitivity;
 mod slt;
 mod total;
+mod untold;
 mod value;
 mod world;
