@@ -18,6 +18,7 @@ use sandbox_plan::{Part, PlanCore, PublicBody, PublicTable, Relation, Tables};
 use sandbox_worker::{ChildProgram, Grant, Supervisor, WORKER, WorkRequest, WorkerLimits};
 use storage::{Manifest, SandboxStore};
 
+use crate::process::ChildMemory;
 use crate::summary::{Summary, median};
 use crate::world::{World, ingest_file, version};
 use crate::{Failure, Settings, process, say};
@@ -32,6 +33,8 @@ const TABLES: [Table; 4] = [
     Table::EnterpriseTax,
     Table::BikeParking,
 ];
+/// What the worker process of a query may take, whatever the number of units: 2 GB.
+const MEMORY_BAR_MB: f64 = 2_000.0;
 /// As the portal's configuration has them by default.
 const LIMITS: WorkerLimits = WorkerLimits {
     slots: 1,
@@ -90,7 +93,7 @@ async fn size(
         .iter()
         .map(Protected::relation)
         .collect::<Result<Vec<_>, _>>()?;
-    let mut refused = Vec::new();
+    let (mut refused, mut most_memory) = (Vec::new(), 0.0);
     for query in PRIVATE {
         let due = match planned(&plain, query.sql, &relations).await? {
             Ok(core) => core.due_in(LIMITS.threads),
@@ -105,8 +108,13 @@ async fn size(
             let core = planned(&plain, query.sql, &relations).await?;
             let core = core.map_err(|rule| format!("{} is refused now: {rule}", query.name))?;
             let request = request(&protected, core)?;
+            // The first round is for caches, and for memory: watching costs time.
+            let watch = (round == 0).then(ChildMemory::watch);
             supervisor.run(request, Duration::from_secs(600)).await?;
             let computed = started.elapsed().as_secs_f64();
+            if let Some(watch) = watch {
+                most_memory = f64::max(most_memory, watch.peak_mb()?);
+            }
             let started = Instant::now();
             plain.sql(query.sql).await?.collect().await?;
             let answered = started.elapsed().as_secs_f64();
@@ -132,6 +140,8 @@ async fn size(
         );
     }
     summary.add_geomean(&family);
+    let name = format!("private-sql-memory/{millions}m");
+    summary.add(&name, most_memory, MEMORY_BAR_MB, "the bar", "MB");
     if !refused.is_empty() {
         say(&format!("{family}: refused so far: {}", refused.join(", ")));
     }

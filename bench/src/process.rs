@@ -3,6 +3,9 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use wait4::Wait4;
@@ -35,6 +38,68 @@ pub(crate) fn run(command: &mut Command) -> Result<Run, Failure> {
         seconds: started.elapsed().as_secs_f64(),
         peak_mb,
     })
+}
+
+/// Watches the largest resident set that any child of this process has, until it is asked for.
+#[derive(Debug)]
+pub(crate) struct ChildMemory {
+    done: Arc<AtomicBool>,
+    watcher: JoinHandle<f64>,
+}
+
+impl ChildMemory {
+    /// How often it looks. The kernel keeps the largest value, so that only the last moments of a child can be missed.
+    const PAUSE: Duration = Duration::from_millis(10);
+
+    pub(crate) fn watch() -> Self {
+        let done = Arc::new(AtomicBool::new(false));
+        let ended = Arc::clone(&done);
+        let watcher = std::thread::spawn(move || {
+            let mut most = 0.0;
+            while !ended.load(Ordering::Relaxed) {
+                let now = children().filter_map(|child| memory_mb(child, "VmHWM:"));
+                most = now.fold(most, f64::max);
+                std::thread::sleep(Self::PAUSE);
+            }
+            most
+        });
+        Self { done, watcher }
+    }
+
+    /// The largest so far, in megabytes (10⁶ bytes); the watch ends.
+    pub(crate) fn peak_mb(self) -> Result<f64, Failure> {
+        self.done.store(true, Ordering::Relaxed);
+        let peak = self.watcher.join().map_err(|_| "the watch over memory ended")?;
+        if peak > 0.0 {
+            Ok(peak)
+        } else {
+            Err("no child was seen".into())
+        }
+    }
+}
+
+/// The children of this process, whichever thread started them (proc(5), `children`).
+fn children() -> impl Iterator<Item = u32> {
+    let threads = std::fs::read_dir("/proc/self/task")
+        .into_iter()
+        .flatten()
+        .flatten();
+    threads.flat_map(|thread| {
+        let listed = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+        let listed: Vec<u32> = listed
+            .split_whitespace()
+            .filter_map(|child| child.parse().ok())
+            .collect();
+        listed
+    })
+}
+
+/// A figure of a process's status, in megabytes (10⁶ bytes); `None` if there is no such process any more.
+fn memory_mb(process: u32, name: &str) -> Option<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let mut figures = status.lines().filter_map(|line| line.strip_prefix(name));
+    let kilobytes: f64 = figures.next()?.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes * 1024.0 / 1e6)
 }
 
 /// The program `shapan` of the same build as this one.
@@ -93,18 +158,7 @@ impl Server {
 
     /// Its resident set now, in megabytes (10⁶ bytes).
     pub(crate) fn resident_mb(&self) -> Result<f64, Failure> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let kilobytes = status
-            .lines()
-            .find_map(|line| {
-                line.strip_prefix("VmRSS:")?
-                    .trim()
-                    .strip_suffix(" kB")?
-                    .parse::<f64>()
-                    .ok()
-            })
-            .ok_or("no VmRSS")?;
-        Ok(kilobytes * 1024.0 / 1e6)
+        Ok(memory_mb(self.child.id(), "VmRSS:").ok_or("no VmRSS")?)
     }
 
     /// Processor seconds that it has used so far.

@@ -123,7 +123,10 @@ enum State {
         distinct: Distinct,
     },
     /// Cells are found, all of them, and numbered as they are met.
-    Numbered { unit: OpenUnit<u32>, found: Numbered },
+    Numbered {
+        unit: OpenUnit<u32>,
+        found: Box<Numbered>,
+    },
     /// Cells are found, a share of them in each pass, and named by their keys.
     Named {
         unit: OpenUnit<Vec<u8>>,
@@ -207,7 +210,7 @@ impl Bounding {
             match pass {
                 Pass::Whole { room } => State::Numbered {
                     unit: OpenUnit::new(&core),
-                    found: Numbered::new(&core, keys, secret.clone(), room),
+                    found: Box::new(Numbered::new(&core, keys, secret.clone(), room)),
                 },
                 Pass::Share(share) => State::Named {
                     unit: OpenUnit::new(&core),
@@ -353,7 +356,7 @@ impl Bounding {
                 distinct,
             } => {
                 let candidates = self.core.candidates();
-                unit.close(&mut |cell, slot| {
+                unit.close(&self.core, &mut |cell, slot| {
                     add_listed(totals, *cell, slot.sums);
                     count_places(counted, *cell, candidates, slot.places);
                     add_values(distinct, *cell, slot.values);
@@ -361,12 +364,12 @@ impl Bounding {
             }
             State::Numbered { unit, found } => {
                 let (_, totals) = found.parts();
-                unit.close(&mut |cell, slot| add_listed(totals, *cell, slot.sums));
+                unit.close(&self.core, &mut |cell, slot| add_listed(totals, *cell, slot.sums));
             }
             State::Named {
                 unit, totals, share, ..
             } => {
-                unit.close(&mut |cell: &Vec<u8>, slot| {
+                unit.close(&self.core, &mut |cell: &Vec<u8>, slot| {
                     if share.has(&self.secret, cell) {
                         add_found(totals, cell, slot.sums);
                     }

@@ -26,7 +26,7 @@ pub(crate) use number::factorial;
 pub(crate) use pattern::compiles;
 #[cfg(test)]
 pub(crate) use text::is_chinese;
-pub(crate) use vector::{Vector, integers, missing_rows, numbers, texts};
+pub(crate) use vector::{Vector, integers, keys, missing_rows, numbers, texts};
 
 use crate::scalar::{Comparison, Literal, Real, ScalarExpr, Subject};
 use vector::{booleans, days, plain, scalar};

@@ -122,15 +122,25 @@ impl Numbered {
                 }
             }
         };
-        let null = values.len();
-        for key in array.keys() {
-            let at = key.and_then(|key| usize::try_from(key).ok()).unwrap_or(null);
-            let mut number = *dictionary.numbers.get(at).ok_or(EvalError)?;
-            if number == NO_NUMBER {
-                number = self.number(dictionary.names.row(at).data())?;
-                dictionary.numbers[at] = number;
+        let null = i32::try_from(values.len()).map_err(|_| EvalError)?;
+        let places = eval::keys(array).to_vec(array.len(), null, |key| key);
+        let number = |at: &i32| {
+            let number = usize::try_from(*at)
+                .ok()
+                .and_then(|at| dictionary.numbers.get(at));
+            number.copied().unwrap_or(NO_NUMBER)
+        };
+        into.extend(places.iter().map(number));
+        // Those that no row has had before.
+        for (at, cell) in places.iter().zip(into.iter_mut()) {
+            if *cell == NO_NUMBER {
+                let at = usize::try_from(*at).map_err(|_| EvalError)?;
+                let known = dictionary.numbers.get_mut(at).ok_or(EvalError)?;
+                if *known == NO_NUMBER {
+                    *known = self.number(dictionary.names.row(at).data())?;
+                }
+                *cell = *known;
             }
-            into.push(number);
         }
         self.dictionary = Some(dictionary);
         Ok(())

@@ -88,7 +88,7 @@ pub(super) struct Rows<'a> {
     pub(super) core: &'a PlanCore,
 }
 
-/// The unit whose rows are being read; `K` names a cell. Its groups are slots, of which there are C: cells, hashes and what is
+/// The unit whose rows are being read; `K` names a cell. Its groups are slots, of which there are C: cells, hashes, rows and what is
 /// picked have one entry a slot, and sums one for each aggregate of a slot.
 #[derive(Debug)]
 pub(super) struct OpenUnit<K> {
@@ -103,6 +103,8 @@ pub(super) struct OpenUnit<K> {
     /// The slot with the greatest hash, then.
     worst: usize,
     sums: Vec<i64>,
+    /// Of plans that count rows and units and nothing else: how many rows each slot has, which is all that they need.
+    slot_rows: Option<Vec<i64>>,
     picked: Vec<Picked>,
     limits: Vec<Limit>,
 }
@@ -110,6 +112,11 @@ pub(super) struct OpenUnit<K> {
 impl<K: Clone + Default + Ord> OpenUnit<K> {
     pub(super) fn new(core: &PlanCore) -> Self {
         let groups = core.groups_per_unit as usize;
+        let counts = |aggregate: &Aggregate| {
+            let counted = [AggregateFunction::CountRows, AggregateFunction::CountUnits];
+            counted.contains(&aggregate.function)
+        };
+        let counts = core.quantiles.is_empty() && core.aggregates.iter().all(counts);
         Self {
             unit: None,
             rows: 0,
@@ -119,6 +126,7 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
             hashes: vec![0; groups],
             worst: 0,
             sums: vec![0; groups * core.aggregates.len()],
+            slot_rows: counts.then(|| vec![0; groups]),
             picked: vec![Picked::default(); groups],
             limits: core.aggregates.iter().map(Limit::of).collect(),
         }
@@ -146,7 +154,7 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
                 if self.unit.is_some_and(|open| open > *unit) {
                     return Err(Incident::OutOfOrder.into());
                 }
-                self.close(add);
+                self.close(rows.core, add);
                 self.unit = Some(*unit);
             }
             self.rows = self.rows.saturating_add(1);
@@ -156,6 +164,10 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
             let Some(slot) = self.slot(cell(row), || secret.of_unit(*unit), &hash) else {
                 continue;
             };
+            if let Some(slot_rows) = &mut self.slot_rows {
+                slot_rows[slot] += 1;
+                continue;
+            }
             let sums = &mut self.sums[slot * aggregates..(slot + 1) * aggregates];
             for ((at, sum), added) in sums.iter_mut().enumerate().zip(rows.added) {
                 match added {
@@ -222,6 +234,10 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
             self.find_worst();
             at
         };
+        if let Some(slot_rows) = &mut self.slot_rows {
+            slot_rows[at] = 0;
+            return Some(at);
+        }
         let aggregates = self.limits.len();
         self.sums[at * aggregates..(at + 1) * aggregates].fill(0);
         self.picked[at].places.clear();
@@ -236,9 +252,17 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
     }
 
     /// Clips the open unit's vector and gives it away.
-    pub(super) fn close(&mut self, add: &mut impl FnMut(&K, OfCell<'_>)) {
+    pub(super) fn close(&mut self, core: &PlanCore, add: &mut impl FnMut(&K, OfCell<'_>)) {
         let aggregates = self.limits.len();
         let sums = &mut self.sums[..self.used * aggregates];
+        if let Some(slot_rows) = &self.slot_rows {
+            for (sums, rows) in sums.chunks_exact_mut(aggregates.max(1)).zip(slot_rows) {
+                for (sum, aggregate) in sums.iter_mut().zip(&core.aggregates) {
+                    let once = aggregate.function == AggregateFunction::CountUnits;
+                    *sum = if once { 1 } else { *rows };
+                }
+            }
+        }
         for (at, limit) in self.limits.iter().enumerate() {
             clip(sums.get_mut(at..).unwrap_or_default(), aggregates, *limit);
         }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Datum, Float64Array, Int64Array, StringArray,
-    StringBuilder, TimestampMicrosecondArray, UInt32Array, new_null_array,
+    Array, ArrayRef, AsArray, BooleanArray, Date32Array, Datum, DictionaryArray, Float64Array, Int64Array,
+    StringArray, StringBuilder, TimestampMicrosecondArray, UInt32Array, new_null_array,
 };
 use arrow::buffer::{BooleanBuffer, NullBuffer};
 use arrow::compute::take;
@@ -153,6 +153,15 @@ pub(crate) fn integers(vector: &Vector) -> Evaluated<Slots<'_, i64>> {
         nulls: array.nulls(),
         step: usize::from(!vector.scalar),
     })
+}
+
+/// The keys of a dictionary.
+pub(crate) fn keys(dictionary: &DictionaryArray<Int32Type>) -> Slots<'_, i32> {
+    Slots {
+        values: dictionary.keys().values(),
+        nulls: dictionary.keys().nulls(),
+        step: 1,
+    }
 }
 
 pub(crate) fn numbers(vector: &Vector) -> Evaluated<Slots<'_, f64>> {
