@@ -4,7 +4,7 @@
 //! *Assumed:* rows of a unit stand together (the order is checked row by row, and the scan has checked that no unit is
 //! split over segments), and the hash key is secret and fixed per version.
 //! *Guaranteed, for any rows whatever:* adding or removing one unit changes the totals of aggregate *a* by an integer
-//! vector whose squared L2 norm is at most [`Aggregate::sensitivity_squared`].
+//! vector whose squared L2 norm is at most [`crate::plan::Aggregate::sensitivity_squared`].
 //! *Why:* totals are sums over units of vectors that depend on that unit's rows (and the key) alone, so the change is the
 //! unit's own vector. That vector has at most C non-zero cells per aggregate, because at most C slots exist; each entry is
 //! clamped to ± `unit_most`; and the vector is finally scaled down, toward zero, onto the ball of the declared radius.
