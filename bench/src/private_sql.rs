@@ -109,7 +109,7 @@ async fn size(
             let core = core.map_err(|rule| format!("{} is refused now: {rule}", query.name))?;
             let request = request(&protected, core)?;
             // The first round is for caches, and for memory: watching costs time.
-            let watch = (round == 0).then(ChildMemory::watch);
+            let watch = (round == 0).then(|| ChildMemory::watch(WORKER));
             supervisor.run(request, Duration::from_secs(600)).await?;
             let computed = started.elapsed().as_secs_f64();
             if let Some(watch) = watch {

@@ -40,7 +40,7 @@ pub(crate) fn run(command: &mut Command) -> Result<Run, Failure> {
     })
 }
 
-/// Watches the largest resident set that any child of this process has, until it is asked for.
+/// Watches the largest resident set that any child with a certain argument has, until it is asked for.
 #[derive(Debug)]
 pub(crate) struct ChildMemory {
     done: Arc<AtomicBool>,
@@ -51,13 +51,16 @@ impl ChildMemory {
     /// How often it looks. The kernel keeps the largest value, so that only the last moments of a child can be missed.
     const PAUSE: Duration = Duration::from_millis(10);
 
-    pub(crate) fn watch() -> Self {
+    /// Watches children that were started with this argument. Between fork and exec a child has the arguments of this process,
+    /// and its memory, which is nothing of the child's.
+    pub(crate) fn watch(argument: &'static str) -> Self {
         let done = Arc::new(AtomicBool::new(false));
         let ended = Arc::clone(&done);
         let watcher = std::thread::spawn(move || {
             let mut most = 0.0;
             while !ended.load(Ordering::Relaxed) {
-                let now = children().filter_map(|child| memory_mb(child, "VmHWM:"));
+                let meant = children().filter(|child| has_argument(*child, argument));
+                let now = meant.filter_map(|child| memory_mb(child, "VmHWM:"));
                 most = now.fold(most, f64::max);
                 std::thread::sleep(Self::PAUSE);
             }
@@ -92,6 +95,13 @@ fn children() -> impl Iterator<Item = u32> {
             .collect();
         listed
     })
+}
+
+/// Whether a process was started with an argument.
+fn has_argument(process: u32, argument: &str) -> bool {
+    let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0)
+        .any(|own| own == argument.as_bytes())
 }
 
 /// A figure of a process's status, in megabytes (10⁶ bytes); `None` if there is no such process any more.
@@ -234,4 +244,21 @@ pub(crate) fn find_tool(names: &[&str]) -> Result<PathBuf, Failure> {
         }
     }
     Err(format!("{} is missing: `make bench` installs it", names.join(" or ")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_memory_of_children_is_that_of_those_that_are_meant() {
+        let watch = ChildMemory::watch("0.321");
+        let none = ChildMemory::watch("0.322");
+        let mut child = Command::new("sleep").arg("0.321").spawn().unwrap();
+        child.wait().unwrap();
+        let peak = watch.peak_mb().unwrap();
+        assert!((0.1..100.0).contains(&peak), "{peak} MB");
+        assert!(none.peak_mb().is_err());
+    }
 }
