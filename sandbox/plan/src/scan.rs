@@ -156,7 +156,8 @@ fn in_dictionary(metadata: &ParquetMetaData, column: usize) -> bool {
     })
 }
 
-fn dictionary() -> DataType {
+/// The type of texts of few values.
+pub(crate) fn dictionary() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
 }
 

@@ -35,7 +35,6 @@ use crate::eval::{self, EvalError};
 use crate::execute::ExecutionError;
 use crate::public::PublicTable;
 use crate::scalar::ScalarExpr;
-use crate::scan::UNIT_COLUMN;
 use crate::source::{ScanTable, Source};
 
 use public_join::PublicSide;
@@ -89,10 +88,8 @@ impl SourceExec {
         let below =
             |source: &Source| -> Result<_, ExecutionError> { Ok(source.shape(&core.tables, &core.public)?) };
         // Units come through as they are, told or not.
-        let mut fields: Vec<Field> = vec![input.schema().fields().first().map_or_else(
-            || Field::new(UNIT_COLUMN, DataType::UInt64, false),
-            |unit| unit.as_ref().clone(),
-        )];
+        let units = input.schema().fields().first().map(Arc::clone);
+        let mut fields: Vec<Field> = vec![units.ok_or(ExecutionError::Internal)?.as_ref().clone()];
         let numbered = |at: usize, data_type: DataType| Field::new(format!("c{at}"), data_type, true);
         // Columns that come through keep their encoding.
         let passed = |plan: &Arc<dyn ExecutionPlan>| -> Vec<DataType> {

@@ -14,6 +14,7 @@ use crate::eval;
 use crate::execute::ExecutionError;
 use crate::public::{KeyIndex, PublicTable};
 use crate::scalar::ScalarExpr;
+use crate::scan::dictionary;
 use crate::source::JoinKind;
 
 /// Texts of a public relation of at most so many rows are joined as a dictionary: what is done with them is done once for each
@@ -63,9 +64,7 @@ impl PublicSide {
         let types = self.columns.iter().map(|column| column.data_type());
         types
             .map(|kind| match kind {
-                DataType::Utf8 if self.few => {
-                    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
-                }
+                DataType::Utf8 if self.few => dictionary(),
                 other => other.clone(),
             })
             .collect()
