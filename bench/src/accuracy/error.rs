@@ -10,7 +10,7 @@ use model::BudgetPolicy;
 use privacy::{Delta, Epsilon, OpenDpNoise, conversion};
 use sandbox_job::{Answer, NoOpenData, Rehearsal};
 use sandbox_plan::bounding::GroupKeySecret;
-use sandbox_plan::{Granted, Totals};
+use sandbox_plan::{Granted, PlanCore, Totals};
 
 use super::data::{Case, Data};
 use super::peer::{self, Answered, System};
@@ -23,22 +23,21 @@ use crate::{Failure, Settings, say};
 pub(super) type Values = Vec<(Option<String>, f64)>;
 
 /// Computes the totals of a job in this process.
-pub(super) fn execute(data: &Data, rehearsal: &Rehearsal) -> Result<Totals, Failure> {
-    let core = &rehearsal.private_plan().core;
-    let mut granted = Vec::new();
-    for table in &core.tables {
-        let grant = data.protected.grant(table)?;
-        granted.push(Granted {
-            parts: grant.parts,
-            key: grant.key,
-        });
-    }
-    Ok(sandbox_plan::execute(
-        core,
-        &granted,
-        &GroupKeySecret([5; 16]),
-        2,
-    )?)
+pub(super) fn execute(data: &Data, rehearsal: &Rehearsal) -> Result<Vec<Totals>, Failure> {
+    let of_part = |core: &PlanCore| {
+        let mut granted = Vec::new();
+        for table in &core.tables {
+            let grant = data.protected.grant(table)?;
+            granted.push(Granted {
+                parts: grant.parts,
+                key: grant.key,
+            });
+        }
+        let secret = GroupKeySecret([5; 16]);
+        Ok(sandbox_plan::execute(core, &granted, &secret, 2)?)
+    };
+    let parts = rehearsal.private_plan().parts.iter();
+    parts.map(|part| of_part(&part.core)).collect()
 }
 
 /// What the plain engine answers over all rows as they are.

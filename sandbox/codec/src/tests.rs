@@ -134,13 +134,13 @@ impl World {
                 key: key(id),
             }
         };
-        let granted: Vec<_> = plan
+        let granted: Vec<_> = plan.parts[0]
             .core
             .tables
             .iter()
             .map(|table| grant(table.version))
             .collect();
-        let physical = physical_plan(&plan.core, &granted, &SECRET, 2, WHOLE).unwrap();
+        let physical = physical_plan(&plan.parts[0].core, &granted, &SECRET, 2, WHOLE).unwrap();
         (plan, physical)
     }
 }
@@ -167,8 +167,8 @@ fn plans_survive_the_journey_with_their_grants_and_without_their_keys() {
         let back = both().decode(&bytes).unwrap();
         assert_eq!(both().encode(&back).unwrap(), bytes, "{sql}");
         assert_eq!(
-            run_physical(&plan.core, &back).unwrap(),
-            run_physical(&plan.core, &physical).unwrap(),
+            run_physical(&plan.parts[0].core, &back).unwrap(),
+            run_physical(&plan.parts[0].core, &physical).unwrap(),
             "{sql}"
         );
     }
@@ -196,13 +196,13 @@ fn nothing_but_private_plans_goes_in_or_out() {
     let other: Arc<dyn ExecutionPlan> = Arc::new(EmptyExec::new(physical.schema()));
     let arrived = codec.decode(&codec.encode(&other).unwrap()).unwrap();
     assert_eq!(
-        run_physical(&plan.core, &arrived).unwrap_err(),
+        run_physical(&plan.parts[0].core, &arrived).unwrap_err(),
         ExecutionError::Operator("EmptyExec".to_owned())
     );
     // The plan of another query, whose units may have more rows, is not the one that the noise is for.
     let (other, _) = world.plan(QUERIES[5]);
     assert_eq!(
-        run_physical(&other.core, &physical).unwrap_err(),
+        run_physical(&other.parts[0].core, &physical).unwrap_err(),
         ExecutionError::Operator("BoundingExec".to_owned())
     );
     let bytes = codec.encode(&physical).unwrap();
@@ -215,7 +215,7 @@ fn nothing_but_private_plans_goes_in_or_out() {
         damaged[at] ^= 0x11;
         // Whatever it says now: an error, or a plan that the second check has passed.
         if let Ok(plan_of_it) = codec.decode(&damaged) {
-            let _ = run_physical(&plan.core, &plan_of_it);
+            let _ = run_physical(&plan.parts[0].core, &plan_of_it);
         }
     }
 }

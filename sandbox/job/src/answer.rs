@@ -4,7 +4,9 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, TimestampMicrosecondType};
 use privacy::{Delta, NoiseSource, Rho, Scale};
 use sandbox_plan::scalar::ScalarExpr;
-use sandbox_plan::{KeyValue, Measure, Picks, PlanCore, PrivatePlan, ReleasedColumn, Totals};
+use sandbox_plan::{
+    KeyValue, Leaf, Measure, Noised, Picks, PlanCore, PlanPart, PrivatePlan, ReleasedColumn, Totals,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -52,11 +54,10 @@ pub struct Answer {
     pub rows: Vec<AnswerRow>,
 }
 
-/// Noised totals, cell by cell, all aggregates of a cell together: what a job's charge pays for, drawn once and stored.
-/// Any answer to the same question is computed from them.
+/// What was noised of one part: totals, cell by cell, all aggregates of a cell together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NoisedTotals {
+struct NoisedPart {
     totals: Vec<i64>,
     /// What was picked for the quantiles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -66,19 +67,26 @@ pub(crate) struct NoisedTotals {
     found: Option<Vec<Vec<KeyValue>>>,
 }
 
-/// The noise's scale per aggregate.
+/// What was noised of every part of a plan: what a job's charge pays for, drawn once and stored. Any answer to the same question
+/// is computed from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NoisedTotals(Vec<NoisedPart>);
+
+/// The noise's scale per part and aggregate.
 ///
 /// One Gaussian over the joint vector of the aggregates; the proof stands beside `noise_sensitivity_squared`.
-fn scales(plan: &PrivatePlan, rho: Rho) -> Result<Vec<Scale>, JobError> {
-    (0..plan.core.aggregates.len())
-        .map(|aggregate| {
-            let squared = plan
-                .core
-                .noise_sensitivity_squared(aggregate)
-                .ok_or(JobError::Internal("sensitivity"))?;
-            Scale::calibrate(squared, rho).map_err(|_| JobError::Internal("noise scale"))
-        })
-        .collect()
+fn scales(plan: &PrivatePlan, rho: Rho) -> Result<Vec<Vec<Scale>>, JobError> {
+    let scale = |part, aggregate| {
+        let squared = plan
+            .noise_sensitivity_squared(part, aggregate)
+            .ok_or(JobError::Internal("sensitivity"))?;
+        Scale::calibrate(squared, rho).map_err(|_| JobError::Internal("noise scale"))
+    };
+    let of_part = |(at, part): (usize, &PlanPart)| {
+        let aggregates = 0..part.core.aggregates.len();
+        aggregates.map(|aggregate| scale(at, aggregate)).collect()
+    };
+    plan.parts.iter().enumerate().map(of_part).collect()
 }
 
 /// Noises exact totals, in the cells' order. Called once in a job's life.
@@ -95,62 +103,124 @@ fn scales(plan: &PrivatePlan, rho: Rho) -> Result<Vec<Scale>, JobError> {
 /// If the totals are not those of the plan, or no noise can be drawn.
 pub(crate) fn noised(
     plan: &PrivatePlan,
-    totals: &Totals,
+    totals: &[Totals],
     cost: &JobCost,
     noise: &mut dyn NoiseSource,
 ) -> Result<NoisedTotals, JobError> {
-    let core = &plan.core;
-    let count = core.aggregates.len();
-    let cells = match &totals.found {
-        Some(found) if core.is_open() && found.len() <= core.cells as usize => found.len(),
-        None if !core.is_open() => core.cells as usize,
-        _ => return Err(JobError::Internal("totals of another plan")),
-    };
-    let candidates = core.candidates();
-    if totals.aggregates != count
-        || totals.values.len() != cells * count
-        || totals.counted.len() != cells * candidates
-    {
+    if totals.len() != plan.parts.len() {
         return Err(JobError::Internal("totals of another plan"));
     }
-    let scales = scales(plan, cost.drawn_rho())?;
-    let threshold = match (core.is_open(), core.units_aggregate()) {
-        (false, _) => None,
-        (true, Some(units)) => {
-            let scale = *scales.get(units).ok_or(JobError::Internal("noise scale"))?;
-            let delta = Delta::from_units(cost.threshold_delta);
-            let least = privacy::threshold::release_threshold(scale, 1, delta, core.groups_per_unit);
-            Some((units, least.ok_or(JobError::Internal("threshold"))?))
-        }
-        (true, None) => return Err(JobError::Internal("threshold")),
+    let drawing = Drawing {
+        rho: cost.drawn_rho(),
+        shares: plan.shares(),
+        // Each threshold takes its share of the job's.
+        threshold_delta: Delta::from_units(cost.threshold_delta / plan.open_parts().max(1)),
     };
-    let (mut noised, mut shown) = (Vec::with_capacity(totals.values.len()), Vec::new());
-    for (at, cell) in totals.values.chunks_exact(count.max(1)).enumerate() {
-        let mut values = Vec::with_capacity(count);
-        for ((total, aggregate), scale) in cell.iter().zip(&core.aggregates).zip(&scales) {
-            let drawn = noise.gaussian(*scale).map_err(|_| JobError::Internal("noise"))?;
-            values.push(core.clamp_total(aggregate, *total).saturating_add(drawn));
+    let scales = scales(plan, drawing.rho)?;
+    let parts = plan.parts.iter().zip(totals).zip(&scales);
+    let noised = parts.map(|((part, totals), scales)| drawing.noised(&part.core, totals, scales, noise));
+    Ok(NoisedTotals(noised.collect::<Result<_, _>>()?))
+}
+
+/// What the noise of all parts of a job is drawn for.
+struct Drawing {
+    rho: Rho,
+    shares: u32,
+    /// The δ of one threshold.
+    threshold_delta: Delta,
+}
+
+impl Drawing {
+    fn noised(
+        &self,
+        core: &PlanCore,
+        totals: &Totals,
+        scales: &[Scale],
+        noise: &mut dyn NoiseSource,
+    ) -> Result<NoisedPart, JobError> {
+        let count = core.aggregates.len();
+        let cells = match &totals.found {
+            Some(found) if core.is_open() && found.len() <= core.cells as usize => found.len(),
+            None if !core.is_open() => core.cells as usize,
+            _ => return Err(JobError::Internal("totals of another plan")),
+        };
+        let candidates = core.candidates();
+        if totals.aggregates != count
+            || totals.values.len() != cells * count
+            || totals.counted.len() != cells * candidates
+        {
+            return Err(JobError::Internal("totals of another plan"));
         }
-        if threshold.is_some_and(|(units, least)| values.get(units).is_none_or(|value| *value < least)) {
-            continue;
+        let threshold = match (core.is_open(), core.units_aggregate()) {
+            (false, _) => None,
+            (true, Some(units)) => {
+                let scale = *scales.get(units).ok_or(JobError::Internal("noise scale"))?;
+                let delta = self.threshold_delta;
+                let least = privacy::threshold::release_threshold(scale, 1, delta, core.groups_per_unit);
+                Some((units, least.ok_or(JobError::Internal("threshold"))?))
+            }
+            (true, None) => return Err(JobError::Internal("threshold")),
+        };
+        let (mut noised, mut shown) = (Vec::with_capacity(totals.values.len()), Vec::new());
+        for (at, cell) in totals.values.chunks_exact(count.max(1)).enumerate() {
+            let mut values = Vec::with_capacity(count);
+            for ((total, aggregate), scale) in cell.iter().zip(&core.aggregates).zip(scales) {
+                let drawn = noise.gaussian(*scale).map_err(|_| JobError::Internal("noise"))?;
+                values.push(core.clamp_total(aggregate, *total).saturating_add(drawn));
+            }
+            if threshold.is_some_and(|(units, least)| values.get(units).is_none_or(|value| *value < least)) {
+                continue;
+            }
+            shown.push(at);
+            let ends = (i128::from(i64::MIN), i128::from(i64::MAX));
+            for value in values {
+                let cut = i64::try_from(value.clamp(ends.0, ends.1));
+                noised.push(cut.map_err(|_| JobError::Internal("noise"))?);
+            }
         }
-        shown.push(at);
-        let ends = (i128::from(i64::MIN), i128::from(i64::MAX));
-        for value in values {
-            let cut = i64::try_from(value.clamp(ends.0, ends.1));
-            noised.push(cut.map_err(|_| JobError::Internal("noise"))?);
+        let mut picked = Vec::with_capacity(cells * core.quantiles.len());
+        for cell in totals.counted.chunks_exact(candidates.max(1)) {
+            picked.extend(self.pick(core, cell, noise)?);
         }
+        let found = totals.found.as_ref();
+        Ok(NoisedPart {
+            totals: noised,
+            picked,
+            found: found.map(|found| shown.iter().filter_map(|at| found.get(*at).cloned()).collect()),
+        })
     }
-    let mut picked = Vec::with_capacity(cells * core.quantiles.len());
-    for cell in totals.counted.chunks_exact(candidates.max(1)) {
-        picked.extend(pick(core, cell, cost, noise)?);
+
+    /// Picks the quantiles of one cell ([`privacy::quantile`] has the proof); counts are brought into the range that the plan
+    /// allows first.
+    fn pick(
+        &self,
+        core: &PlanCore,
+        mut counted: &[u64],
+        noise: &mut dyn NoiseSource,
+    ) -> Result<Vec<Picks>, JobError> {
+        let failed = |_| JobError::Internal("noise");
+        let rows = core.unit.max_rows_per_unit;
+        let mut picks = Vec::with_capacity(core.quantiles.len());
+        for quantile in &core.quantiles {
+            let (own, rest) = counted
+                .split_at_checked(quantile.candidates.count() as usize)
+                .ok_or(JobError::Internal("totals of another plan"))?;
+            counted = rest;
+            let scale = privacy::quantile::scale(rows, quantile.rank, self.shares, self.rho)
+                .map_err(|_| JobError::Internal("noise scale"))?;
+            let own: Vec<u64> = own
+                .iter()
+                .map(|count| (*count).min(core.most_counted()))
+                .collect();
+            let picked = privacy::quantile::pick(&own, quantile.rank, scale, noise).map_err(failed)?;
+            picks.push(Picks {
+                low: picked.low,
+                middle: picked.middle,
+                high: picked.high,
+            });
+        }
+        Ok(picks)
     }
-    let found = totals.found.as_ref();
-    Ok(NoisedTotals {
-        totals: noised,
-        picked,
-        found: found.map(|found| shown.iter().filter_map(|at| found.get(*at).cloned()).collect()),
-    })
 }
 
 /// Joins two noised answers to the same question into one that is worth the ρ of both, by inverse variance.
@@ -165,12 +235,14 @@ pub(crate) fn combined(
     (first, paid): (&NoisedTotals, Rho),
     (second, added): (&NoisedTotals, Rho),
 ) -> Result<NoisedTotals, JobError> {
-    let alike = first.totals.len() == second.totals.len();
-    let chosen = [first, second]
-        .iter()
-        .any(|noised| noised.found.is_some() || !noised.picked.is_empty());
     let all = i128::from(paid.nano()) + i128::from(added.nano());
-    if !alike || chosen || all == 0 {
+    let chosen = |part: &NoisedPart| part.found.is_some() || !part.picked.is_empty();
+    let alike = |(one, other): (&NoisedPart, &NoisedPart)| one.totals.len() == other.totals.len();
+    if all == 0
+        || first.0.len() != second.0.len()
+        || !first.0.iter().zip(&second.0).all(alike)
+        || first.0.iter().chain(&second.0).any(chosen)
+    {
         return Err(JobError::Internal("answers that cannot be joined"));
     }
     let join = |(x, y): (&i64, &i64)| {
@@ -178,54 +250,29 @@ pub(crate) fn combined(
         let rounded = (2 * weighted.abs() + all) / (2 * all) * weighted.signum();
         i64::try_from(rounded).map_err(|_| JobError::Internal("answers that cannot be joined"))
     };
-    Ok(NoisedTotals {
-        totals: first
-            .totals
+    let part = |(one, other): (&NoisedPart, &NoisedPart)| {
+        let totals = one.totals.iter().zip(&other.totals).map(join);
+        Ok(NoisedPart {
+            totals: totals.collect::<Result<_, _>>()?,
+            picked: Vec::new(),
+            found: None,
+        })
+    };
+    Ok(NoisedTotals(
+        first
+            .0
             .iter()
-            .zip(&second.totals)
-            .map(join)
-            .collect::<Result<_, _>>()?,
-        picked: Vec::new(),
-        found: None,
-    })
+            .zip(&second.0)
+            .map(part)
+            .collect::<Result<_, JobError>>()?,
+    ))
 }
 
 /// Whether a second draw can make an answer to this plan better: not where the first has chosen what is shown (cells that
 /// are found) or a value by itself (quantiles), which no weighing mends.
-pub(crate) fn can_top_up(core: &PlanCore) -> bool {
-    !core.is_open() && core.quantiles.is_empty()
-}
-
-/// Picks the quantiles of one cell ([`privacy::quantile`] has the proof); counts are brought into the range that the plan
-/// allows first.
-fn pick(
-    core: &PlanCore,
-    mut counted: &[u64],
-    cost: &JobCost,
-    noise: &mut dyn NoiseSource,
-) -> Result<Vec<Picks>, JobError> {
-    let failed = |_| JobError::Internal("noise");
-    let rows = core.unit.max_rows_per_unit;
-    let mut picks = Vec::with_capacity(core.quantiles.len());
-    for quantile in &core.quantiles {
-        let (own, rest) = counted
-            .split_at_checked(quantile.candidates.count() as usize)
-            .ok_or(JobError::Internal("totals of another plan"))?;
-        counted = rest;
-        let scale = privacy::quantile::scale(rows, quantile.rank, core.shares(), cost.drawn_rho())
-            .map_err(|_| JobError::Internal("noise scale"))?;
-        let own: Vec<u64> = own
-            .iter()
-            .map(|count| (*count).min(core.most_counted()))
-            .collect();
-        let picked = privacy::quantile::pick(&own, quantile.rank, scale, noise).map_err(failed)?;
-        picks.push(Picks {
-            low: picked.low,
-            middle: picked.middle,
-            high: picked.high,
-        });
-    }
-    Ok(picks)
+pub(crate) fn can_top_up(plan: &PrivatePlan) -> bool {
+    let chosen = |part: &PlanPart| part.core.is_open() || !part.core.quantiles.is_empty();
+    !plan.parts.iter().any(chosen)
 }
 
 /// What a query makes of noised totals. Post-processing: it may be done for any query of the same core, and again.
@@ -234,17 +281,25 @@ fn pick(
 /// If the totals are not those of the plan.
 pub(crate) fn show(plan: &PrivatePlan, noised: &NoisedTotals, rho: Rho) -> Result<Answer, JobError> {
     let broken = |_| JobError::Internal("a released table");
-    let totals: Vec<i128> = noised.totals.iter().map(|total| i128::from(*total)).collect();
-    let released = plan
-        .release(&totals, &noised.picked, noised.found.as_deref())
-        .map_err(broken)?;
-    let columns = plan.released_columns(&released).map_err(broken)?;
-    let kept = plan.arrange(&columns).map_err(broken)?;
-    let values = plan.output_columns(&columns, &kept).map_err(broken)?;
-    let sigmas: Vec<f64> = scales(plan, rho)?.iter().map(|scale| scale.as_f64()).collect();
+    let wide = |part: &NoisedPart| part.totals.iter().map(|total| i128::from(*total)).collect();
+    let totals: Vec<Vec<i128>> = noised.0.iter().map(wide).collect();
+    let parts: Vec<Noised<'_>> = noised
+        .0
+        .iter()
+        .zip(&totals)
+        .map(|(part, totals)| Noised {
+            totals,
+            picked: &part.picked,
+            found: part.found.as_deref(),
+        })
+        .collect();
+    let released = plan.release(&parts).map_err(broken)?;
+    let values = plan.output_columns(&released).map_err(broken)?;
+    let doubles = |scales: &Vec<Scale>| scales.iter().map(|scale| scale.as_f64()).collect();
+    let sigmas: Vec<Vec<f64>> = scales(plan, rho)?.iter().map(doubles).collect();
     let errors = Errors {
         plan,
-        rows: &released.keep(&kept),
+        released: &released,
         sigmas: &sigmas,
         rho,
     };
@@ -263,7 +318,7 @@ pub(crate) fn show(plan: &PrivatePlan, noised: &NoisedTotals, rho: Rho) -> Resul
             interval: intervals.is_some(),
         });
     }
-    let rows = (0..kept.len())
+    let rows = (0..released.len())
         .map(|row| AnswerRow {
             values: values.iter().map(|column| value(column, row)).collect(),
             interval95: intervals
@@ -276,33 +331,38 @@ pub(crate) fn show(plan: &PrivatePlan, noised: &NoisedTotals, rho: Rho) -> Resul
 }
 
 /// The noise of a column that is a total as it was noised, with the same scale in every row.
-fn plain_noise(plan: &PrivatePlan, expr: &ScalarExpr, sigmas: &[f64], rho: Rho) -> Option<Noise> {
+fn plain_noise(plan: &PrivatePlan, expr: &ScalarExpr, sigmas: &[Vec<f64>], rho: Rho) -> Option<Noise> {
     let ScalarExpr::Column(at) = expr else {
         return None;
     };
-    let total = match plan.released.get(*at)? {
-        ReleasedColumn::Measure(Measure::Total(total)) => total,
-        // Its scale is one of ranks: how many rows a pick is off by.
-        ReleasedColumn::Measure(Measure::Quantile { place, .. }) => {
-            let (rows, rank) = (
-                plan.core.unit.max_rows_per_unit,
-                plan.core.quantiles.get(*place)?.rank,
-            );
-            let scale = privacy::quantile::scale(rows, rank, plan.core.shares(), rho).ok()?;
-            return Some(Noise {
-                mechanism: "exponential".to_owned(),
-                scale: scale.as_f64() / f64::from(privacy::quantile::RANKS),
-            });
-        }
-        _ => return None,
+    // Of stacked tables each has a scale of its own.
+    let ReleasedColumn::Measure { leaf, measure } = plan.released.get(*at)? else {
+        return None;
     };
-    if plan.sets.is_some() {
+    let Leaf::Part(at) = *plan.leaves.get(*leaf)? else {
+        return None;
+    };
+    let part = plan.parts.get(at)?;
+    if part.sets.is_some() {
         return None;
     }
-    Some(Noise {
-        mechanism: "discrete_gaussian".to_owned(),
-        scale: sigmas.get(*total)? * plan.core.aggregates.get(*total)?.step(),
-    })
+    match measure {
+        Measure::Total(total) => Some(Noise {
+            mechanism: "discrete_gaussian".to_owned(),
+            scale: sigmas.get(at)?.get(*total)? * part.core.aggregates.get(*total)?.step(),
+        }),
+        // Its scale is one of ranks: how many rows a pick is off by.
+        Measure::Quantile { place, .. } => {
+            let rows = part.core.unit.max_rows_per_unit;
+            let rank = part.core.quantiles.get(*place)?.rank;
+            let scale = privacy::quantile::scale(rows, rank, plan.shares(), rho).ok()?;
+            Some(Noise {
+                mechanism: "exponential".to_owned(),
+                scale: scale.as_f64() / f64::from(privacy::quantile::RANKS),
+            })
+        }
+        _ => None,
+    }
 }
 
 /// A cell of an output column as JSON: times as ISO 8601.
@@ -435,14 +495,20 @@ mod tests {
         sandbox_plan::plan(sql, &relation).unwrap()
     }
 
-    fn totals(plan: &PrivatePlan, value: i128) -> Totals {
-        let aggregates = plan.core.aggregates.len();
-        Totals {
-            aggregates,
-            values: vec![value; plan.core.cells as usize * aggregates],
-            counted: vec![1; plan.core.cells as usize * plan.core.candidates()],
-            found: None,
-        }
+    fn totals(plan: &PrivatePlan, value: i128) -> Vec<Totals> {
+        let of_part = |core: &PlanCore| {
+            let aggregates = core.aggregates.len();
+            let cells = if core.is_open() { 1 } else { core.cells as usize };
+            Totals {
+                aggregates,
+                values: vec![value; cells * aggregates],
+                counted: vec![1; cells * core.candidates()],
+                found: core
+                    .is_open()
+                    .then(|| vec![vec![KeyValue::Null; core.keys.len()]]),
+            }
+        };
+        plan.parts.iter().map(|part| of_part(&part.core)).collect()
     }
 
     fn cost(rho: Rho) -> JobCost {
@@ -499,10 +565,10 @@ mod tests {
         let short = Totals {
             aggregates: 1,
             values: vec![0],
-            counted: vec![1; plan.core.cells as usize * plan.core.candidates()],
+            counted: vec![1; plan.parts[0].core.cells as usize * plan.parts[0].core.candidates()],
             found: None,
         };
-        assert!(noised(&plan, &short, &cost(Rho::from_nano(1_000)), &mut Shift(0)).is_err());
+        assert!(noised(&plan, &[short], &cost(Rho::from_nano(1_000)), &mut Shift(0)).is_err());
         assert!(
             noised(&plan, &totals(&plan, 0), &cost(Rho::ZERO), &mut Shift(0)).is_err(),
             "no ρ, no answer"
@@ -514,10 +580,10 @@ mod tests {
         let begun = std::time::Instant::now();
         let spread = "SELECT fare, STDDEV_POP(fare) AS s FROM trips GROUP BY fare, fare % 100, sex";
         let all = plan_of(spread);
-        assert!(all.core.cells > 40_000);
+        assert!(all.parts[0].core.cells > 40_000);
         let rho = Rho::from_nano(4_000_000);
         let whole = answer(&all, 7, rho, Shift(0));
-        assert_eq!(whole.rows.len(), all.core.cells as usize);
+        assert_eq!(whole.rows.len(), all.parts[0].core.cells as usize);
         assert!(!whole.columns[1].interval, "too many rows to simulate");
         let one = answer(&plan_of(&format!("{spread} LIMIT 1")), 7, rho, Shift(0));
         assert!(one.rows.len() == 1 && one.columns[1].interval, "of one row it is");
@@ -548,10 +614,11 @@ mod tests {
         let (low, high) = (at(90, rho(1_000_000)), at(100, rho(3_000_000)));
         let both = combined((&low, rho(1_000_000)), (&high, rho(3_000_000))).unwrap();
         // (90 · 1 + 100 · 3) / 4 = 97.5, half away from zero.
-        assert_eq!(both.totals, vec![98; low.totals.len()]);
-        let negative = |noised: &NoisedTotals| NoisedTotals {
-            totals: noised.totals.iter().map(|total| -total).collect(),
-            ..noised.clone()
+        assert_eq!(both.0[0].totals, vec![98; low.0[0].totals.len()]);
+        let negative = |noised: &NoisedTotals| {
+            let mut negative = noised.clone();
+            negative.0[0].totals.iter_mut().for_each(|total| *total *= -1);
+            negative
         };
         let mirrored = combined(
             (&negative(&low), rho(1_000_000)),
@@ -566,8 +633,8 @@ mod tests {
         // the 2⁻²⁰ to which scales are rounded.
         let told = scales(&plan, rho(4_000_000)).unwrap();
         let parts = [scales(&plan, rho(1_000_000)), scales(&plan, rho(3_000_000))].map(Result::unwrap);
-        for (aggregate, told) in told.iter().enumerate() {
-            let (first, second) = (parts[0][aggregate].as_f64(), parts[1][aggregate].as_f64());
+        for (aggregate, told) in told[0].iter().enumerate() {
+            let [first, second] = [&parts[0], &parts[1]].map(|scales| scales[0][aggregate].as_f64());
             let joined = (0.25 * first).hypot(0.75 * second);
             assert!((joined / told.as_f64() - 1.0).abs() < 1e-7, "{joined} {told:?}");
         }
@@ -576,19 +643,96 @@ mod tests {
     #[test]
     fn what_noise_has_chosen_is_not_joined() {
         let rho = Rho::from_nano(1_000_000);
-        let chosen = NoisedTotals {
-            totals: vec![1],
-            picked: vec![],
-            found: Some(vec![vec![]]),
+        let of = |totals, found| {
+            NoisedTotals(vec![NoisedPart {
+                totals,
+                picked: vec![],
+                found,
+            }])
         };
+        let chosen = of(vec![1], Some(vec![vec![]]));
         assert!(combined((&chosen, rho), (&chosen, rho)).is_err());
-        let plain = |totals| NoisedTotals {
-            totals,
-            picked: vec![],
-            found: None,
-        };
+        let plain = |totals| of(totals, None);
         assert!(combined((&plain(vec![1]), rho), (&plain(vec![1, 2]), rho)).is_err());
         let median = plan_of("SELECT MEDIAN(fare) AS m FROM trips");
-        assert!(!can_top_up(&median.core) && can_top_up(&plan().core));
+        assert!(!can_top_up(&median) && can_top_up(&plan()));
+        let both = plan_of(&format!(
+            "SELECT a.n, b.m FROM ({COUNT}) a CROSS JOIN ({MEDIAN}) b"
+        ));
+        assert!(!can_top_up(&both));
+    }
+
+    const COUNT: &str = "SELECT COUNT(*) AS n FROM trips";
+    const MEDIAN: &str = "SELECT MEDIAN(fare) AS m FROM trips";
+
+    #[test]
+    fn parts_share_one_price() {
+        let rho = Rho::from_nano(4_000_000);
+        let alone = plan_of(COUNT);
+        let both = plan_of(&format!(
+            "SELECT a.n, b.s, a.n * 1.0 / b.s AS ratio FROM ({COUNT}) a \
+             CROSS JOIN (SELECT SUM(fare) AS s FROM trips WHERE sex = '男') b"
+        ));
+        assert_eq!((both.parts.len(), both.shares()), (2, 2));
+        let scale = |plan: &PrivatePlan, column: &str| {
+            let answer = answer(plan, 7, rho, Shift(0));
+            let column = answer.columns.iter().find(|own| own.name == column);
+            column.unwrap().noise.as_ref().unwrap().scale
+        };
+        // Half of ρ each: σ is √2 times as large.
+        let (one, half) = (scale(&alone, "n"), scale(&both, "n"));
+        assert!((half / one - 2f64.sqrt()).abs() < 1e-5, "{one} {half}");
+        let shown = answer(&both, 700, rho, Shift(0));
+        assert_eq!(shown.rows.len(), 1);
+        assert_eq!(shown.rows[0].values, [json!(700), json!(700), json!(1.0)]);
+        assert!(shown.rows[0].interval95.iter().all(Option::is_some), "{shown:?}");
+        let wrong = totals(&alone, 7);
+        assert!(
+            noised(&both, &wrong, &cost(rho), &mut Shift(0)).is_err(),
+            "a part is missing"
+        );
+    }
+
+    #[test]
+    fn thresholds_share_one_delta() {
+        let grouped = |filter: &str| {
+            format!("SELECT fare * 1000 AS k, COUNT(*) AS n FROM trips WHERE {filter} GROUP BY 1")
+        };
+        let one = plan_of(&grouped("sex = '男'"));
+        let two = plan_of(&format!(
+            "SELECT a.k, a.n, b.n AS others FROM ({}) a JOIN ({}) b ON a.k = b.k",
+            grouped("sex = '男'"),
+            grouped("sex IS NULL")
+        ));
+        assert_eq!((one.open_parts(), two.open_parts()), (1, 2));
+        let cost = JobCost {
+            threshold_delta: 1_000_000,
+            ..cost(Rho::from_nano(4_000_000))
+        };
+        let least = |plan: &PrivatePlan, delta: u64| {
+            let core = &plan.parts[0].core;
+            let scale = scales(plan, cost.drawn_rho()).unwrap()[0][core.units_aggregate().unwrap()];
+            let delta = Delta::from_units(delta);
+            privacy::threshold::release_threshold(scale, 1, delta, core.groups_per_unit).unwrap()
+        };
+        let found = |plan: &PrivatePlan, units| {
+            let drawn = noised(plan, &totals(plan, units), &cost, &mut Shift(0)).unwrap();
+            drawn
+                .0
+                .iter()
+                .map(|part| part.found.as_ref().unwrap().len())
+                .collect::<Vec<_>>()
+        };
+        let whole = least(&one, 1_000_000);
+        assert_eq!((found(&one, whole), found(&one, whole - 1)), (vec![1], vec![0]));
+        let half = least(&two, 500_000);
+        assert!(
+            half > least(&two, 1_000_000),
+            "a smaller δ has a higher threshold"
+        );
+        assert_eq!(
+            (found(&two, half), found(&two, half - 1)),
+            (vec![1, 1], vec![0, 0])
+        );
     }
 }

@@ -69,9 +69,9 @@ pub struct CheckSummary {
 pub struct CheckView {
     /// What the list says of it.
     pub summary: CheckSummary,
-    /// All cells and figures that were noised, under names of ours: a release lets go of all of them, as whoever asked
-    /// may show what they like of it, and the next question about the same totals is free.
-    pub answer: Answer,
+    /// All cells and figures that were noised, under names of ours, of each aggregation a table: a release lets go of all of
+    /// them, as whoever asked may show what they like of it, and the next question about the same totals is free.
+    pub answers: Vec<Answer>,
 }
 
 /// The votes on an answer.
@@ -137,9 +137,12 @@ impl Sandbox {
         let paid = db::job::load(self.parts.db.read(), check.job_id).await?;
         let plan: sandbox_plan::PrivatePlan =
             serde_json::from_value(paid.plan.clone()).map_err(|_| JobError::Internal("stored plan"))?;
-        let whole = serde_json::to_value(plan.whole()).map_err(|_| JobError::Internal("stored plan"))?;
-        let answer = crate::submit::shown(whole, paid).await?;
-        Ok(CheckView { summary, answer })
+        let mut answers = Vec::new();
+        for whole in plan.whole() {
+            let whole = serde_json::to_value(whole).map_err(|_| JobError::Internal("stored plan"))?;
+            answers.push(crate::submit::shown(whole, paid.clone()).await?);
+        }
+        Ok(CheckView { summary, answers })
     }
 
     /// Votes on an answer that waits for checkers. A vote is final. Withholding needs a reason ([`Length::VOTE`]), which
@@ -295,7 +298,7 @@ impl Sandbox {
             serde_json::from_value(job.plan).map_err(|_| JobError::Internal("stored plan"))?;
         let mut datasets = Vec::new();
         let mut owners = std::collections::BTreeSet::new();
-        for id in plan.core.datasets() {
+        for id in plan.datasets() {
             let dataset = db::dataset::load(read, id).await?;
             owners.insert(dataset.organization_id);
             datasets.push(CheckedDataset {

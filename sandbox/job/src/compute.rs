@@ -9,7 +9,7 @@ use model::{JobId, VersionId};
 use privacy::Rho;
 use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::source::ScanTable;
-use sandbox_plan::{Part, PrivatePlan, Totals};
+use sandbox_plan::{Part, PlanCore, PrivatePlan, Totals};
 use sandbox_worker::{Fault, Grant, WorkRequest, WorkerError};
 use seal::KeyPurpose;
 use sha2::Sha256;
@@ -41,11 +41,21 @@ impl Sandbox {
             // What is made better has to be there; it was due before.
             self.noised(base).await?;
         }
-        let request = self.request(&plan).await?;
+        let mut totals = Vec::with_capacity(plan.parts.len());
+        for part in &plan.parts {
+            totals.push(self.compute_part(&job, &part.core).await?);
+        }
+        self.settle(&job, &plan, &cost, &totals).await
+    }
+
+    /// The exact totals of one part, by a worker of its own.
+    async fn compute_part(&self, job: &Job, core: &PlanCore) -> Result<Totals, JobError> {
+        let id = job.id;
+        let request = self.request(core).await?;
         // A late attempt gets as long as an early one: the deadline is for what is released, not for giving up.
         let left = job.answer_due_at.micros_since(self.parts.clock.now()).max(0);
         let left = Duration::from_micros(u64::try_from(left).unwrap_or(0));
-        let patience = left.max(plan.core.due_in(self.parts.cores));
+        let patience = left.max(core.due_in(self.parts.cores));
         let reply = self
             .parts
             .supervisor
@@ -53,7 +63,7 @@ impl Sandbox {
             .await
             .map_err(|error| {
                 // The class of the fault only: engine messages quote values.
-                let version = plan.core.versions();
+                let version: Vec<_> = core.tables.iter().map(|table| table.version).collect();
                 if matches!(error, WorkerError::Fault(Fault::Incident(_))) {
                     tracing::error!(
                         job = %id, ?version, class = ?error,
@@ -65,7 +75,7 @@ impl Sandbox {
                 }
                 JobError::Internal("worker")
             })?;
-        self.settle(&job, &plan, &cost, &reply.totals).await
+        Ok(reply.totals)
     }
 
     /// Draws noise once for a job's exact totals, joins what it tops up, and stores the answer.
@@ -77,7 +87,7 @@ impl Sandbox {
         job: &Job,
         plan: &PrivatePlan,
         cost: &JobCost,
-        totals: &Totals,
+        totals: &[Totals],
     ) -> Result<(), JobError> {
         let base = match job.tops_up {
             Some(base) => Some(self.noised(base).await?),
@@ -116,18 +126,15 @@ impl Sandbox {
     }
 
     /// What a worker is asked: the columns of the plan in the parts of its versions, for an hour.
-    async fn request(&self, plan: &PrivatePlan) -> Result<WorkRequest, JobError> {
-        let mut grants = Vec::with_capacity(plan.core.tables.len());
-        for table in &plan.core.tables {
+    async fn request(&self, core: &PlanCore) -> Result<WorkRequest, JobError> {
+        let mut grants = Vec::with_capacity(core.tables.len());
+        for table in &core.tables {
             grants.push(self.grant(table).await?);
         }
-        let first = plan
-            .core
-            .tables
-            .first()
-            .ok_or(JobError::Internal("stored plan"))?;
+        let first = core.tables.first();
+        let first = first.ok_or(JobError::Internal("stored plan"))?;
         Ok(WorkRequest {
-            plan: plan.core.clone(),
+            plan: core.clone(),
             grants,
             secret: self.group_secret(first.version),
             // The supervisor puts its own limits here.

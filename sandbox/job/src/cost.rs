@@ -3,7 +3,7 @@
 use db::allocation::Cost as Charged;
 use model::BudgetPolicy;
 use privacy::{Cost, Delta, Epsilon, Rho};
-use sandbox_plan::PlanCore;
+use sandbox_plan::PrivatePlan;
 use serde::{Deserialize, Serialize};
 
 use crate::{EpsilonRule, JobError};
@@ -24,25 +24,20 @@ pub struct JobCost {
     pub paid_nano: i64,
     /// δ, in 10⁻¹⁸: the odds that two units share a keyed hash, and of undeclared cells that one with few units is shown.
     pub delta_atto: i64,
-    /// Of these, what the threshold of undeclared cells may take, in 10⁻²¹; 0 where all cells are declared.
+    /// Of these, what the thresholds of undeclared cells may take together, in 10⁻²¹; 0 where all cells are declared.
     #[serde(default)]
     pub threshold_delta: u64,
 }
 
 impl JobCost {
     /// The price of a job of this ε for a plan: the ρ of the dataset with the most units, whose δ is the least; the odds that
-    /// two of the units of all its datasets share a keyed hash; and of cells that are found, the threshold's δ.
+    /// two of the units of all its datasets share a keyed hash; and of cells that are found, the δ of their thresholds.
     ///
     /// # Errors
     /// [`JobError::Invalid`] if ε is not above 0 and within the policy.
-    pub(crate) fn of(epsilon: f64, core: &PlanCore, policy: &BudgetPolicy) -> Result<Self, JobError> {
-        Self::over(
-            epsilon,
-            core.most_units(),
-            core.all_units(),
-            core.is_open(),
-            policy,
-        )
+    pub(crate) fn of(epsilon: f64, plan: &PrivatePlan, policy: &BudgetPolicy) -> Result<Self, JobError> {
+        let open = plan.open_parts() > 0;
+        Self::over(epsilon, plan.most_units(), plan.all_units(), open, policy)
     }
 
     pub(crate) fn over(

@@ -5,7 +5,9 @@ use std::time::Duration;
 use identity::{Action, Actor};
 use model::{ProjectId, ReviewPolicy, Timestamp};
 use sandbox_plan::scalar::ScalarExpr;
-use sandbox_plan::{BoundingCase, Measure, OutputColumn, PrivatePlan, Relation, ReleasedColumn};
+use sandbox_plan::{
+    BoundingCase, Leaf, Measure, OutputColumn, PlanPart, PrivatePlan, Relation, ReleasedColumn,
+};
 use sandbox_worker::{PlanRequest, Planned as Decided};
 use serde::Serialize;
 
@@ -30,41 +32,29 @@ pub struct AggregateError {
 /// The rows of the cell for which a mean's error is told: data sets are declared larger than they are, and cells uneven.
 const ROWS: u64 = 1_000;
 
-/// The most cells that a row of the answer is the sum of: 1, but for the totals of ROLLUP and the like.
-fn most_cells(plan: &PrivatePlan) -> f64 {
+/// The most cells that a row of the answer is the sum of: 1, but for totals of ROLLUP and the like that are added up.
+fn most_cells(part: &PlanPart) -> f64 {
     let summed = |set: &Vec<usize>| -> f64 {
-        let keys = plan.core.keys.iter().enumerate();
+        let keys = part.core.keys.iter().enumerate();
         #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
         let left_out = keys
             .filter(|(at, _)| !set.contains(at))
             .map(|(_, key)| key.cells.count() as f64);
         left_out.product()
     };
-    plan.sets.iter().flatten().map(summed).fold(1.0, f64::max)
+    part.sets.iter().flatten().map(summed).fold(1.0, f64::max)
 }
 
 /// What to expect of each output column that is a figure as it is released.
 ///
-/// Of ROLLUP and the like it is the error of the row that sums the most cells. A mean's error depends on its cell's rows, which are nobody's business before the charge: it is told for a cell of a
+/// Of ROLLUP and the like it is the error of the row where it is largest. A mean's error depends on its cell's rows, which are nobody's business before the charge: it is told for a cell of a
 /// thousand rows, or of an equal share of the declared maximum if that is less. What is computed from several figures has its intervals in the answer.
 pub(crate) fn expected_errors(plan: &PrivatePlan, rho: f64) -> Vec<AggregateError> {
-    let share = plan.core.max_rows() / u64::from(plan.core.cells.max(1));
-    let share = share.clamp(1, ROWS);
-    let spread = most_cells(plan).sqrt();
     let figure = |column: &OutputColumn| {
         let ScalarExpr::Column(at) = &column.expr else {
             return None;
         };
-        let (sigma, at_rows) = match plan.released.get(*at)? {
-            ReleasedColumn::Measure(Measure::Total(total)) => (plan.expected_error(*total, rho)?, None),
-            ReleasedColumn::Measure(Measure::Mean { sum, .. }) => {
-                #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
-                let rows = share as f64;
-                (plan.expected_error(*sum, rho)? / rows, Some(share))
-            }
-            _ => return None,
-        };
-        let sigma = sigma * spread;
+        let (sigma, at_rows) = expected_error(plan, plan.released.get(*at)?, rho)?;
         Some(AggregateError {
             column: column.name.clone(),
             standard_deviation: sigma,
@@ -75,12 +65,43 @@ pub(crate) fn expected_errors(plan: &PrivatePlan, rho: f64) -> Vec<AggregateErro
     plan.output.iter().filter_map(figure).collect()
 }
 
-/// What a job would cost, how exact and how soon it would be.
-#[derive(Debug, Clone)]
-pub struct Estimate {
-    /// The price.
-    pub cost: JobCost,
-    /// How many cells the answer has.
+/// The standard deviation of a figure, and the rows of the cell for which it is told.
+fn expected_error(plan: &PrivatePlan, column: &ReleasedColumn, rho: f64) -> Option<(f64, Option<u64>)> {
+    let (leaf, measure) = match column {
+        ReleasedColumn::Measure { leaf, measure } => (leaf, measure),
+        ReleasedColumn::Stacked(members) => {
+            let members = members
+                .iter()
+                .map(|(_, column)| expected_error(plan, column, rho));
+            let largest = |one: (f64, Option<u64>), other: (f64, Option<u64>)| {
+                if other.0 > one.0 { other } else { one }
+            };
+            return members.collect::<Option<Vec<_>>>()?.into_iter().reduce(largest);
+        }
+        _ => return None,
+    };
+    let Leaf::Part(at) = *plan.leaves.get(*leaf)? else {
+        return None;
+    };
+    let part = plan.parts.get(at)?;
+    let spread = most_cells(part).sqrt();
+    match measure {
+        Measure::Total(total) => Some((spread * plan.expected_error(at, *total, rho)?, None)),
+        Measure::Mean { sum, .. } => {
+            let share = part.core.max_rows() / u64::from(part.core.cells.max(1));
+            let share = share.clamp(1, ROWS);
+            #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
+            let rows = share as f64;
+            Some((spread * plan.expected_error(at, *sum, rho)? / rows, Some(share)))
+        }
+        _ => None,
+    }
+}
+
+/// How one part of a query is computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PartEstimate {
+    /// How many cells it has.
     pub cells: u32,
     /// The most groups in which one unit counts: C.
     pub groups_per_unit: u32,
@@ -88,6 +109,26 @@ pub struct Estimate {
     pub bounding: BoundingCase,
     /// The most rows of one unit that count.
     pub rows_per_unit: u32,
+}
+
+impl PartEstimate {
+    fn of(part: &PlanPart) -> Self {
+        Self {
+            cells: part.core.cells,
+            groups_per_unit: part.core.groups_per_unit,
+            bounding: part.core.bounding_case(),
+            rows_per_unit: part.core.unit.max_rows_per_unit,
+        }
+    }
+}
+
+/// What a job would cost, how exact and how soon it would be.
+#[derive(Debug, Clone)]
+pub struct Estimate {
+    /// The price.
+    pub cost: JobCost,
+    /// The aggregations that are noised, each with cells of its own; never none.
+    pub parts: Vec<PartEstimate>,
     /// The expected error of each noised column.
     pub expected_error: Vec<AggregateError>,
     /// The budgets that would be left, of every dataset that the query names; none if one does not suffice.
@@ -101,6 +142,14 @@ pub struct Estimate {
     pub checked_until: Option<Timestamp>,
     /// Whether the same question was paid for in this project: the stored answer is free.
     pub already_paid: bool,
+}
+
+impl Estimate {
+    /// How many cells all parts have together.
+    pub fn cells(&self) -> u32 {
+        let cells = self.parts.iter().map(|part| part.cells);
+        cells.fold(0, u32::saturating_add)
+    }
 }
 
 /// A job that was planned, with all that its charge needs.
@@ -165,10 +214,7 @@ impl Sandbox {
         let schedule = planned.schedule(now);
         Ok(Estimate {
             cost,
-            cells: planned.plan.core.cells,
-            groups_per_unit: planned.plan.core.groups_per_unit,
-            bounding: planned.plan.core.bounding_case(),
-            rows_per_unit: planned.plan.core.unit.max_rows_per_unit,
+            parts: planned.plan.parts.iter().map(PartEstimate::of).collect(),
             expected_error,
             budgets_after: planned
                 .budgets
@@ -251,15 +297,10 @@ impl Sandbox {
         }
         let plan = self.decide(actor, PlanRequest::new(sql, relations)).await?;
         let epsilon = price.epsilon(&plan, &policy)?;
-        let cost = JobCost::of(epsilon, &plan.core, &policy)?;
-        let answer_in = plan.core.due_in(self.parts.cores);
+        let cost = JobCost::of(epsilon, &plan, &policy)?;
+        let answer_in = plan.due_in(self.parts.cores);
         let of = |id| budgets.iter().find(|budget| budget.dataset.id == id).cloned();
-        let budgets = plan
-            .core
-            .datasets()
-            .into_iter()
-            .map(of)
-            .collect::<Option<Vec<_>>>();
+        let budgets = plan.datasets().into_iter().map(of).collect::<Option<Vec<_>>>();
         let budgets = budgets.ok_or(JobError::Internal("a dataset of another project"))?;
         let special = budgets.iter().any(|budget| budget.dataset.metadata.special);
         let checks = if special {

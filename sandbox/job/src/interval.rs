@@ -14,7 +14,7 @@ use model::FieldType;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 use sandbox_plan::scalar::{Arithmetic, CastTarget, ScalarExpr};
-use sandbox_plan::{Measure, PrivatePlan, Released, ReleasedColumn};
+use sandbox_plan::{Figure, Measure, PartRows, PrivatePlan, Released};
 
 use crate::JobError;
 
@@ -34,12 +34,17 @@ const ROW_NANOS: u64 = 60;
 /// A noised column's interval per row; `None` where there is none.
 pub(crate) type Intervals = Vec<Option<[f64; 2]>>;
 
-/// What stands in an output column.
-enum Kind<'a> {
+/// What stands in an output column; figures by their released columns.
+#[derive(Clone, Copy)]
+enum Kind {
     /// Nothing noised, or no number.
     Plain,
-    /// A figure as it was released.
-    Measure(&'a Measure),
+    /// A total as it was noised.
+    Total(usize),
+    /// One total over another, within bounds.
+    Mean(usize),
+    /// A value that was picked.
+    Quantile(usize),
     /// One total over another.
     Ratio(usize, usize),
     /// Anything else.
@@ -50,65 +55,51 @@ enum Kind<'a> {
 pub(crate) struct Errors<'a> {
     pub(crate) plan: &'a PrivatePlan,
     /// The rows of the answer.
-    pub(crate) rows: &'a Released,
-    /// The noise's standard deviation per aggregate and cell, in grid steps.
-    pub(crate) sigmas: &'a [f64],
+    pub(crate) released: &'a Released,
+    /// The noise's standard deviation per part, aggregate and cell, in grid steps.
+    pub(crate) sigmas: &'a [Vec<f64>],
     /// What the job was charged.
     pub(crate) rho: privacy::Rho,
 }
 
 impl Errors<'_> {
     pub(crate) fn intervals(&self) -> Result<Vec<Option<Intervals>>, JobError> {
-        let kinds: Vec<Kind<'_>> = self
-            .plan
-            .output
-            .iter()
-            .map(|column| self.kind(&column.expr))
-            .collect();
-        let computed: Vec<usize> = kinds
-            .iter()
-            .enumerate()
-            .filter(|(_, kind)| {
-                matches!(kind, Kind::Computed)
-                    || matches!(kind, Kind::Measure(m)
-                        if !matches!(m, Measure::Total(_) | Measure::Mean { .. } | Measure::Quantile { .. }))
-            })
-            .map(|(at, _)| at)
+        let output = self.plan.output.iter();
+        let kinds: Vec<Kind> = output.map(|column| self.kind(&column.expr)).collect();
+        let computed: Vec<usize> = (0..kinds.len())
+            .filter(|at| matches!(kinds.get(*at), Some(Kind::Computed)))
             .collect();
         let mut simulated = self.simulate(&computed)?.into_iter();
         let mut all = Vec::with_capacity(kinds.len());
         for kind in kinds {
             all.push(match kind {
                 Kind::Plain => None,
-                Kind::Measure(Measure::Total(total)) => Some(self.totals(*total)),
-                Kind::Measure(Measure::Quantile { place, count }) => Some(self.quantiles(*place, *count)?),
-                Kind::Measure(Measure::Mean { sum, count, of }) => {
-                    let ends = [of.lo.get(), of.hi.get()];
-                    let shift = of.centre.get();
-                    let clamp = |x: f64| (x + shift).clamp(ends[0], ends[1]);
-                    let fieller = self.fieller(*sum, *count).into_iter();
-                    // Where the data say nothing, the declared bounds do.
-                    Some(
-                        fieller
-                            .map(|found| Some(found.map_or(ends, |[lo, hi]| [clamp(lo), clamp(hi)])))
-                            .collect(),
-                    )
+                Kind::Computed => simulated.next().flatten(),
+                Kind::Total(column) => Some(self.each(|row| self.total(row, column))),
+                Kind::Mean(column) => Some(self.each(|row| self.mean(row, column))),
+                Kind::Ratio(over, under) => {
+                    Some(self.each(|row| fieller(self.shown(row, over)?, self.shown(row, under)?)))
                 }
-                Kind::Ratio(over, under) => Some(self.fieller(over, under)),
-                Kind::Measure(_) | Kind::Computed => simulated.next().flatten(),
+                Kind::Quantile(column) => Some(self.each(|row| self.quantile(row, column))),
             });
         }
         Ok(all)
     }
 
-    fn kind<'b>(&'b self, expr: &ScalarExpr) -> Kind<'b> {
+    fn kind(&self, expr: &ScalarExpr) -> Kind {
         let measures = self.plan.measures_of(expr);
         if measures.is_empty() {
             return Kind::Plain;
         }
         let types = self.plan.released_types();
-        if let Some(measure) = self.measure(expr) {
-            return Kind::Measure(measure);
+        if let Some(column) = released(expr) {
+            // Of stacked tables all have the same figure.
+            return match measures.first() {
+                Some(Measure::Total(_)) => Kind::Total(column),
+                Some(Measure::Mean { .. }) => Kind::Mean(column),
+                Some(Measure::Quantile { .. }) => Kind::Quantile(column),
+                _ => Kind::Computed,
+            };
         }
         // How a pick would vary is not known without the data.
         if measures
@@ -119,8 +110,8 @@ impl Errors<'_> {
         }
         match (expr, expr.field_type(&types)) {
             (ScalarExpr::Arithmetic(Arithmetic::Divide, over, under), Some(FieldType::Number)) => {
-                match (self.measure(number(over)), self.measure(number(under))) {
-                    (Some(Measure::Total(over)), Some(Measure::Total(under))) => Kind::Ratio(*over, *under),
+                match (self.total_column(number(over)), self.total_column(number(under))) {
+                    (Some(over), Some(under)) if !self.correlated(over, under) => Kind::Ratio(over, under),
                     _ => Kind::Computed,
                 }
             }
@@ -129,134 +120,195 @@ impl Errors<'_> {
         }
     }
 
-    fn measure(&self, expr: &ScalarExpr) -> Option<&Measure> {
-        let ScalarExpr::Column(at) = expr else {
-            return None;
-        };
-        match self.plan.released.get(*at) {
-            Some(ReleasedColumn::Measure(measure)) => Some(measure),
+    /// The released column that an expression is, if it is a total as it was noised.
+    fn total_column(&self, expr: &ScalarExpr) -> Option<usize> {
+        let column = released(expr)?;
+        let total = self.plan.measures_of(expr);
+        matches!(total.first(), Some(Measure::Total(_))).then_some(column)
+    }
+
+    /// Whether two totals may have noise in common, which Fieller's interval does not know of.
+    fn correlated(&self, one: usize, other: usize) -> bool {
+        let (one, other) = (self.plan.part_of(one), self.plan.part_of(other));
+        one.is_some_and(|part| Some(part) == other && self.plan.shares_cells(part))
+    }
+
+    fn each(&self, interval: impl Fn(usize) -> Option<[f64; 2]>) -> Intervals {
+        (0..self.released.len()).map(interval).collect()
+    }
+
+    fn figure(&self, row: usize, column: usize) -> Option<Figure<'_>> {
+        self.released.figure(self.plan, column, row)
+    }
+
+    /// One of the totals that a figure is made of, and the standard deviation of its noise, in units of the aggregate.
+    fn of(&self, figure: &Figure<'_>, total: usize) -> Option<(f64, f64)> {
+        let aggregate = self.plan.parts.get(figure.part)?.core.aggregates.get(total)?;
+        let sigma = self.sigmas.get(figure.part)?.get(total)?;
+        let sigma = sigma * aggregate.step() * f64::from(figure.row.cells).sqrt();
+        Some((aggregate.value(*figure.totals.get(total)?), sigma))
+    }
+
+    /// A column that is a total.
+    fn shown(&self, row: usize, column: usize) -> Option<(f64, f64)> {
+        let figure = self.figure(row, column)?;
+        match figure.measure {
+            Measure::Total(total) => self.of(&figure, *total),
             _ => None,
         }
     }
 
-    /// Totals of every row, and how many cells each is the sum of.
-    fn rows(&self) -> impl Iterator<Item = (&[i128], f64)> {
-        let count = self.plan.core.aggregates.len().max(1);
-        let rows = self.rows.rows.iter().zip(self.rows.totals.chunks_exact(count));
-        rows.map(|(row, totals)| (totals, f64::from(row.cells)))
+    fn total(&self, row: usize, column: usize) -> Option<[f64; 2]> {
+        let (value, sigma) = self.shown(row, column)?;
+        Some([value - Z95 * sigma, value + Z95 * sigma])
     }
 
-    /// A total's value and the standard deviation of its noise, in units of the aggregate.
-    fn figure(&self, (totals, cells): (&[i128], f64), at: usize) -> Option<(f64, f64)> {
-        let aggregate = self.plan.core.aggregates.get(at)?;
-        let sigma = self.sigmas.get(at)? * aggregate.step() * cells.sqrt();
-        Some((aggregate.value(*totals.get(at)?), sigma))
-    }
-
-    fn totals(&self, at: usize) -> Intervals {
-        self.rows()
-            .map(|row| {
-                let (value, sigma) = self.figure(row, at)?;
-                Some([value - Z95 * sigma, value + Z95 * sigma])
-            })
-            .collect()
+    fn mean(&self, row: usize, column: usize) -> Option<[f64; 2]> {
+        let figure = self.figure(row, column)?;
+        let Measure::Mean { sum, count, of } = figure.measure else {
+            return None;
+        };
+        let ends = [of.lo.get(), of.hi.get()];
+        let clamp = |x: f64| (x + of.centre.get()).clamp(ends[0], ends[1]);
+        let ratio = fieller(self.of(&figure, *sum)?, self.of(&figure, *count)?);
+        // Where the data say nothing, the declared bounds do.
+        Some(ratio.map_or(ends, |[lo, hi]| [clamp(lo), clamp(hi)]))
     }
 
     /// The picks below and above a quantile, where the cell has so many rows that there are such ranks; else the bounds.
     ///
     /// A pick of the rank that is `reach` lower says something only if there are that many rows below the quantile. How
     /// many there are is known from a noised count: it is taken to be lower than it shows by 3 standard deviations.
-    fn quantiles(&self, place: usize, count: usize) -> Result<Intervals, JobError> {
-        let core = &self.plan.core;
-        let quantile = core
-            .quantiles
-            .get(place)
-            .ok_or(JobError::Internal("a quantile of another plan"))?;
+    fn quantile(&self, row: usize, column: usize) -> Option<[f64; 2]> {
+        let figure = self.figure(row, column)?;
+        let Measure::Quantile { place, count } = figure.measure else {
+            return None;
+        };
+        let core = &self.plan.parts.get(figure.part)?.core;
+        let quantile = core.quantiles.get(*place)?;
         let candidates = quantile.candidates.count();
         let rows = core.unit.max_rows_per_unit;
-        let scale = privacy::quantile::scale(rows, quantile.rank, core.shares(), self.rho)
-            .map_err(|_| JobError::Internal("noise scale"))?;
+        let scale = privacy::quantile::scale(rows, quantile.rank, self.plan.shares(), self.rho).ok()?;
         #[expect(clippy::cast_precision_loss, reason = "a number of rows")]
         let reach = privacy::quantile::reach(scale, candidates, 40.0) as f64;
         let (below, above) = (
             f64::from(quantile.rank),
             f64::from(privacy::quantile::RANKS.saturating_sub(quantile.rank)),
         );
-        let ends = [
-            quantile.candidates.value(0),
-            quantile.candidates.value(candidates.saturating_sub(1)),
-        ];
-        let picked = self.plan.quantile_intervals(place, self.rows);
-        let intervals = picked.into_iter().zip(self.rows()).map(|(picked, row)| {
-            let (shown, sigma) = self.figure(row, count)?;
-            let surely = (shown - 3.0 * sigma).max(0.0);
-            let [low, high] = picked?;
-            Some([
-                if surely * below > reach { low } else { ends[0] },
-                if surely * above > reach { high } else { ends[1] },
-            ])
-        });
-        Ok(intervals.collect())
-    }
-
-    fn fieller(&self, over: usize, under: usize) -> Intervals {
-        self.rows()
-            .map(|row| {
-                let (a, b) = (self.figure(row, over)?, self.figure(row, under)?);
-                fieller(a, b)
-            })
-            .collect()
+        let (shown, sigma) = self.of(&figure, *count)?;
+        let surely = (shown - 3.0 * sigma).max(0.0);
+        let picks = figure.picked.get(*place)?;
+        let value = |at: u32| quantile.candidates.value(at);
+        Some([
+            value(if surely * below > reach { picks.low } else { 0 }),
+            value(if surely * above > reach {
+                picks.high
+            } else {
+                candidates.saturating_sub(1)
+            }),
+        ])
     }
 
     /// How often the computation of these columns can be repeated within the limits.
     fn draws(&self, columns: &[usize]) -> usize {
-        let rows = self.rows.rows.len().max(1);
-        let aggregates = self.plan.core.aggregates.len();
-        let released = self.plan.released.len();
+        let rows = self.released.len().max(1);
+        let totals = |(at, part): (usize, &PartRows)| match self.plan.parts.get(at) {
+            Some(own) if self.plan.shares_cells(at) => {
+                let cells = own.core.cells as usize * own.core.aggregates.len();
+                cells * own.sets.as_ref().map_or(1, |sets| sets.len() + 1)
+            }
+            _ => part.totals.len(),
+        };
+        let totals: usize = self.released.parts.iter().enumerate().map(totals).sum();
         let own: u64 = columns.iter().map(|column| self.plan.output_nanos(*column)).sum();
-        let per_row = own + ROW_NANOS * (aggregates + released) as u64;
-        let by_time = MOST_NANOS / per_row.saturating_mul(rows as u64).max(1);
+        let cells = totals + rows * self.plan.released.len();
+        let each = own
+            .saturating_mul(rows as u64)
+            .saturating_add(ROW_NANOS.saturating_mul(cells as u64));
+        let by_time = MOST_NANOS / each.max(1);
         let by_memory = MOST_VALUES / (rows * columns.len().max(1));
         DRAWS
             .min(by_memory)
             .min(usize::try_from(by_time).unwrap_or(usize::MAX))
     }
 
-    /// Repeats the computation of some output columns with noise taken off.
+    /// Of each part whose totals share cells, the rows that each cell is a part of.
+    fn shared_rows(&self) -> Vec<Option<Vec<Vec<usize>>>> {
+        let parts = self.plan.parts.iter().zip(&self.released.parts).enumerate();
+        parts
+            .map(|(at, (part, rows))| self.plan.shares_cells(at).then(|| part.rows_of_cells(rows)))
+            .collect()
+    }
+
+    /// Repeats the computation of some output columns with noise taken off. A cell that stands in several rows has the same noise
+    /// in all of them.
     fn simulate(&self, columns: &[usize]) -> Result<Vec<Option<Intervals>>, JobError> {
-        let rows = self.rows.rows.len();
+        let rows = self.released.len();
         let draws = self.draws(columns);
         if columns.is_empty() || draws < LEAST_DRAWS {
             return Ok(vec![None; columns.len()]);
         }
         let broken = |_| JobError::Internal("a released table");
-        let count = self.plan.core.aggregates.len();
         // Public and repeatable: the interval of a stored answer is the same each time it is looked at.
         let mut random = SmallRng::seed_from_u64(95);
+        let shared = self.shared_rows();
         let mut values: Vec<Vec<f64>> = vec![Vec::with_capacity(rows * draws); columns.len()];
         for _ in 0..draws {
-            let mut drawn = self.rows.clone();
-            for (row, totals) in drawn.rows.iter().zip(drawn.totals.chunks_exact_mut(count)) {
-                for (total, sigma) in totals.iter_mut().zip(self.sigmas) {
-                    let noise = normal(&mut random) * sigma * f64::from(row.cells).sqrt();
-                    #[expect(clippy::cast_possible_truncation, reason = "saturates, far from the ends")]
-                    let noise = noise.round() as i128;
-                    *total = total.saturating_sub(noise);
+            let mut drawn = self.released.clone();
+            let parts = drawn.parts.iter_mut().zip(self.sigmas).zip(&shared);
+            for ((part, sigmas), shared) in parts {
+                match shared {
+                    None => take_off(part, sigmas, &mut random),
+                    Some(rows) => take_off_cells(part, sigmas, rows, &mut random),
                 }
             }
-            let released = self.plan.released_columns(&drawn).map_err(broken)?;
-            for (column, values) in columns.iter().zip(&mut values) {
-                let output = self
-                    .plan
-                    .output_column(*column, &released, rows)
-                    .map_err(broken)?;
-                values.extend(numbers(&output));
+            let output = self.plan.some_output_columns(&drawn, columns).map_err(broken)?;
+            for (output, values) in output.iter().zip(&mut values) {
+                values.extend(numbers(output));
             }
         }
         Ok(values
             .iter()
             .map(|values| Some(middle(values, rows, draws)))
             .collect())
+    }
+}
+
+/// Takes fresh noise off every row.
+fn take_off(part: &mut PartRows, sigmas: &[f64], random: &mut SmallRng) {
+    let totals = part.totals.chunks_exact_mut(sigmas.len().max(1));
+    for (row, totals) in part.rows.iter().zip(totals) {
+        let spread = f64::from(row.cells).sqrt();
+        for (total, sigma) in totals.iter_mut().zip(sigmas) {
+            *total = total.saturating_sub(rounded(normal(random) * sigma * spread));
+        }
+    }
+}
+
+/// Takes fresh noise off every cell, and so off all rows that it is a part of.
+fn take_off_cells(part: &mut PartRows, sigmas: &[f64], rows_of_cells: &[Vec<usize>], random: &mut SmallRng) {
+    for rows in rows_of_cells.iter().filter(|rows| !rows.is_empty()) {
+        for (aggregate, sigma) in sigmas.iter().enumerate() {
+            let noise = rounded(normal(random) * sigma);
+            for row in rows {
+                if let Some(total) = part.totals.get_mut(row * sigmas.len() + aggregate) {
+                    *total = total.saturating_sub(noise);
+                }
+            }
+        }
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "saturates, far from the ends")]
+const fn rounded(noise: f64) -> i128 {
+    noise.round() as i128
+}
+
+/// The released column that an expression is.
+const fn released(expr: &ScalarExpr) -> Option<usize> {
+    match expr {
+        ScalarExpr::Column(at) => Some(*at),
+        _ => None,
     }
 }
 

@@ -68,7 +68,7 @@ impl Precision {
                 .map_or(f64::INFINITY, |best| best.half_width95),
         };
         let needed = Rho::from_f64_up(rho).ok_or_else(unreachable)?;
-        let half = Delta::from_units(Delta::promise(plan.core.most_units()).units() / 2);
+        let half = Delta::from_units(Delta::promise(plan.most_units()).units() / 2);
         let least = privacy::conversion::epsilon(needed, half).ok_or_else(unreachable)?;
         let mut steps = (least.value() * STEPS).ceil();
         // The conversion is known to nine digits: a step more than what it says is always enough.
@@ -86,5 +86,5 @@ impl Precision {
 /// ρ that a job of this ε is charged.
 fn cap(epsilon: f64, plan: &PrivatePlan) -> Option<Rho> {
     let epsilon = privacy::Epsilon::new(epsilon)?;
-    Some(privacy::conversion::cap(epsilon, Delta::promise(plan.core.most_units())).rho)
+    Some(privacy::conversion::cap(epsilon, Delta::promise(plan.most_units())).rho)
 }

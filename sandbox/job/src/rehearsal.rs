@@ -37,7 +37,7 @@ impl Rehearsal {
             public: &public,
         };
         let plan = sandbox_plan::plan(sql, tables)?;
-        let cost = JobCost::of(epsilon, &plan.core, policy)?;
+        let cost = JobCost::of(epsilon, &plan, policy)?;
         Ok(Self { plan, cost })
     }
 
@@ -58,14 +58,15 @@ impl Rehearsal {
 
     /// How long after its charge such a job is released on a portal with so many cores for it.
     pub fn due_in(&self, cores: u32) -> Duration {
-        self.plan.core.due_in(cores)
+        self.plan.due_in(cores)
     }
 
-    /// Draws noise for exact totals and shows what the query makes of them, with its intervals: each time anew.
+    /// Draws noise for the exact totals of the plan's parts and shows what the query makes of them, with its intervals: each
+    /// time anew.
     ///
     /// # Errors
     /// [`JobError::Internal`] if the totals are not those of the plan, or no noise can be drawn.
-    pub fn answer(&self, totals: &Totals, noise: &mut dyn NoiseSource) -> Result<Answer, JobError> {
+    pub fn answer(&self, totals: &[Totals], noise: &mut dyn NoiseSource) -> Result<Answer, JobError> {
         let noised = answer::noised(&self.plan, totals, &self.cost, noise)?;
         answer::show(&self.plan, &noised, self.cost.answer_rho())
     }

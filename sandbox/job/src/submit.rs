@@ -116,10 +116,10 @@ impl Sandbox {
             0 => word.to_owned(),
             _ => format!("{word}_{}", at + 1),
         };
-        for (at, dataset) in planned.plan.core.datasets().iter().enumerate() {
+        for (at, dataset) in planned.plan.datasets().iter().enumerate() {
             leaf = leaf.subject(&numbered("dataset", at), dataset.to_string());
         }
-        for (at, version) in planned.plan.core.versions().iter().enumerate() {
+        for (at, version) in planned.plan.versions().iter().enumerate() {
             leaf = leaf.subject(&numbered("version", at), version.to_string());
         }
         if let Some(base) = job.tops_up {
@@ -196,7 +196,7 @@ impl Sandbox {
             return Ok(Standing::Paid(Box::new(job)));
         }
         // Of special datasets each answer has its checkers, and a slightly better one would have new ones for nearly nothing.
-        if planned.checks.is_some() || !answer::can_top_up(&planned.plan.core) {
+        if planned.checks.is_some() || !answer::can_top_up(&planned.plan) {
             return Ok(Standing::New);
         }
         // Only what is there by the clock: a job that waited for the work of another would tell how long it took.

@@ -40,12 +40,14 @@ pub use analyse::plan;
 pub use execute::{ExecutionError, Granted, Totals, execute};
 pub use parse::{MAX_NESTING, MAX_OPERATORS, MAX_SQL, PublicBody, PublicQuery, public_queries, table_names};
 pub use plan::{
-    Aggregate, AggregateFunction, BoundingCase, GroupKey, KeyCells, KeyValue, OutputColumn, PlanCore,
-    PlanHash, PrivatePlan, ScanColumn,
+    Aggregate, AggregateFunction, BoundingCase, GroupKey, KeyCells, KeyValue, Leaf, OutputColumn, PlanCore,
+    PlanHash, PlanPart, PrivatePlan, ScanColumn,
 };
 pub use public::{PublicError, PublicTable};
 pub use refusal::{Refusal, Rule, Span};
 pub use relation::{Relation, Tables};
-pub use release::{Measure, Picks, Released, ReleasedColumn, Row, Step};
+pub use release::{
+    Arrangement, Figure, Measure, Noised, PartRows, Picks, Released, ReleasedColumn, Row, Step,
+};
 pub use scan::Part;
 pub use travel::MAX_PLAN;

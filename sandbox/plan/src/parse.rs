@@ -378,6 +378,19 @@ impl ShapeCheck<'_> {
                     self.table(&join.relation)?;
                     continue;
                 }
+                // Of results; where rows of units are joined, the decision refuses it.
+                JoinOperator::FullOuter(_)
+                    if !join.global
+                        && !from
+                            .joins
+                            .iter()
+                            .map(|join| &join.relation)
+                            .chain([&from.relation])
+                            .any(|table| self.is_protected(table)) =>
+                {
+                    self.table(&join.relation)?;
+                    continue;
+                }
                 JoinOperator::FullOuter(_) | JoinOperator::OuterApply => Rule::OuterJoin,
                 _ => Rule::Join,
             };
@@ -423,6 +436,15 @@ impl ShapeCheck<'_> {
             }
             _ => refuse(Rule::Clause, table.span()),
         }
+    }
+
+    /// Whether a table is one of rows that belong to units, by its name.
+    fn is_protected(&self, table: &TableFactor) -> bool {
+        let TableFactor::Table { name, .. } = table else {
+            return false;
+        };
+        let named = public::table_name(name);
+        named.is_some_and(|name| !self.named.contains(&name) && self.tables.find_protected(&name).is_some())
     }
 
     fn table_name(&self, name: &ObjectName) -> Planned<()> {

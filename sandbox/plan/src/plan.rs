@@ -13,23 +13,25 @@
 //! written where units are not read again (docs/adr/0024). With weights 1/Δₐ the
 //! joint vector of A aggregates has a squared L2 norm of at most A: a discrete Gaussian of variance A·Δₐ²/(2ρ) on each
 //! aggregate's integers makes the whole release ρ-zCDP (Canonne, Kamath, Steinke 2020, "The Discrete Gaussian for
-//! Differential Privacy", Theorem 14 with one scale per coordinate).
+//! Differential Privacy", Theorem 14 with one scale per coordinate). A counts the aggregates of all parts of a plan: each
+//! bounds what a unit adds to it, whatever it reads, so the joint vector of all parts has that norm as well (docs/adr/0025).
 
 mod check;
 mod cost;
+mod private;
 
 pub(crate) use check::{MAX_CROSS, matches_of};
+pub use private::{Leaf, MAX_PARTS, MAX_SHARES, OutputColumn, PlanPart, PrivatePlan};
 
 use std::fmt;
 use std::time::Duration;
 
-use model::{DatasetId, FieldName, FieldType, UnitDeclaration, VersionId};
+use model::{FieldName, FieldType, UnitDeclaration};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::interval::{ColumnRange, Range, everything};
 use crate::public::PublicTable;
-use crate::release::{ReleasedColumn, Step};
 use crate::scalar::{Real, ScalarExpr};
 use crate::source::{ScanTable, Source};
 
@@ -155,6 +157,16 @@ impl KeyCells {
             Self::Open(_) => 0,
         };
         values.saturating_add(1)
+    }
+
+    /// The type of its values.
+    pub const fn field_type(&self) -> FieldType {
+        match self {
+            Self::Text { .. } => FieldType::Text,
+            Self::Integer { .. } | Self::Integers { .. } => FieldType::Integer,
+            Self::Boolean => FieldType::Boolean,
+            Self::Open(field_type) => *field_type,
+        }
     }
 
     /// Whether a cell can stand for this value.
@@ -425,30 +437,6 @@ pub enum BoundingCase {
     ChosenGroups,
 }
 
-/// A column of the answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OutputColumn {
-    /// Its name: the alias, or the expression as written.
-    pub name: String,
-    /// Its value, from the released columns.
-    pub expr: ScalarExpr,
-}
-
-/// A job that the sandbox accepts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PrivatePlan {
-    /// What decides the noised totals.
-    pub core: PlanCore,
-    /// The grouping sets, each by the keys it keeps (in canonical order); none for a plain GROUP BY.
-    pub sets: Option<Vec<Vec<usize>>>,
-    /// The released table's columns.
-    pub released: Vec<ReleasedColumn>,
-    /// What is done with it.
-    pub steps: Vec<Step>,
-    /// What is shown of it.
-    pub output: Vec<OutputColumn>,
-}
-
 /// The SHA-256 hash of a plan's canonical form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct PlanHash([u8; 32]);
@@ -537,56 +525,12 @@ impl PlanCore {
         }
     }
 
-    /// The versions that are read, each once, in the plan's order.
-    pub fn versions(&self) -> Vec<VersionId> {
-        let mut versions = Vec::with_capacity(self.tables.len());
-        for table in &self.tables {
-            if !versions.contains(&table.version) {
-                versions.push(table.version);
-            }
-        }
-        versions
-    }
-
-    /// The datasets whose lineages are charged, each once, in the plan's order.
-    pub fn datasets(&self) -> Vec<DatasetId> {
-        let mut datasets = Vec::with_capacity(self.tables.len());
-        for table in &self.tables {
-            if !datasets.contains(&table.dataset) {
-                datasets.push(table.dataset);
-            }
-        }
-        datasets
-    }
-
-    /// The most units that any dataset of the plan declares.
-    pub fn most_units(&self) -> u64 {
-        self.tables
-            .iter()
-            .map(|table| table.unit.max_units)
-            .max()
-            .unwrap_or(0)
-    }
-
     /// The largest magnitude that a total of this aggregate can have: units × bound.
     pub fn total_bound(&self, aggregate: &Aggregate) -> i128 {
         i128::from(self.unit.max_units) * i128::from(aggregate.unit_most)
     }
 
-    /// The units that all datasets of the plan declare together: so many keyed hashes may meet where they are joined.
-    pub fn all_units(&self) -> u64 {
-        let mut seen = Vec::with_capacity(self.tables.len());
-        let mut units = 0u64;
-        for table in &self.tables {
-            if !seen.contains(&table.dataset) {
-                seen.push(table.dataset);
-                units = units.saturating_add(table.unit.max_units);
-            }
-        }
-        units
-    }
-
-    /// Into how many equal shares the job's ρ is divided: one for each aggregate and quantile.
+    /// Of how many equal shares of the job's ρ this needs one each: its aggregates and quantiles.
     pub fn shares(&self) -> u32 {
         u32::try_from(self.aggregates.len() + self.quantiles.len()).unwrap_or(u32::MAX)
     }
@@ -664,16 +608,6 @@ impl PlanCore {
             .sum();
         let names = if self.is_open() { 8 + names } else { 0 };
         u64::from(self.cells).saturating_mul(totals + names)
-    }
-
-    /// What the noise of one aggregate is calibrated to when the job's whole ρ is shared equally: A·Δ², in squared grid
-    /// steps, for a discrete Gaussian of variance A·Δ²/(2ρ). `None` if there is no such aggregate; a checked plan never
-    /// overflows.
-    pub fn noise_sensitivity_squared(&self, aggregate: usize) -> Option<u128> {
-        self.aggregates
-            .get(aggregate)?
-            .sensitivity_squared()
-            .checked_mul(self.shares().into())
     }
 
     /// Brings a total into the range the plan allows: what a worker reports beyond it is not believed.
@@ -818,57 +752,6 @@ const DRAW_NANOS: u64 = 25_000;
 const PICK_NANOS: u64 = 25_000;
 const SLACK_PERCENT: u64 = 160;
 const START: Duration = Duration::from_millis(700);
-
-impl PrivatePlan {
-    /// The name of the noised totals within a project; see [`PlanCore::hash`].
-    pub fn hash(&self) -> PlanHash {
-        self.core.hash()
-    }
-
-    /// The expressions that are computed from the released table, over all of its rows at most.
-    fn shown_exprs(&self) -> impl Iterator<Item = &ScalarExpr> {
-        let steps = self.steps.iter().flat_map(|step| match step {
-            Step::Filter(condition) => vec![condition],
-            Step::Sort(keys) => keys.iter().map(|key| &key.expr).collect(),
-            Step::Limit { .. } => vec![],
-        });
-        steps.chain(self.output.iter().map(|column| &column.expr))
-    }
-
-    /// What computing an answer from the released table costs at most: nanoseconds of one core, and bytes of text.
-    /// The server does this itself, for whoever reads the answer and as often as they do.
-    pub fn showing_cost(&self) -> (u64, u64) {
-        let sets = self.sets.as_ref().map_or(1, Vec::len) as u64;
-        let rows = u64::from(self.core.cells).saturating_mul(sets);
-        let types = self.released_types();
-        let (mut nanos, mut bytes) = (0u64, 0u64);
-        for expr in self.shown_exprs() {
-            nanos = nanos
-                .saturating_add(rows.saturating_mul(cost::expr(expr, &types)))
-                .saturating_add(cost::setup(expr));
-            bytes = bytes.saturating_add(rows.saturating_mul(cost::text_bytes(expr, &types)));
-        }
-        (nanos, bytes)
-    }
-
-    /// Nanoseconds of one core for one output column of one row.
-    pub fn output_nanos(&self, column: usize) -> u64 {
-        let types = self.released_types();
-        self.output
-            .get(column)
-            .map_or(0, |column| cost::expr(&column.expr, &types))
-    }
-
-    /// The standard deviation of the noise on one aggregate of a cell, in units of the aggregate, when the whole job is
-    /// given ρ, shared equally: σ² = A·Δ²/(2ρ).
-    #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
-    pub fn expected_error(&self, aggregate: usize, rho: f64) -> Option<f64> {
-        let a = self.core.aggregates.get(aggregate)?;
-        let count = f64::from(self.core.shares());
-        let variance = count * a.sensitivity_squared() as f64 / (2.0 * rho);
-        (rho > 0.0).then(|| variance.sqrt() * a.step())
-    }
-}
 
 impl PlanCore {
     /// How far apart in the cells two neighbouring values of each key lie.

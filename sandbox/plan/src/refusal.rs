@@ -85,6 +85,11 @@ rules! {
     Join = "join", "不支持这种连接。", "This kind of join is not allowed.",
         "请先写受保护的数据集，再写 JOIN … ON …；多个公开表请先在子查询中连接。",
         "Write the protected dataset first, then JOIN … ON …; join public tables with each other in a subquery.";
+    /// A join of released figures with rows of a protected dataset.
+    JoinReleased = "join-released", "聚合结果不能再与受保护的行连接。",
+        "Released figures cannot be joined with protected rows.",
+        "请先把每个受保护数据集分别聚合，再连接各自的结果；按单位的中间结果请在外层聚合。",
+        "Aggregate each protected dataset, then join the results; aggregate what was grouped by the unit key once more.";
     /// A join of protected datasets by something else than their unit keys.
     JoinUnit = "join-unit", "受保护数据集之间只能按单位键连接。", "Protected datasets are joined by their unit keys only.",
         "请写 ON a.单位键 = b.单位键，其他条件用 AND 连接。", "Write ON a.unit_key = b.unit_key, with other conditions behind AND.";
@@ -136,26 +141,16 @@ rules! {
     /// GROUP BY ALL and the like.
     GroupingSets = "grouping-sets", "不支持这种分组写法。", "This way of grouping is not allowed.",
         "请列出分组键，或用 ROLLUP、CUBE、GROUPING SETS。", "List the keys, or use ROLLUP, CUBE or GROUPING SETS.";
-    /// Grouping sets over keys whose cells are not known.
-    OpenSets = "open-sets", "分组键没有公开的取值范围时，不能使用 ROLLUP、CUBE、GROUPING SETS。",
-        "ROLLUP, CUBE and GROUPING SETS need keys with declared domains.",
-        "未达到门限的单元格不会出现，合计会缺少它们；请另提交不分组的作业。",
-        "Cells below the threshold are not shown and would be missing from totals; ask for totals in a job of their own.";
-    /// Quantiles where cells are not known, or of totals.
-    QuantileCells = "quantile-cells", "中位数与分位数只能按有公开取值范围的键分组，且不能用于合计。",
-        "Quantiles need keys with declared domains, and have no totals.",
-        "请按有取值表的列分组；总体的分位数请作为另一个作业。",
-        "Group by keys with declared domains; ask for the quantile of all in a job of its own.";
-    /// COUNT(DISTINCT x) in cells that are found, in totals, or of too many values.
-    DistinctCells = "distinct-cells", "不同值的个数只能按有公开取值范围的键分组，不能用于合计，数量也有上限。",
-        "Different values are counted in cells of declared domains; they have no totals and are limited in number.",
-        "请按有取值表的列分组，或减少分组；总体的个数请作为另一个作业。",
-        "Group by keys with declared domains, or more coarsely; ask for the number of all in a job of its own.";
-    /// COUNT(DISTINCT unit) in sets whose totals are added up.
-    TotalOfUnits = "total-of-units", "同一单位可能出现在多个单元格，合计不能由单元格相加。",
-        "Units can be in several cells, so their total cannot be added up from the cells.",
-        "请把 COUNT(DISTINCT 单位键) 的合计作为另一个作业，或只按单位不变的列分组。",
-        "Ask for the total of COUNT(DISTINCT the unit key) in a job of its own, or group by unit-static columns only.";
+    /// Quantiles where cells are not known.
+    QuantileCells = "quantile-cells", "中位数与分位数只能按有公开取值范围的键分组。",
+        "Quantiles need keys with declared domains.",
+        "请按有取值表的列分组，或不分组。",
+        "Group by keys with declared domains, or by nothing.";
+    /// COUNT(DISTINCT x) in cells that are found, or of too many values.
+    DistinctCells = "distinct-cells", "不同值的个数只能按有公开取值范围的键分组，数量也有上限。",
+        "Different values are counted in cells of declared domains, and are limited in number.",
+        "请按有取值表的列分组，或减少分组。",
+        "Group by keys with declared domains, or more coarsely.";
     /// GROUP BY below the release without the unit key.
     InnerAggregation = "inner-aggregation", "内层聚合须按单位键分组。", "An inner aggregation groups by the unit key.",
         "请在内层 GROUP BY 中写上单位键；合计可用 ROLLUP。",
@@ -207,7 +202,8 @@ rules! {
         "请减少分组键或取值。", "Use fewer keys or coarser ones.";
     /// A constant as a grouping key, or too many keys or aggregates.
     TooManyColumns = "too-many-columns", "分组键或聚合过多。", "There are too many keys or aggregates.",
-        "最多 8 个分组键、16 个聚合。", "Use at most 8 keys and 16 aggregates.";
+        "每次聚合最多 8 个分组键、16 个合计；全部最多 16 次聚合、64 个合计。",
+        "Use at most 8 keys and 16 totals in an aggregation, and 16 aggregations with 64 totals in all.";
     /// A sum without bounds.
     MissingBounds = "missing-bounds", "求和的表达式没有上下界。", "The summed expression has no finite bounds.",
         "请用有上下界的列，或写 LEAST(GREATEST(x, 下界), 上界)。",

@@ -2,24 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::{AggregateFunction, OutputColumn, PlanCore, PrivatePlan};
-use crate::release::{Measure, ReleasedColumn};
+use crate::plan::{AggregateFunction, Leaf, OutputColumn, PlanCore, PrivatePlan};
+use crate::release::{Arrangement, Measure, ReleasedColumn};
 use crate::scalar::ScalarExpr;
 use crate::source::Source;
 
 impl PrivatePlan {
-    /// A plan of the same core that shows all its cells and figures, under names that are made of declared ones. Whoever
-    /// decides on releasing noised totals looks at these: what a query leaves out, sorts, computes or calls in some way is
-    /// its author's choice, and the next query of the same core is free to choose otherwise.
-    #[must_use]
-    pub fn whole(&self) -> Self {
-        let core = &self.core;
-        let mut names = Vec::new();
-        let mut released = Vec::new();
-        for (at, key) in core.keys.iter().enumerate() {
-            names.push(named(core, "", &key.expr));
-            released.push(ReleasedColumn::Key(at));
-        }
+    /// For each part a plan that shows all its cells and figures, of the same noised totals and under names that are made of
+    /// declared ones. Whoever decides on releasing noised totals looks at these: what a query leaves out, sorts, joins, computes
+    /// or calls in some way is its author's choice, and the next query of the same parts is free to choose otherwise.
+    pub fn whole(&self) -> Vec<Self> {
+        (0..self.parts.len())
+            .filter_map(|part| self.whole_part(part))
+            .collect()
+    }
+
+    fn whole_part(&self, part: usize) -> Option<Self> {
+        let core = &self.parts.get(part)?.core;
+        let (mut names, mut released) = (Vec::new(), Vec::new());
+        let mut figure = |measure| released.push(ReleasedColumn::Measure { leaf: 0, measure });
+        let keys = core.keys.iter().map(|key| named(core, "", &key.expr));
+        let keys: Vec<String> = keys.collect();
         for (at, aggregate) in core.aggregates.iter().enumerate() {
             names.push(match &aggregate.function {
                 AggregateFunction::CountRows => "rows".to_owned(),
@@ -28,28 +31,33 @@ impl PrivatePlan {
                 AggregateFunction::Sum(x) => named(core, "sum", x),
                 AggregateFunction::CountDistinct { of, .. } => named(core, "distinct", of),
             });
-            released.push(ReleasedColumn::Measure(Measure::Total(at)));
+            figure(Measure::Total(at));
         }
         for (place, quantile) in core.quantiles.iter().enumerate() {
             let counted = |function: &AggregateFunction| matches!(function, AggregateFunction::CountValues(x) if *x == quantile.expr);
             let count = core.aggregates.iter().position(|a| counted(&a.function));
             names.push(named(core, "quantile", &quantile.expr));
-            released.push(ReleasedColumn::Measure(Measure::Quantile {
+            figure(Measure::Quantile {
                 place,
                 count: count.unwrap_or(0),
-            }));
+            });
         }
-        let output = names.into_iter().enumerate().map(|(at, name)| OutputColumn {
+        let shown = (0..keys.len()).map(|key| ReleasedColumn::Key { leaf: 0, key });
+        let released: Vec<ReleasedColumn> = shown.chain(released).collect();
+        let output = keys.into_iter().chain(names).enumerate();
+        let output = output.map(|(at, name)| OutputColumn {
             name: format!("{} {name}", at + 1),
             expr: ScalarExpr::Column(at),
         });
-        Self {
-            core: core.clone(),
-            sets: None,
+        Some(Self {
+            // All of them: they share the noise's scale.
+            parts: self.parts.clone(),
+            public: Vec::new(),
+            leaves: vec![Leaf::Part(part)],
             released,
-            steps: Vec::new(),
+            arrangement: Arrangement::Leaf(0),
             output: output.collect(),
-        }
+        })
     }
 }
 

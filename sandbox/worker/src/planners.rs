@@ -207,5 +207,6 @@ fn is_credible(answer: &Result<Planned, Refusal>, request: &PlanRequest) -> bool
 fn is_of(plan: &PrivatePlan, request: &PlanRequest) -> bool {
     let declared = |table| request.protected.iter().any(|relation| relation.declares(table));
     let frozen = |table| request.public.iter().flatten().any(|known| known == table);
-    plan.check().is_ok() && plan.core.tables.iter().all(declared) && plan.core.public.iter().all(frozen)
+    let below = plan.parts.iter().flat_map(|part| &part.core.public);
+    plan.check().is_ok() && plan.scans().all(declared) && below.chain(&plan.public).all(frozen)
 }

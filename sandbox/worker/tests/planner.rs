@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use model::{DatasetId, Level, Slug, UserId, VersionId};
-use sandbox_plan::{PublicBody, PublicQuery, PublicTable, Refusal, Relation, Rule};
+use sandbox_plan::{Arrangement, Leaf, PublicBody, PublicQuery, PublicTable, Refusal, Relation, Rule};
 use sandbox_worker::{
     ChildProgram, MAX_PLANNED, PLANNER, PlanRequest, Planned, PlannerError, PlannerLimits, Planners, frame,
 };
@@ -302,6 +302,11 @@ async fn what_is_no_answer_of_a_planner_is_not_believed() {
         body: PublicBody::Query("SELECT 1".to_owned()),
         span: None,
     };
+    let other = [PublicQuery {
+        name: "open".to_owned(),
+        body: PublicBody::Query(String::new()),
+        span: None,
+    }];
     let honest = answer(&good);
     let mut lies = vec![
         vec![],
@@ -320,25 +325,28 @@ async fn what_is_no_answer_of_a_planner_is_not_believed() {
         answer(&Ok(Planned::Needs(vec![]))),
         answer(&Ok(Planned::Needs(vec![needed; 9]))),
         // Plans that would have too little noise, or are about something else.
-        changed(&|plan| plan.core.aggregates[0].unit_most -= 1),
-        changed(&|plan| plan.core.aggregates[0].row_hi /= 2),
-        changed(&|plan| plan.core.unit.max_rows_per_unit = 1),
+        changed(&|plan| plan.parts[0].core.aggregates[0].unit_most -= 1),
+        changed(&|plan| plan.parts[0].core.aggregates[0].row_hi /= 2),
+        changed(&|plan| plan.parts[0].core.unit.max_rows_per_unit = 1),
         changed(&|plan| {
-            plan.core.tables[0].unit.max_rows_per_unit = 1;
-            plan.core.unit.max_rows_per_unit = 1;
+            plan.parts[0].core.tables[0].unit.max_rows_per_unit = 1;
+            plan.parts[0].core.unit.max_rows_per_unit = 1;
         }),
-        changed(&|plan| plan.core.tables[0].version = version(9)),
-        changed(&|plan| plan.core.tables[0].dataset = dataset(9)),
-        changed(&|plan| plan.core.tables[0].zone = "UTC".to_owned()),
-        changed(&|plan| plan.core.tables[0].columns[0].unit_static = true),
-        changed(&|plan| plan.core.tables[0].columns[0].bounds = None),
+        changed(&|plan| plan.parts[0].core.tables[0].version = version(9)),
+        changed(&|plan| plan.parts[0].core.tables[0].dataset = dataset(9)),
+        changed(&|plan| plan.parts[0].core.tables[0].zone = "UTC".to_owned()),
+        changed(&|plan| plan.parts[0].core.tables[0].columns[0].unit_static = true),
+        changed(&|plan| plan.parts[0].core.tables[0].columns[0].bounds = None),
+        changed(&|plan| plan.parts[0].core.public = frozen(&other)),
         changed(&|plan| {
-            plan.core.public = frozen(&[PublicQuery {
-                name: "open".to_owned(),
-                body: PublicBody::Query(String::new()),
-                span: None,
-            }])
+            plan.public = frozen(&other);
+            plan.leaves.push(Leaf::Public(0));
+            let left = Box::new(plan.arrangement.clone());
+            plan.arrangement = Arrangement::Stack(vec![*left, Arrangement::Leaf(1)]);
         }),
+        changed(&|plan| plan.parts.clear()),
+        changed(&|plan| plan.parts.push(plan.parts[0].clone())),
+        changed(&|plan| plan.leaves.push(Leaf::Part(0))),
     ];
     lies.extend([1, 7, 8, 9, honest.len() / 2, honest.len() - 1].map(|cut| honest[..cut].to_vec()));
     for (at, lie) in lies.into_iter().enumerate() {

@@ -95,6 +95,8 @@ fn request(parts: Vec<Part>) -> WorkRequest {
     };
     let plan = sandbox_plan::plan("SELECT SUM(fare) FROM trips WHERE fare > 1", &relation)
         .unwrap()
+        .parts
+        .remove(0)
         .core;
     let grant = Grant {
         version: version(),

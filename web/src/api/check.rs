@@ -32,8 +32,12 @@ pub async fn get(
 ) -> Result<Json<Value>, Failure> {
     let view = state.sandbox.check(&caller.actor, id).await?;
     let mut body = summary(&view.summary);
-    body["columns"] = json!(view.answer.columns);
-    body["rows"] = json!(view.answer.rows);
+    // The first by itself, as there was one alone; others where a question has several aggregations.
+    let mut answers = view.answers.into_iter();
+    let first = answers.next();
+    body["columns"] = json!(first.as_ref().map(|answer| &answer.columns));
+    body["rows"] = json!(first.as_ref().map(|answer| &answer.rows));
+    body["further"] = json!(answers.collect::<Vec<_>>());
     Ok(Json(body))
 }
 

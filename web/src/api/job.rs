@@ -115,12 +115,13 @@ pub async fn estimate(
 }
 
 fn describe_estimate(estimate: &Estimate) -> Value {
-    let after = estimate.budgets_after.as_ref();
+    let (after, first) = (estimate.budgets_after.as_ref(), estimate.parts.first());
     json!({
         "verdict": "accepted", "rule": null,
         "cost": cost(&estimate.cost), "questions_left": estimate.questions_left,
-        "cells": estimate.cells, "groups_per_unit": estimate.groups_per_unit,
-        "rows_per_unit": estimate.rows_per_unit, "bounding": estimate.bounding,
+        "cells": estimate.cells(), "groups_per_unit": first.map(|part| part.groups_per_unit),
+        "rows_per_unit": first.map(|part| part.rows_per_unit), "bounding": first.map(|part| part.bounding),
+        "parts": estimate.parts,
         "expected_error": estimate.expected_error,
         "budget_after": after.and_then(|budgets| budgets.first()).map(super::project::budget),
         "budgets_after": after.map(|budgets| budgets.iter().map(super::project::budget).collect::<Vec<_>>()),

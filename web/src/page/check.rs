@@ -63,8 +63,8 @@ pub struct CheckPage {
     pub datasets: Vec<(String, String, Option<UnitDeclaration>)>,
     /// The fixed day.
     pub due: Timestamp,
-    /// The noised answer.
-    pub result: JobResult,
+    /// The noised answer: a table for each aggregation.
+    pub results: Vec<JobResult>,
     /// The reader's own vote, once given.
     pub own: Option<OwnVote>,
     /// What was typed: `POST /review/checks/{id}/vote` with `verdict` and `reason`.

@@ -108,7 +108,11 @@ async fn show(
         subject: row(visit, &view.summary).subject,
         datasets: datasets.collect(),
         due: view.summary.due_at,
-        result: result(view.answer, keys),
+        results: view
+            .answers
+            .into_iter()
+            .map(|answer| result(answer, keys))
+            .collect(),
         own,
         form,
         errors,

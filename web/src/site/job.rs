@@ -7,7 +7,8 @@ use http::{HeaderValue, StatusCode, header};
 use ledger::Receipt;
 use model::{BudgetPolicy, DeclaredMetadata, JobId, JobState, ProjectId};
 use sandbox_job::{
-    Answer, BoundingCase, Budget, EpsilonRule, Estimate, JobError, JobView, Precision, Price, ProjectView,
+    Answer, BoundingCase, Budget, EpsilonRule, Estimate, JobError, JobView, PartEstimate, Precision, Price,
+    ProjectView,
 };
 use sandbox_plan::release::OTHER;
 use serde_json::Value;
@@ -246,7 +247,7 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
         },
         scale: error.standard_deviation,
         half_width: error.half_width95,
-        cells: Some(u64::from(estimate.cells)),
+        cells: Some(u64::from(estimate.cells())),
     };
     EstimateOutcome::Accepted {
         epsilon: estimate.cost.epsilon,
@@ -267,14 +268,22 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
     }
 }
 
-/// What of one unit counts.
+/// What of one unit counts, in each aggregation; what is said of several is said once.
 fn counted(visit: &Visit, estimate: &Estimate) -> String {
+    let mut said: Vec<String> = Vec::new();
+    for part in &estimate.parts {
+        let counted = counted_in(visit, part);
+        if !said.contains(&counted) {
+            said.push(counted);
+        }
+    }
+    said.join(" ")
+}
+
+fn counted_in(visit: &Visit, part: &PartEstimate) -> String {
     let shell = visit.shell(Section::Sandbox);
-    let (rows, groups) = (
-        u64::from(estimate.rows_per_unit),
-        u64::from(estimate.groups_per_unit),
-    );
-    match estimate.bounding {
+    let (rows, groups) = (u64::from(part.rows_per_unit), u64::from(part.groups_per_unit));
+    match part.bounding {
         BoundingCase::OneRow => shell.t("estimate-counted-row"),
         BoundingCase::OneGroup => shell.t1("estimate-counted-group", "rows", rows),
         BoundingCase::EveryGroup => shell.t1("estimate-counted-every", "rows", rows),

@@ -56,6 +56,7 @@ checks-none = No answer waits to be checked
 check-title = An answer to check
 check-answer = The noised answer
 check-answer-lead = All that would be released, whatever the query shows of it. Every figure holds noise already; the interval says how much.
+check-table = Table { $table } of { $tables }
 check-own-vote = Your vote
 check-day = Fixed day
 check-vote = Vote

@@ -52,6 +52,7 @@ checks-none = 没有待审查的结果
 check-title = 审查结果
 check-answer = 加噪后的结果
 check-answer-lead = 下表为拟发布的全部数字，不论查询只展示其中哪些。每个数字都已加入噪声，区间表示其误差。
+check-table = 第 { $table } 张表，共 { $tables } 张
 check-own-vote = 您的意见
 check-day = 固定发布日
 check-vote = 表决

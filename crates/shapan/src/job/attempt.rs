@@ -50,12 +50,16 @@ pub(crate) async fn run(args: TryArgs) -> Result<(), Failure> {
         rows: args.rows,
         seed: args.seed,
     };
-    let core = rehearsal.private_plan().core.clone();
-    let granted = rows::write(&core, &relations, size, folder.path())?;
-    let execute = move || sandbox_plan::execute(&core, &granted, &SECRET, 1);
-    let totals = tokio::task::spawn_blocking(execute)
-        .await?
-        .map_err(Failure::cannot("run the query over dummy rows"))?;
+    let mut totals = Vec::new();
+    for part in &rehearsal.private_plan().parts {
+        let core = part.core.clone();
+        let granted = rows::write(&core, &relations, size, folder.path())?;
+        let execute = move || sandbox_plan::execute(&core, &granted, &SECRET, 1);
+        let of_part = tokio::task::spawn_blocking(execute)
+            .await?
+            .map_err(Failure::cannot("run the query over dummy rows"))?;
+        totals.push(of_part);
+    }
     let answer = rehearsal.answer(&totals, &mut OpenDpNoise)?;
     say(&shown::verdict(&rehearsal, size));
     say(&shown::table(&answer));

@@ -84,15 +84,17 @@ const fn width(c: char) -> usize {
 
 /// That it is accepted, what it costs and how exact it would be.
 pub(super) fn verdict(rehearsal: &Rehearsal, size: Size) -> String {
-    let (cost, core) = (rehearsal.cost(), &rehearsal.private_plan().core);
+    let cost = rehearsal.cost();
     let mut text = format!(
-        "accepted: ε = {} (ρ = {:.6}, δ = {:e}), {} cells at most, a unit counts in at most {}\n",
+        "accepted: ε = {} (ρ = {:.6}, δ = {:e})\n",
         cost.epsilon,
         cost.rho(),
         delta(cost.delta_atto),
-        core.cells,
-        core.groups_per_unit,
     );
+    for part in &rehearsal.private_plan().parts {
+        let (cells, groups) = (part.core.cells, part.core.groups_per_unit);
+        let _ = writeln!(text, "{cells} cells at most, a unit counts in at most {groups}");
+    }
     let due = rehearsal.due_in(CORES);
     let _ = writeln!(
         text,

@@ -51,7 +51,7 @@ fn cost(plan: &PrivatePlan, epsilon: f64) -> JobCost {
         job_epsilon: 10.0,
         ..BudgetPolicy::default()
     };
-    JobCost::of(epsilon, &plan.core, &policy).unwrap()
+    JobCost::of(epsilon, plan, &policy).unwrap()
 }
 
 /// Audits the shown numbers of an answer: those of the first row, their sum, an interval, and
@@ -64,7 +64,7 @@ fn audit(plan: &PrivatePlan, cost: &JobCost, runs: u32, [with, without]: [&Total
         } else {
             without
         };
-        let drawn = noised(plan, totals, cost, &mut OpenDpNoise).unwrap();
+        let drawn = noised(plan, std::slice::from_ref(totals), cost, &mut OpenDpNoise).unwrap();
         let answer = show(plan, &drawn, cost.answer_rho()).unwrap();
         let numbers: Vec<f64> = answer.rows.first().map_or(vec![], |row| {
             row.values.iter().filter_map(serde_json::Value::as_f64).collect()
@@ -97,8 +97,8 @@ fn acquit(found: Leak, cost: &JobCost) {
 
 /// Totals with what the unit adds to the first cell.
 fn totals(plan: &PrivatePlan, unit: &[i128]) -> Totals {
-    let aggregates = plan.core.aggregates.len();
-    let mut values = vec![500; plan.core.cells as usize * aggregates];
+    let aggregates = plan.parts[0].core.aggregates.len();
+    let mut values = vec![500; plan.parts[0].core.cells as usize * aggregates];
     for (total, own) in values.iter_mut().zip(unit) {
         *total += own;
     }
@@ -113,7 +113,7 @@ fn totals(plan: &PrivatePlan, unit: &[i128]) -> Totals {
 #[test]
 fn counts_and_sums_leak_no_more_than_is_charged() {
     let plan = plan("SELECT sex, COUNT(*) AS n, SUM(fare) AS total FROM trips GROUP BY sex");
-    let most: Vec<i128> = plan
+    let most: Vec<i128> = plan.parts[0]
         .core
         .aggregates
         .iter()
@@ -136,7 +136,7 @@ fn counts_and_sums_leak_no_more_than_is_charged() {
 #[test]
 fn quantiles_leak_no_more_than_is_charged() {
     let plan = plan("SELECT MEDIAN(LEAST(fare, 63)) AS m FROM trips");
-    let candidates = plan.core.candidates();
+    let candidates = plan.parts[0].core.candidates();
     let of = |rows: u64| {
         let mut counted = vec![0; candidates];
         counted[0] = 100;
@@ -149,7 +149,7 @@ fn quantiles_leak_no_more_than_is_charged() {
     for (epsilon, runs) in jobs() {
         let runs = runs / 4;
         let cost = cost(&plan, epsilon);
-        let rows = u64::from(plan.core.unit.max_rows_per_unit);
+        let rows = u64::from(plan.parts[0].core.unit.max_rows_per_unit);
         acquit(audit(&plan, &cost, runs, [&of(rows), &of(0)]), &cost);
         let found = audit(&plan, &cost, runs, [&of(rows * 100), &of(0)]);
         assert!(found.rho > cost.rho(), "{found:?}");
@@ -158,8 +158,8 @@ fn quantiles_leak_no_more_than_is_charged() {
 
 /// Cells of a key without a declared domain, by how many units are in them.
 fn found(plan: &PrivatePlan, cells: &[i128]) -> Totals {
-    let units = plan.core.units_aggregate().unwrap();
-    let aggregates = plan.core.aggregates.len();
+    let units = plan.parts[0].core.units_aggregate().unwrap();
+    let aggregates = plan.parts[0].core.aggregates.len();
     let mut all = Totals {
         aggregates,
         values: vec![],
@@ -182,11 +182,11 @@ fn found_cells_leak_no_more_than_is_charged() {
     let plan = plan("SELECT note, COUNT(*) AS n FROM trips GROUP BY note");
     for (epsilon, runs) in jobs() {
         let cost = cost(&plan, epsilon);
-        let units = plan.core.units_aggregate().unwrap();
-        let squared = plan.core.noise_sensitivity_squared(units).unwrap();
+        let units = plan.parts[0].core.units_aggregate().unwrap();
+        let squared = plan.noise_sensitivity_squared(0, units).unwrap();
         let scale = Scale::calibrate(squared, cost.drawn_rho()).unwrap();
         let delta = Delta::from_units(cost.threshold_delta);
-        let least = release_threshold(scale, 1, delta, plan.core.groups_per_unit).unwrap();
+        let least = release_threshold(scale, 1, delta, plan.parts[0].core.groups_per_unit).unwrap();
         // With ten units a cell leaves the worker, with nine it does not; and a cell that is shown every other time.
         acquit(
             audit(&plan, &cost, runs, [&found(&plan, &[10]), &found(&plan, &[])]),
@@ -229,14 +229,19 @@ fn delta_is_charged_in_full() {
                     job_epsilon: 10.0,
                     ..BudgetPolicy::default()
                 };
-                let cost = JobCost::over(epsilon, units, units, plan.core.is_open(), &policy).unwrap();
+                let cost =
+                    JobCost::over(epsilon, units, units, plan.parts[0].core.is_open(), &policy).unwrap();
                 #[expect(clippy::cast_precision_loss, reason = "a probability")]
                 let (charged, collision) = (cost.delta_atto as f64 / 1e18, units as f64 / 2f64.powi(64));
                 let mut taken = collision;
-                if let Some(counted) = plan.core.units_aggregate().filter(|_| plan.core.is_open()) {
-                    let squared = plan.core.noise_sensitivity_squared(counted).unwrap();
+                if let Some(counted) = plan.parts[0]
+                    .core
+                    .units_aggregate()
+                    .filter(|_| plan.parts[0].core.is_open())
+                {
+                    let squared = plan.noise_sensitivity_squared(0, counted).unwrap();
                     let scale = Scale::calibrate(squared, cost.drawn_rho()).unwrap();
-                    let keys = plan.core.groups_per_unit;
+                    let keys = plan.parts[0].core.groups_per_unit;
                     let delta = Delta::from_units(cost.threshold_delta);
                     let least = release_threshold(scale, 1, delta, keys).unwrap();
                     // Ten units is the most that a key has which appears or vanishes with one of them.

@@ -79,7 +79,7 @@ async fn an_answer_that_both_let_go_is_released_on_the_fixed_day(test: TestDatab
         assert_eq!((listed[0].id, listed[0].due_at), (check, fixed));
         assert!(listed[0].own_vote.is_none());
         let seen = world.sandbox.check(checker, check).await.unwrap();
-        assert_eq!(seen.answer.rows.len(), 1);
+        assert_eq!(seen.answers[0].rows.len(), 1);
         // Nothing of who asked, nor of the text of the question.
         let told = format!("{seen:?}");
         for hidden in [
@@ -132,14 +132,13 @@ async fn checkers_see_all_that_is_let_go_and_no_words_of_the_analyst(test: TestD
         .check(&reviewer(&world, "bureau").await, check)
         .await
         .unwrap();
-    let names: Vec<&str> = seen
-        .answer
+    let names: Vec<&str> = seen.answers[0]
         .columns
         .iter()
         .map(|column| column.name.as_str())
         .collect();
     assert_eq!(names, ["1 sex", "2 rows"]);
-    assert_eq!(seen.answer.rows.len(), 4, "two values, other and NULL");
+    assert_eq!(seen.answers[0].rows.len(), 4, "two values, other and NULL");
     assert!(!format!("{seen:?}").contains("Acme"));
 }
 

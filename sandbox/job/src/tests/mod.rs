@@ -28,7 +28,7 @@ use model::{
     Slug, Timestamp, UserId, VersionId, VersionState,
 };
 use privacy::OpenDpNoise;
-use sandbox_plan::{PrivatePlan, Totals};
+use sandbox_plan::{PlanCore, PrivatePlan, Totals};
 use sandbox_worker::{ChildProgram, PLANNER, PlannerLimits, Planners, Supervisor, WorkerLimits};
 use serde_json::json;
 use storage::SandboxStore;
@@ -199,13 +199,13 @@ impl World {
         let stored = db::job::load(self.db.read(), job).await.unwrap();
         let plan: PrivatePlan = serde_json::from_value(stored.plan.clone()).unwrap();
         let cost: JobCost = serde_json::from_value(stored.cost.clone()).unwrap();
-        let aggregates = plan.core.aggregates.len();
-        let totals = Totals {
-            aggregates,
-            values: vec![7; plan.core.cells as usize * aggregates],
+        let of_part = |core: &PlanCore| Totals {
+            aggregates: core.aggregates.len(),
+            values: vec![7; core.cells as usize * core.aggregates.len()],
             counted: vec![],
             found: None,
         };
+        let totals: Vec<Totals> = plan.parts.iter().map(|part| of_part(&part.core)).collect();
         self.sandbox.settle(&stored, &plan, &cost, &totals).await.unwrap();
     }
 

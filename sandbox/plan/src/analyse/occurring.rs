@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::Int64Type;
-use model::FieldType;
 
 use super::PerUnit;
+use super::made::Made;
 use crate::plan::{GroupKey, KeyCells};
 use crate::public::PublicTable;
-use crate::release::{OTHER, ReleasedColumn};
+use crate::release::OTHER;
 use crate::scalar::{Comparison, Literal, ScalarExpr};
 use crate::source::{JoinKind, Source};
 
@@ -20,18 +20,21 @@ const MAX_COMBINATIONS: usize = 512;
 
 /// The most comparisons of a cell's key with that of a combination, for all joins of a query: about a fiftieth of the time that
 /// showing an answer may take, so that hardly any query is refused for them.
-const MAX_COMPARISONS: u64 = 1 << 22;
+pub(super) const MAX_COMPARISONS: u64 = 1 << 22;
 
 /// The conditions that the released keys fulfil wherever there can be rows: one for each inner join with a public relation that
 /// ties any of them, unless it has too many combinations.
 pub(super) fn conditions(
     below: &PerUnit,
     keys: &[GroupKey],
-    released: &[ReleasedColumn],
+    made: &mut Made,
+    leaf: usize,
     cells: u32,
 ) -> Vec<ScalarExpr> {
     let mut conditions = Vec::new();
-    let mut room = MAX_COMPARISONS;
+    // The columns that show the keys.
+    let shown: Vec<Option<usize>> = (0..keys.len()).map(|key| made.key(leaf, key)).collect();
+    let room = &mut made.comparisons;
     let mut source = &below.source;
     loop {
         source = match source {
@@ -49,8 +52,8 @@ pub(super) fn conditions(
                     && let Ok(shape) = input.shape(&below.scans, &below.public)
                     && let Some(table) = below.public.get(*public)
                 {
-                    let tied = tied(keys, released, shape.columns.0.len(), table, on);
-                    conditions.extend(condition(&tied, table, on, cells, &mut room));
+                    let tied = tied(keys, &shown, shape.columns.0.len(), table, on);
+                    conditions.extend(condition(&tied, table, on, cells, room));
                 }
                 input
             }
@@ -69,7 +72,7 @@ struct Tied<'a> {
 
 fn tied<'a>(
     keys: &'a [GroupKey],
-    released: &[ReleasedColumn],
+    shown: &[Option<usize>],
     own_columns: usize,
     table: &PublicTable,
     on: &[(ScalarExpr, ScalarExpr)],
@@ -85,9 +88,7 @@ fn tied<'a>(
             ScalarExpr::Column(column) if *own == key.expr => Some(*column),
             _ => None,
         });
-        let shown = released
-            .iter()
-            .position(|column| *column == ReleasedColumn::Key(at));
+        let shown = shown.get(at).copied().flatten();
         if let (Some(public), Some(released)) = (joined.or(equal), shown) {
             tied.push(Tied {
                 released,
@@ -138,7 +139,7 @@ fn condition(
                 Some(Value::Text(text)) => Literal::Text(text.clone()),
                 Some(Value::Integer(value)) => Literal::Integer(*value),
                 Some(Value::Boolean(value)) => Literal::Boolean(*value),
-                None => Literal::Null(key.field_type()),
+                None => Literal::Null(key.cells.field_type()),
             };
             let sides = [ScalarExpr::Column(key.released), ScalarExpr::Literal(literal)];
             let [key, literal] = sides.map(Box::new);
@@ -155,17 +156,6 @@ enum Value {
     Text(String),
     Integer(i64),
     Boolean(bool),
-}
-
-impl Tied<'_> {
-    const fn field_type(&self) -> FieldType {
-        match self.cells {
-            KeyCells::Text { .. } => FieldType::Text,
-            KeyCells::Integer { .. } | KeyCells::Integers { .. } => FieldType::Integer,
-            KeyCells::Boolean => FieldType::Boolean,
-            KeyCells::Open(other) => *other,
-        }
-    }
 }
 
 /// What the released table shows for a key whose value is that of a public row: its own, the word for values outside the domain, or

@@ -8,15 +8,16 @@ use arrow::datatypes::{DataType, Field, Schema};
 use model::FieldType;
 
 use super::{
-    AggregateFunction, Candidates, FORMAT, KeyCells, MAX_AGGREGATES, MAX_ALL_CANDIDATES, MAX_CANDIDATES,
-    MAX_CELLS, MAX_DISTINCT, MAX_DISTINCT_PER_UNIT, MAX_GROUPS_PER_UNIT, MAX_KEYS, MAX_REPLY, MAX_TOTAL,
-    PlanCore, PlanError, PrivatePlan, distinct_spread, most_found, privacy_ranks,
+    AggregateFunction, Candidates, FORMAT, KeyCells, Leaf, MAX_AGGREGATES, MAX_ALL_CANDIDATES,
+    MAX_CANDIDATES, MAX_CELLS, MAX_DISTINCT, MAX_DISTINCT_PER_UNIT, MAX_GROUPS_PER_UNIT, MAX_KEYS, MAX_PARTS,
+    MAX_REPLY, MAX_SHARES, MAX_TOTAL, PlanCore, PlanError, PlanPart, PrivatePlan, distinct_spread,
+    most_found, privacy_ranks,
 };
 use crate::bounding::{Bounding, GroupKeySecret, Pass};
 use crate::context::planner_type;
 use crate::eval;
 use crate::public::{PublicTable, most_matches};
-use crate::release::MAX_SETS;
+use crate::release::{Arrangement, MAX_SETS, Measure, ReleasedColumn};
 use crate::scalar::ScalarExpr;
 use crate::scan::UNIT_COLUMN;
 use crate::source::{MAX_TABLES, Source, UnitFunction};
@@ -31,6 +32,9 @@ pub(crate) const MAX_SHOWING_NANOS: u64 = 5 * 1_000_000_000;
 /// The most bytes of text that showing an answer may make.
 pub(crate) const MAX_SHOWING_BYTES: u64 = 512 << 20;
 
+/// The most tables that an answer is made of.
+pub(crate) const MAX_LEAVES: usize = 64;
+
 /// The most public rows that a row may meet without an equality that says which of them.
 pub(crate) const MAX_CROSS: u32 = 100;
 
@@ -40,26 +44,140 @@ impl PrivatePlan {
     /// # Errors
     /// If anything does not hold together, or takes longer than a job may; the text names the part.
     pub fn check(&self) -> Result<(), PlanError> {
-        self.core.check()?;
+        if !(1..=MAX_PARTS).contains(&self.parts.len()) || self.shares() > MAX_SHARES {
+            return Err(PlanError("parts"));
+        }
+        for part in &self.parts {
+            part.check()?;
+        }
+        let (mut reply, mut candidates) = (0u64, 0u64);
+        for (at, part) in self.parts.iter().enumerate() {
+            let core = &part.core;
+            let calibrated = |aggregate| self.noise_sensitivity_squared(at, aggregate).is_some();
+            if !(0..core.aggregates.len()).all(calibrated) {
+                return Err(PlanError("aggregate"));
+            }
+            reply = reply.saturating_add(core.reply_bytes());
+            let own = u64::from(core.cells).saturating_mul(core.candidates() as u64);
+            candidates = candidates.saturating_add(own);
+        }
+        if reply > MAX_REPLY {
+            return Err(PlanError("cells"));
+        }
+        if candidates > MAX_ALL_CANDIDATES.into() {
+            return Err(PlanError("quantile"));
+        }
+        self.check_tables()?;
+        self.check_arrangement(&self.arrangement)?;
+        if self.joins_too_many(&self.arrangement).is_some() {
+            return Err(PlanError("joined rows"));
+        }
         if self.is_too_slow() {
             return Err(PlanError("time"));
         }
-        let sets = self.sets.as_deref().unwrap_or_default();
-        let known = |key: &usize| *key < self.core.keys.len();
-        let rows = u64::from(self.core.cells).saturating_mul(sets.len().max(1) as u64);
-        if sets.len() > MAX_SETS
-            || !sets.iter().flatten().all(known)
-            || (!sets.is_empty() && rows > MAX_CELLS.into())
+        Ok(())
+    }
+
+    /// That every part, relation and table is there for something, and once; and that columns are columns of them.
+    fn check_tables(&self) -> Result<(), PlanError> {
+        if self.leaves.len() > MAX_LEAVES || self.arrangement.size() > 2 * MAX_LEAVES {
+            return Err(PlanError("tables"));
+        }
+        let mut arranged = self.arrangement.leaves();
+        arranged.sort_unstable();
+        let used = |leaf: Leaf| self.leaves.contains(&leaf);
+        if !arranged.into_iter().eq(0..self.leaves.len())
+            || !(0..self.parts.len()).all(|part| used(Leaf::Part(part)))
+            || !(0..self.public.len()).all(|table| used(Leaf::Public(table)))
         {
-            return Err(PlanError("sets"));
+            return Err(PlanError("tables"));
+        }
+        let there = |leaf: &Leaf| match *leaf {
+            Leaf::Part(part) => part < self.parts.len(),
+            Leaf::Public(table) => table < self.public.len(),
+        };
+        if !self.leaves.iter().all(there) || !self.released.iter().all(|column| self.fits(column)) {
+            return Err(PlanError("columns"));
         }
         Ok(())
+    }
+
+    fn fits(&self, column: &ReleasedColumn) -> bool {
+        let tables = self.tables();
+        let part = |leaf: &usize| tables.part(*leaf);
+        match column {
+            ReleasedColumn::Key { leaf, key } => part(leaf).is_some_and(|part| *key < part.core.keys.len()),
+            ReleasedColumn::Grouping { leaf, keys } => part(leaf).is_some_and(|part| {
+                keys.len() <= MAX_KEYS && keys.iter().all(|key| *key < part.core.keys.len())
+            }),
+            ReleasedColumn::Measure { leaf, measure } => part(leaf).is_some_and(|part| {
+                let totals = measure.aggregates();
+                let picked = match measure {
+                    Measure::Quantile { place, .. } => *place < part.core.quantiles.len(),
+                    _ => true,
+                };
+                picked && totals.iter().all(|total| *total < part.core.aggregates.len())
+            }),
+            ReleasedColumn::Public { leaf, column } => tables
+                .public(*leaf)
+                .is_some_and(|table| *column < table.columns.len()),
+            ReleasedColumn::Present(leaves) => leaves.iter().all(|leaf| *leaf < self.leaves.len()),
+            ReleasedColumn::Fixed(_) => true,
+            ReleasedColumn::Stacked(members) => {
+                let kind = column.field_type(&tables);
+                let member = |(leaf, member): &(usize, ReleasedColumn)| {
+                    *leaf < self.leaves.len()
+                        && !matches!(member, ReleasedColumn::Stacked(_))
+                        && self.fits(member)
+                        && member.field_type(&tables) == kind
+                };
+                !members.is_empty() && members.iter().all(member)
+            }
+        }
+    }
+
+    /// That joins are by what is known without any figure, and compare like with like.
+    fn check_arrangement(&self, arrangement: &Arrangement) -> Result<(), PlanError> {
+        let types = self.released_types();
+        if let Arrangement::Join { on, .. } = arrangement {
+            let known = |expr: &ScalarExpr| self.measures_of(expr).is_empty();
+            let fits = |(own, other): &(ScalarExpr, ScalarExpr)| {
+                let kind = own.field_type(&types);
+                known(own) && known(other) && kind.is_some() && kind == other.field_type(&types)
+            };
+            if !on.iter().all(fits) {
+                return Err(PlanError("join"));
+            }
+        }
+        let mut inputs = arrangement.inputs().into_iter();
+        inputs.try_for_each(|input| self.check_arrangement(input))
     }
 
     /// Whether the job or showing its answer could take longer than they may.
     pub(crate) fn is_too_slow(&self) -> bool {
         let (nanos, bytes) = self.showing_cost();
-        self.core.worst_case_nanos() > MAX_NANOS || nanos > MAX_SHOWING_NANOS || bytes > MAX_SHOWING_BYTES
+        self.worst_case_nanos() > MAX_NANOS || nanos > MAX_SHOWING_NANOS || bytes > MAX_SHOWING_BYTES
+    }
+}
+
+impl PlanPart {
+    fn check(&self) -> Result<(), PlanError> {
+        self.core.check()?;
+        let Some(sets) = &self.sets else {
+            return Ok(());
+        };
+        let known = |key: &usize| *key < self.core.keys.len();
+        let rows = u64::from(self.core.cells).saturating_mul(sets.len() as u64);
+        if sets.len() > MAX_SETS
+            || !sets.iter().flatten().all(known)
+            || sets.iter().any(|set| set.len() > MAX_KEYS)
+            || rows > MAX_CELLS.into()
+            || self.core.is_open()
+            || !self.core.quantiles.is_empty()
+        {
+            return Err(PlanError("sets"));
+        }
+        Ok(())
     }
 }
 
@@ -154,7 +272,7 @@ impl PlanCore {
         if all > MAX_ALL_CANDIDATES.into() || (open && !self.quantiles.is_empty()) {
             return Err(PlanError("quantile"));
         }
-        for (at, aggregate) in self.aggregates.iter().enumerate() {
+        for aggregate in &self.aggregates {
             // The grid of a type: integers are counted in whole steps.
             let exponents = |kind: FieldType| {
                 if kind == FieldType::Integer {
@@ -202,7 +320,6 @@ impl PlanCore {
                 || aggregate.spread != spread
                 || i128::from(aggregate.unit_most) != most
                 || self.total_bound(aggregate) >= MAX_TOTAL
-                || self.noise_sensitivity_squared(at).is_none()
             {
                 return Err(PlanError("aggregate"));
             }

@@ -5,6 +5,7 @@ mod difference;
 mod key;
 mod oracle;
 mod order;
+mod released;
 mod rows;
 
 use std::collections::BTreeMap;

@@ -16,7 +16,7 @@ fn fare(unit: u64, district: &'static str, fare: i64) -> Trip {
 
 /// The only aggregate's totals, cell by cell.
 fn counts(plan: &PrivatePlan, trips: &[Trip]) -> Vec<i128> {
-    assert_eq!(plan.core.aggregates.len(), 1);
+    assert_eq!(plan.parts[0].core.aggregates.len(), 1);
     totals(plan, trips).values
 }
 
@@ -96,21 +96,21 @@ fn of_one_unit_no_more_than_said_count() {
         &relation_with(2),
     )
     .unwrap();
-    assert_eq!(sparse.core.aggregates[0].unit_most, 2);
+    assert_eq!(sparse.parts[0].core.aggregates[0].unit_most, 2);
 }
 
 #[test]
 fn what_is_charged_is_what_a_unit_can_do() {
     // R = 10 rows fill ⌈10/5⌉ = 2 cells with five values each: Δ² = 2 · 25.
     let plan = plan("SELECT district, COUNT(DISTINCT fare) AS n FROM bike_trips GROUP BY district");
-    assert_eq!(plan.core.unit.max_rows_per_unit, 10);
-    assert_eq!(plan.core.aggregates[0].sensitivity_squared(), 50);
-    assert_eq!(distinct_spread(&plan.core.unit, 5, 5), 2);
+    assert_eq!(plan.parts[0].core.unit.max_rows_per_unit, 10);
+    assert_eq!(plan.parts[0].core.aggregates[0].sensitivity_squared(), 50);
+    assert_eq!(distinct_spread(&plan.parts[0].core.unit, 5, 5), 2);
     // A plan that was tampered with on its way pays for less, and is not run.
-    let mut cheap = plan.core.clone();
+    let mut cheap = plan.parts[0].core.clone();
     cheap.aggregates[0].spread = 1;
     assert!(cheap.check().is_err());
-    let mut greedy = plan.core;
+    let mut greedy = plan.parts[0].core.clone();
     greedy.aggregates[0].function = AggregateFunction::CountDistinct {
         of: match &greedy.aggregates[0].function {
             AggregateFunction::CountDistinct { of, .. } => of.clone(),
@@ -134,7 +134,7 @@ fn more_units_have_fewer_values_each_and_too_many_none() {
             &relation,
         )
     };
-    let per_unit = |units| match with_units(units).unwrap().core.aggregates[0].function {
+    let per_unit = |units| match with_units(units).unwrap().parts[0].core.aggregates[0].function {
         AggregateFunction::CountDistinct { per_unit, .. } => per_unit,
         ref other => panic!("{other:?}"),
     };
@@ -168,9 +168,9 @@ proptest! {
         let without: Vec<Trip> = trips.iter().filter(|trip| trip.unit != gone).cloned().collect();
         let folder = TempDir::new().unwrap();
         let less = run(&plan, &write_city(&folder, &without, 4), 2).unwrap();
-        for (at, aggregate) in plan.core.aggregates.iter().enumerate() {
+        for (at, aggregate) in plan.parts[0].core.aggregates.iter().enumerate() {
             let of = |values: &[i128]| -> Vec<i128> {
-                values.iter().copied().skip(at).step_by(plan.core.aggregates.len()).collect()
+                values.iter().copied().skip(at).step_by(plan.parts[0].core.aggregates.len()).collect()
             };
             let changes = of(&all.values).into_iter().zip(of(&less.values)).map(|(a, b)| a - b);
             let changes: Vec<i128> = changes.collect();

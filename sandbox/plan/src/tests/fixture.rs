@@ -20,7 +20,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::bounding::GroupKeySecret;
-use crate::{ExecutionError, Granted, Part, PrivatePlan, Relation, Totals};
+use crate::{ExecutionError, Granted, Noised, Part, Picks, PrivatePlan, Relation, Released, Totals};
 
 /// So many cases, or as many as `make audit` asks for.
 pub(super) fn cases(quick: u32) -> ProptestConfig {
@@ -245,7 +245,7 @@ pub(super) fn granted(parts: &[Part], key: &DataKey) -> Granted {
 }
 
 pub(super) fn run(plan: &PrivatePlan, parts: &[Part], threads: usize) -> Result<Totals, ExecutionError> {
-    crate::execute(&plan.core, &[granted(parts, &key())], &SECRET, threads)
+    crate::execute(&plan.parts[0].core, &[granted(parts, &key())], &SECRET, threads)
 }
 
 /// The totals of a query over trips.
@@ -253,4 +253,20 @@ pub(super) fn totals(plan: &PrivatePlan, trips: &[Trip]) -> Totals {
     let folder = TempDir::new().unwrap();
     let parts = write_city(&folder, trips, 3);
     run(plan, &parts, 2).unwrap()
+}
+
+/// Exact totals as if they had been noised.
+pub(super) fn noised<'a>(totals: &'a Totals, picked: &'a [Picks]) -> Noised<'a> {
+    Noised {
+        totals: &totals.values,
+        picked,
+        found: totals.found.as_deref(),
+    }
+}
+
+/// The released rows of a plan of one part, and the columns that are shown.
+pub(super) fn shown(plan: &PrivatePlan, noised: Noised<'_>) -> (Released, Vec<ArrayRef>) {
+    let released = plan.release(&[noised]).unwrap();
+    let shown = plan.output_columns(&released).unwrap();
+    (released, shown)
 }

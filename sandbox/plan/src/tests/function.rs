@@ -27,8 +27,8 @@ use crate::scalar::{Literal, MAX_TEXT, ScalarExpr};
 pub(super) fn compile(sql: &str) -> Result<(ScalarExpr, Vec<ScanColumn>), String> {
     let query = format!("SELECT COUNT({sql}) FROM bike_trips");
     let plan = crate::plan(&query, &relation()).map_err(|e| e.to_string())?;
-    match plan.core.aggregates[0].function.clone() {
-        AggregateFunction::CountValues(expr) => Ok((expr, plan.core.tables[0].columns.clone())),
+    match plan.parts[0].core.aggregates[0].function.clone() {
+        AggregateFunction::CountValues(expr) => Ok((expr, plan.parts[0].core.tables[0].columns.clone())),
         AggregateFunction::CountRows => Err("not NULL, constant".to_owned()),
         _ => Err("another aggregate".to_owned()),
     }

@@ -9,8 +9,8 @@ use crate::plan::KeyCells;
 fn cells(expr: &str) -> KeyCells {
     let sql = format!("SELECT {expr}, COUNT(*) FROM bike_trips GROUP BY 1");
     let plan = crate::plan(&sql, &relation()).unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
-    assert_eq!(plan.core.keys.len(), 1, "{sql}");
-    plan.core.keys[0].cells.clone()
+    assert_eq!(plan.parts[0].core.keys.len(), 1, "{sql}");
+    plan.parts[0].core.keys[0].cells.clone()
 }
 
 #[test]
@@ -94,7 +94,9 @@ fn others_are_found_and_fractions_refused() {
     ] {
         let sql = format!("SELECT {expr}, COUNT(*) FROM bike_trips GROUP BY 1");
         match (crate::plan(&sql, &relation()), found) {
-            (Ok(plan), Some(found)) => assert_eq!(plan.core.keys[0].cells, KeyCells::Open(found), "{expr}"),
+            (Ok(plan), Some(found)) => {
+                assert_eq!(plan.parts[0].core.keys[0].cells, KeyCells::Open(found), "{expr}")
+            }
             (Err(refusal), None) => assert_eq!(refusal.rule.id(), "undeclared-domain", "{expr}"),
             (other, _) => panic!("{expr}: {other:?}"),
         }
@@ -139,7 +141,7 @@ fn sums_of_bounded_functions_have_bounds() {
 fn deadlines_count_what_is_dear() {
     let due = |expr: &str| {
         let sql = format!("SELECT COUNT({expr}) FROM bike_trips");
-        crate::plan(&sql, &relation()).unwrap().core.due_in(2)
+        crate::plan(&sql, &relation()).unwrap().parts[0].core.due_in(2)
     };
     assert!(due("upper(note)") > due("char_length(note)"));
     assert!(due("levenshtein(note, 'x')") > due("upper(note)") * 2);

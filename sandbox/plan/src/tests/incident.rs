@@ -99,7 +99,7 @@ fn only_known_operators_run() {
         &folder.path().join("x"),
         &[&[trip(1, "东城")], &[trip(2, "东城")]],
     );
-    let core = Arc::new(plan.core);
+    let core = Arc::new(plan.parts[0].core.clone());
     let scan: Arc<dyn ExecutionPlan> =
         Arc::new(UnitScanExec::open(&core.tables[0], &[part], &key(), Cut::Into(2)).unwrap());
     let bound = |input: Arc<dyn ExecutionPlan>| -> Arc<dyn ExecutionPlan> {
@@ -138,19 +138,20 @@ fn a_plan_cannot_say_less_than_it_costs() {
     let plan = world.plan(sql).unwrap();
     assert_eq!(plan.check(), Ok(()));
     let mut forged = plan.clone();
-    let Source::PublicJoin { matches, .. } = &mut forged.core.source else {
-        panic!("{:?}", forged.core.source);
+    let Source::PublicJoin { matches, .. } = &mut forged.parts[0].core.source else {
+        panic!("{:?}", forged.parts[0].core.source);
     };
     assert_eq!(std::mem::replace(matches, 1), 2);
     assert!(forged.check().is_err());
     let mut forged = plan.clone();
-    forged.sets = Some(vec![vec![0]; 65]);
+    forged.parts[0].sets = Some(vec![vec![0]; 65]);
     assert!(forged.check().is_err());
     let mut forged = plan.clone();
-    forged.sets = Some(vec![vec![1]]);
+    forged.parts[0].sets = Some(vec![vec![1]]);
     assert!(forged.check().is_err());
     let mut forged = plan;
-    forged.core.source = (0..12).fold(forged.core.source, |input, _| Source::Filter {
+    let source = forged.parts[0].core.source.clone();
+    forged.parts[0].core.source = (0..12).fold(source, |input, _| Source::Filter {
         input: Box::new(input),
         condition: ScalarExpr::Or(vec![]),
     });
@@ -159,7 +160,9 @@ fn a_plan_cannot_say_less_than_it_costs() {
 
 #[test]
 fn a_damaged_plan_is_not_run() {
-    let good = plan("SELECT district, SUM(fare) FROM bike_trips GROUP BY 1").core;
+    let good = plan("SELECT district, SUM(fare) FROM bike_trips GROUP BY 1").parts[0]
+        .core
+        .clone();
     let spoil: [fn(&mut crate::PlanCore); 16] = [
         |core| core.cells += 1,
         |core| core.groups_per_unit = 0,

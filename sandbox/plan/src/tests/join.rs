@@ -38,12 +38,12 @@ impl World {
             );
         }
         let mut cells = BTreeMap::new();
-        for cell in 0..plan.core.cells {
+        for cell in 0..plan.parts[0].core.cells {
             let values: Vec<i128> = (0..totals.aggregates)
                 .map(|at| totals.get(cell, at).unwrap())
                 .collect();
             if values.iter().any(|value| *value != 0) {
-                let names: Vec<String> = plan
+                let names: Vec<String> = plan.parts[0]
                     .core
                     .cell(cell)
                     .into_iter()
@@ -107,8 +107,8 @@ fn a_public_table_is_joined_by_its_key() {
     let plan = world
         .plan("SELECT z.capacity, COUNT(*) FROM bike_trips t JOIN zones z ON t.district = z.name GROUP BY 1")
         .unwrap();
-    assert_eq!(plan.core.cells, 3, "two values and NULL");
-    assert_eq!(plan.core.unit.max_rows_per_unit, 10);
+    assert_eq!(plan.parts[0].core.cells, 3, "two values and NULL");
+    assert_eq!(plan.parts[0].core.unit.max_rows_per_unit, 10);
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn a_row_that_meets_several_public_rows_counts_for_each() {
                GROUP BY t.district";
     let plan = world.plan(sql).unwrap();
     assert_eq!(
-        plan.core.unit.max_rows_per_unit, 20,
+        plan.parts[0].core.unit.max_rows_per_unit, 20,
         "a district has two parks at most"
     );
     let got = world.cells(sql, &city(), &[]);
@@ -169,8 +169,8 @@ fn protected_tables_are_joined_by_unit() {
     let sql = "SELECT t.district, COUNT(*), COUNT(DISTINCT t.person_id) FROM bike_trips t \
                JOIN rides r ON t.person_id = r.person_id GROUP BY t.district";
     let plan = world.plan(sql).unwrap();
-    assert_eq!(plan.core.unit.max_rows_per_unit, 10 * 4);
-    assert_eq!(plan.core.datasets().len(), 2, "both are charged");
+    assert_eq!(plan.parts[0].core.unit.max_rows_per_unit, 10 * 4);
+    assert_eq!(plan.datasets().len(), 2, "both are charged");
     let got = world.cells(sql, &city(), &rides);
     expect(&got, &[("东城", &[2, 1]), ("南城", &[2, 1]), ("西城", &[2, 1])]);
     let got = world.cells(
@@ -198,10 +198,10 @@ fn groups_within_a_unit_are_aggregated_again() {
                GROUP BY person_id, home) AS p WHERE trips >= 2 GROUP BY home";
     let plan = world.plan(sql).unwrap();
     assert_eq!(
-        plan.core.unit.max_rows_per_unit, 1,
+        plan.parts[0].core.unit.max_rows_per_unit, 1,
         "home is the same in all rows of a unit"
     );
-    assert_eq!(plan.core.groups_per_unit, 1);
+    assert_eq!(plan.parts[0].core.groups_per_unit, 1);
     let got = world.cells(sql, &city(), &[]);
     // Homes by unit: 1 西城, 3 东城.
     expect(&got, &[("东城", &[1, 1, 900]), ("西城", &[1, 1, 300])]);
@@ -219,14 +219,17 @@ fn groups_within_a_unit_are_aggregated_again() {
     let plan = world
         .plan("SELECT COUNT(*) FROM (SELECT person_id, district, COUNT(*) AS n FROM bike_trips GROUP BY 1, 2) x")
         .unwrap();
-    assert_eq!(plan.core.unit.max_rows_per_unit, 10);
+    assert_eq!(plan.parts[0].core.unit.max_rows_per_unit, 10);
     // Joined with another protected table: one row a unit on this side.
     let sql = "SELECT c.home, COUNT(*) FROM rides AS v JOIN (SELECT person_id, home, COUNT(*) AS trips \
                FROM bike_trips GROUP BY person_id, home) AS c ON v.person_id = c.person_id \
                WHERE c.trips >= 2 GROUP BY c.home";
     let plan = world.plan(sql).unwrap();
     assert_eq!(
-        (plan.core.unit.max_rows_per_unit, plan.core.groups_per_unit),
+        (
+            plan.parts[0].core.unit.max_rows_per_unit,
+            plan.parts[0].core.groups_per_unit
+        ),
         (4, 1)
     );
     let rides = [
@@ -436,7 +439,7 @@ fn pairs_are_made_a_batch_at_a_time() {
         let plan = world.plan(sql).unwrap();
         let folder = TempDir::new().unwrap();
         let parts = write_city(&folder, &trips, 2);
-        let granted: Vec<Granted> = plan
+        let granted: Vec<Granted> = plan.parts[0]
             .core
             .tables
             .iter()
@@ -445,7 +448,14 @@ fn pairs_are_made_a_batch_at_a_time() {
                 key: key(),
             })
             .collect();
-        let rows = crate::execute::physical(&plan.core, &plan.core.source, &granted, 1, &mut None).unwrap();
+        let rows = crate::execute::physical(
+            &plan.parts[0].core,
+            &plan.parts[0].core.source,
+            &granted,
+            1,
+            &mut None,
+        )
+        .unwrap();
         let mut stream = rows.execute(0, Arc::default()).unwrap();
         let (mut most, mut all) = (0, 0);
         while let Some(batch) = futures::executor::block_on(stream.next()) {
@@ -518,8 +528,8 @@ proptest! {
         };
         let all = world.totals(&plan, &trips, &rides, threads);
         let less = world.totals(&plan, &without(&trips), &without(&rides), 1);
-        for (at, aggregate) in plan.core.aggregates.iter().enumerate() {
-            let norm: u128 = (0..plan.core.cells)
+        for (at, aggregate) in plan.parts[0].core.aggregates.iter().enumerate() {
+            let norm: u128 = (0..plan.parts[0].core.cells)
                 .map(|cell| {
                     let difference = all.get(cell, at).unwrap() - less.get(cell, at).unwrap();
                     difference.unsigned_abs().pow(2)

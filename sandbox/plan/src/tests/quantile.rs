@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use super::fixture::{DISTRICTS, Trip, cases, plan, relation, relation_with, run, totals, trip, write_city};
+use super::fixture::{
+    DISTRICTS, Trip, cases, plan, relation, relation_with, run, shown, totals, trip, write_city,
+};
 use crate::plan::{Candidates, MAX_ALL_CANDIDATES, MAX_CANDIDATES, Quantile};
-use crate::release::Picks;
+use crate::release::{Noised, Picks};
 use crate::{Measure, PrivatePlan, ReleasedColumn, Rule, Totals};
 
 fn fare(unit: u64, district: &'static str, fare: i64) -> Trip {
@@ -17,9 +19,9 @@ fn fare(unit: u64, district: &'static str, fare: i64) -> Trip {
 
 /// The counts that are not zero, by cell and candidate's value.
 fn counted(plan: &PrivatePlan, totals: &Totals) -> Vec<(usize, f64, u64)> {
-    let candidates = plan.core.candidates();
+    let candidates = plan.parts[0].core.candidates();
     let of = |quantile: &Quantile, at: usize| quantile.candidates.value(u32::try_from(at).unwrap());
-    let [quantile] = plan.core.quantiles.as_slice() else {
+    let [quantile] = plan.parts[0].core.quantiles.as_slice() else {
         panic!("one quantile")
     };
     totals
@@ -34,7 +36,7 @@ fn counted(plan: &PrivatePlan, totals: &Totals) -> Vec<(usize, f64, u64)> {
 #[test]
 fn values_are_counted_by_candidate() {
     let plan = plan("SELECT district, MEDIAN(fare) AS m FROM bike_trips WHERE fare < 1500 GROUP BY district");
-    let [quantile] = plan.core.quantiles.as_slice() else {
+    let [quantile] = plan.parts[0].core.quantiles.as_slice() else {
         panic!("one quantile")
     };
     assert_eq!(quantile.rank, 500);
@@ -47,7 +49,7 @@ fn values_are_counted_by_candidate() {
         }
     );
     assert_eq!(
-        plan.core.aggregates.len(),
+        plan.parts[0].core.aggregates.len(),
         1,
         "the rows that have a value are counted too"
     );
@@ -69,7 +71,7 @@ fn values_are_counted_by_candidate() {
 
 #[test]
 fn candidates_are_spread_over_the_bounds() {
-    let of = |sql: &str| plan(sql).core.quantiles[0].candidates;
+    let of = |sql: &str| plan(sql).parts[0].core.quantiles[0].candidates;
     let wide = of("SELECT QUANTILE(fare * 1000, 0.9) FROM bike_trips");
     assert!(
         wide.count() <= MAX_CANDIDATES && wide.count() > MAX_CANDIDATES / 2,
@@ -81,16 +83,19 @@ fn candidates_are_spread_over_the_bounds() {
     // More cells, fewer candidates in each.
     let spread =
         plan("SELECT district, date_part('hour', start), MEDIAN(distance) FROM bike_trips GROUP BY 1, 2");
-    let all = spread.core.cells * spread.core.quantiles[0].candidates.count();
+    let all = spread.parts[0].core.cells * spread.parts[0].core.quantiles[0].candidates.count();
     assert!(all <= MAX_ALL_CANDIDATES && all > MAX_ALL_CANDIDATES / 2, "{all}");
     assert_eq!(of("SELECT QUANTILE(fare, 0.25) FROM bike_trips").count(), 2_001);
     assert_eq!(
-        plan("SELECT QUANTILE(fare, 0.25) FROM bike_trips").core.quantiles[0].rank,
+        plan("SELECT QUANTILE(fare, 0.25) FROM bike_trips").parts[0]
+            .core
+            .quantiles[0]
+            .rank,
         250
     );
     let both = plan("SELECT MEDIAN(distance), QUANTILE(distance, 0.5), AVG(distance) FROM bike_trips");
     assert_eq!(
-        (both.core.quantiles.len(), both.core.shares()),
+        (both.parts[0].core.quantiles.len(), both.parts[0].core.shares()),
         (1, 3),
         "the same twice is one"
     );
@@ -105,7 +110,7 @@ fn what_has_no_quantile_is_refused() {
             Rule::QuantileCells,
         ),
         (
-            "SELECT district, MEDIAN(fare) FROM bike_trips GROUP BY ROLLUP (district)",
+            "SELECT note, MEDIAN(fare) FROM bike_trips GROUP BY ROLLUP (note)",
             Rule::QuantileCells,
         ),
         (
@@ -142,7 +147,10 @@ fn what_is_picked_is_shown() {
         plan("SELECT district, MEDIAN(fare) AS m FROM bike_trips GROUP BY district ORDER BY m DESC LIMIT 2");
     assert_eq!(
         plan.released[1],
-        ReleasedColumn::Measure(Measure::Quantile { place: 0, count: 0 })
+        ReleasedColumn::Measure {
+            leaf: 0,
+            measure: Measure::Quantile { place: 0, count: 0 }
+        }
     );
     let picked: Vec<Picks> = [10, 30, 20, 0, 0]
         .map(|middle| Picks {
@@ -152,17 +160,21 @@ fn what_is_picked_is_shown() {
         })
         .to_vec();
     let counts = [100; 5];
-    let released = plan.release(&counts, &picked, None).unwrap();
-    let columns = plan.released_columns(&released).unwrap();
-    let kept = plan.arrange(&columns).unwrap();
-    let shown = plan.output_columns(&columns, &kept).unwrap();
+    let noised = Noised {
+        totals: &counts,
+        picked: &picked,
+        found: None,
+    };
+    let (released, shown) = shown(&plan, noised);
     let medians = arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(&shown[1]);
     assert_eq!(medians.values(), &[30, 20]);
-    assert_eq!(
-        plan.quantile_intervals(0, &released.keep(&kept)),
-        [Some([30.0, 35.0]), Some([20.0, 25.0])]
-    );
-    assert!(plan.release(&counts, &picked[1..], None).is_err());
+    let of_row = |row| released.figure(&plan, 1, row).unwrap().picked[0];
+    assert_eq!([of_row(0).high, of_row(1).high], [35, 25]);
+    let short = Noised {
+        picked: &picked[1..],
+        ..noised
+    };
+    assert!(plan.release(&[short]).is_err());
 }
 
 fn any_trip() -> impl Strategy<Value = Trip> {
@@ -191,13 +203,13 @@ proptest! {
         let less = run(&plan, &write_city(&folder, &without, 4), 1).unwrap();
         let changed = all.counted.iter().zip(&less.counted);
         let rows: u64 = changed.clone().map(|(a, b)| a.abs_diff(*b)).sum();
-        prop_assert!(rows <= u64::from(plan.core.unit.max_rows_per_unit), "{rows}");
+        prop_assert!(rows <= u64::from(plan.parts[0].core.unit.max_rows_per_unit), "{rows}");
         let mut cells: Vec<usize> = changed
             .enumerate()
             .filter(|(_, (a, b))| a != b)
-            .map(|(at, _)| at / plan.core.candidates())
+            .map(|(at, _)| at / plan.parts[0].core.candidates())
             .collect();
         cells.dedup();
-        prop_assert!(cells.len() <= plan.core.groups_per_unit as usize);
+        prop_assert!(cells.len() <= plan.parts[0].core.groups_per_unit as usize);
     }
 }

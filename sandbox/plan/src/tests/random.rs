@@ -12,15 +12,15 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 
 use self::query::{AGGREGATES, Tape, query};
-use super::fixture::{DISTRICTS, SECRET, Trip, cases, key, trip};
+use super::fixture::{DISTRICTS, SECRET, Trip, cases, key, noised, trip};
 use super::world::world_of;
 use crate::bounding::Pass;
 use crate::execute::{physical_plan, run_physical};
 use crate::plan::MIN_FOUND_UNITS;
-use crate::release::Picks;
+use crate::release::{Noised, Picks};
 use crate::source::Source;
 use crate::wire::Operator;
-use crate::{KeyValue, PrivatePlan, Totals};
+use crate::{Arrangement, KeyValue, PlanCore, PrivatePlan, Totals};
 
 /// The most numbers that a query is made of.
 const TAPE: usize = 90;
@@ -79,22 +79,36 @@ fn any_trip() -> impl Strategy<Value = Trip> {
 
 /// The cells of totals by name, empty ones left out: a listed cell that nobody is in and one that is not found are the
 /// same here.
-fn by_cell(plan: &PrivatePlan, totals: &Totals) -> BTreeMap<Vec<KeyValue>, Vec<i128>> {
+fn by_cell(core: &PlanCore, totals: &Totals) -> BTreeMap<Vec<KeyValue>, Vec<i128>> {
     let count = totals.aggregates;
     let cells = totals.values.chunks_exact(count.max(1)).map(<[i128]>::to_vec);
     match &totals.found {
         Some(found) => found.iter().cloned().zip(cells).collect(),
-        None => (0..plan.core.cells)
-            .map(|cell| plan.core.cell(cell))
-            .zip(cells)
-            .collect(),
+        None => (0..core.cells).map(|cell| core.cell(cell)).zip(cells).collect(),
     }
 }
 
 /// What one unit changed, checked against all that is declared of it.
-fn check(plan: &PrivatePlan, with: &Totals, without: &Totals) -> Result<(), TestCaseError> {
-    let core = &plan.core;
-    let (all, less) = (by_cell(plan, with), by_cell(plan, without));
+fn check(plan: &PrivatePlan, with: &[Totals], without: &[Totals]) -> Result<(), TestCaseError> {
+    prop_assert_eq!((with.len(), without.len()), (plan.parts.len(), plan.parts.len()));
+    let mut joint = 0.0;
+    for (at, (with, without)) in with.iter().zip(without).enumerate() {
+        joint += check_part(plan, at, with, without)?;
+    }
+    // Jointly, as σ assumes it: Σ |difference|² / (A · Δ²) ≤ 1 over all aggregates of all parts.
+    prop_assert!(joint <= 1.0 + 1e-9, "{joint}");
+    Ok(())
+}
+
+/// The same of one part; returns what it adds to the joint norm.
+fn check_part(
+    plan: &PrivatePlan,
+    part: usize,
+    with: &Totals,
+    without: &Totals,
+) -> Result<f64, TestCaseError> {
+    let core = &plan.parts[part].core;
+    let (all, less) = (by_cell(core, with), by_cell(core, without));
     let mut norms = vec![0u128; core.aggregates.len()];
     let (mut touched, mut alone) = (BTreeSet::new(), 0);
     for (name, values) in &all {
@@ -120,11 +134,9 @@ fn check(plan: &PrivatePlan, with: &Totals, without: &Totals) -> Result<(), Test
         let most = aggregate.sensitivity_squared();
         prop_assert!(*norm <= most, "{norm} > {most} in {:?}", aggregate.function);
     }
-    // Jointly, as σ assumes it: Σ |difference|² / (A · Δ²) ≤ 1 over all aggregates.
     let joint: f64 = (0..norms.len())
-        .map(|at| norms[at] as f64 / core.noise_sensitivity_squared(at).unwrap().max(1) as f64)
+        .map(|at| norms[at] as f64 / plan.noise_sensitivity_squared(part, at).unwrap().max(1) as f64)
         .sum();
-    prop_assert!(joint <= 1.0 + 1e-9, "{joint}");
     let candidates = core.candidates();
     let changed: Vec<(usize, u64)> = with
         .counted
@@ -161,24 +173,29 @@ fn check(plan: &PrivatePlan, with: &Totals, without: &Totals) -> Result<(), Test
             }
         }
     }
-    Ok(())
+    Ok(joint)
 }
 
 /// What stands above the noise takes any totals.
-fn release(plan: &PrivatePlan, totals: &Totals) -> Result<(), TestCaseError> {
+fn release(plan: &PrivatePlan, totals: &[Totals]) -> Result<(), TestCaseError> {
     let pick = Picks {
         low: 0,
         middle: 0,
         high: 0,
     };
-    let picked = vec![pick; plan.core.cells as usize * plan.core.quantiles.len()];
+    let picks = |core: &PlanCore| vec![pick; core.cells as usize * core.quantiles.len()];
+    let picked: Vec<Vec<Picks>> = plan.parts.iter().map(|part| picks(&part.core)).collect();
+    let parts = totals.iter().zip(&picked);
+    let all: Vec<Noised<'_>> = parts.map(|(totals, picked)| noised(totals, picked)).collect();
     let failed = |error| TestCaseError::fail(format!("{error:?}"));
-    let released = plan
-        .release(&totals.values, &picked, totals.found.as_deref())
-        .map_err(failed)?;
-    let columns = plan.released_columns(&released).map_err(failed)?;
-    let kept = plan.arrange(&columns).map_err(failed)?;
-    let shown = plan.output_columns(&columns, &kept).map_err(failed)?;
+    let released = plan.release(&all).map_err(failed)?;
+    let most = plan.most_rows(&plan.arrangement);
+    prop_assert!(
+        released.len() as u64 <= most,
+        "{} rows, at most {most}",
+        released.len()
+    );
+    let shown = plan.output_columns(&released).map_err(failed)?;
     prop_assert_eq!(shown.len(), plan.output.len());
     Ok(())
 }
@@ -206,8 +223,8 @@ proptest! {
         let without = |rows: &[Trip]| -> Vec<Trip> {
             rows.iter().filter(|trip| trip.unit != gone).cloned().collect()
         };
-        let with = world.totals(&plan, &trips, &rides, threads);
-        let less = world.totals(&plan, &without(&trips), &without(&rides), 1);
+        let with = world.all_totals(&plan, &trips, &rides, threads);
+        let less = world.all_totals(&plan, &without(&trips), &without(&rides), 1);
         let told = |error| match error {
             TestCaseError::Fail(why) => TestCaseError::fail(format!("{why}\n{sql}")),
             other => other,
@@ -221,10 +238,13 @@ proptest! {
 #[test]
 fn a_unit_that_changes_more_is_found_out() {
     let world = world_of(7);
+    let check = |plan: &PrivatePlan, with: &Totals, less: &Totals| {
+        check(plan, std::slice::from_ref(with), std::slice::from_ref(less))
+    };
     let plan = world
         .plan("SELECT district, COUNT(*), MEDIAN(LEAST(fare, 9)) FROM bike_trips GROUP BY district")
         .unwrap();
-    let core = &plan.core;
+    let core = &plan.parts[0].core;
     let base = Totals {
         aggregates: core.aggregates.len(),
         values: vec![100; core.cells as usize * core.aggregates.len()],
@@ -249,7 +269,7 @@ fn a_unit_that_changes_more_is_found_out() {
         .unwrap();
     let base = Totals {
         aggregates: 1,
-        values: vec![100; fixed.core.cells as usize],
+        values: vec![100; fixed.parts[0].core.cells as usize],
         counted: vec![],
         found: None,
     };
@@ -328,7 +348,9 @@ fn random_queries_reach_the_whole_language() {
     );
     let mut seen: BTreeSet<String> = BTreeSet::new();
     for (sql, plan) in &accepted {
-        seen.extend(sources(&plan.core.source).into_iter().map(str::to_owned));
+        for part in &plan.parts {
+            seen.extend(sources(&part.core.source).into_iter().map(str::to_owned));
+        }
         for word in
             AGGREGATES
                 .iter()
@@ -339,17 +361,32 @@ fn random_queries_reach_the_whole_language() {
             }
         }
         let shapes = [
-            ("sets", plan.sets.is_some()),
-            ("open", plan.core.is_open()),
-            ("quantile", !plan.core.quantiles.is_empty()),
+            ("sets", plan.parts[0].sets.is_some()),
+            ("several parts", plan.parts.len() > 1),
+            (
+                "one part twice",
+                plan.leaves.len() > plan.parts.len() + plan.public.len(),
+            ),
+            ("public above", !plan.public.is_empty()),
+            ("stack", matches!(&plan.arrangement, Arrangement::Stack(_))),
+            (
+                "join above",
+                matches!(&plan.arrangement, Arrangement::Join { .. }),
+            ),
+            ("open", plan.parts[0].core.is_open()),
+            ("quantile", !plan.parts[0].core.quantiles.is_empty()),
             (
                 "distinct values",
-                plan.core.aggregates.iter().any(|a| a.function.is_distinct()),
+                plan.parts[0]
+                    .core
+                    .aggregates
+                    .iter()
+                    .any(|a| a.function.is_distinct()),
             ),
-            ("where", plan.core.filter.is_some()),
-            ("several groups", plan.core.groups_per_unit > 1),
-            ("one group", plan.core.groups_per_unit == 1),
-            ("several tables", plan.core.tables.len() > 1),
+            ("where", plan.parts[0].core.filter.is_some()),
+            ("several groups", plan.parts[0].core.groups_per_unit > 1),
+            ("one group", plan.parts[0].core.groups_per_unit == 1),
+            ("several tables", plan.parts[0].core.tables.len() > 1),
         ];
         seen.extend(
             shapes
@@ -359,6 +396,11 @@ fn random_queries_reach_the_whole_language() {
         );
     }
     let wanted = [
+        "several parts",
+        "one part twice",
+        "public above",
+        "stack",
+        "join above",
         "distinct values",
         "scan",
         "public join",
@@ -397,7 +439,7 @@ fn plans_are_the_same_after_a_journey_as_json() {
         let back: PrivatePlan = serde_json::from_str(&text).unwrap();
         assert_eq!(back, plan, "{sql}");
         assert_eq!(back.hash(), plan.hash(), "{sql}");
-        assert!(back.core.check().is_ok(), "{sql}");
+        assert!(back.check().is_ok(), "{sql}");
     }
 }
 
@@ -422,14 +464,16 @@ proptest! {
         let sql = query(&mut Tape::new(&tape));
         let world = world_of(7);
         let Ok(plan) = world.plan(&sql) else { return Ok(()) };
-        let (granted, _folders) = world.granted(&plan, &trips, &rides);
-        let pass = Pass::Whole { room: u64::MAX };
-        let here = physical_plan(&plan.core, &granted, &SECRET, threads, pass).unwrap();
-        let there = sent(&here);
-        prop_assert_eq!(
-            run_physical(&plan.core, &there).unwrap(),
-            run_physical(&plan.core, &here).unwrap(),
-            "{}", sql
-        );
+        for part in &plan.parts {
+            let (granted, _folders) = world.granted(&part.core, &trips, &rides);
+            let pass = Pass::Whole { room: u64::MAX };
+            let here = physical_plan(&part.core, &granted, &SECRET, threads, pass).unwrap();
+            let there = sent(&here);
+            prop_assert_eq!(
+                run_physical(&part.core, &there).unwrap(),
+                run_physical(&part.core, &here).unwrap(),
+                "{}", sql
+            );
+        }
     }
 }

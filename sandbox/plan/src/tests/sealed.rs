@@ -106,11 +106,11 @@ fn a_part_is_read_with_its_key_in_its_version_at_its_place() {
     let parts = [low, high];
     for wrong in [DataKey::from_bytes([0; 32]), DataKey::generate().unwrap()] {
         unreadable(
-            execute(&plan.core, &[granted(&parts, &wrong)], &SECRET, 2),
+            execute(&plan.parts[0].core, &[granted(&parts, &wrong)], &SECRET, 2),
             "another key",
         );
     }
-    let mut other = plan.core.clone();
+    let mut other = plan.parts[0].core.clone();
     other.tables[0].version = model::VersionId::from_uuid(uuid::Uuid::from_u128(3));
     unreadable(
         execute(&other, &[granted(&parts, &key())], &SECRET, 2),

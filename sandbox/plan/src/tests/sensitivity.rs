@@ -127,20 +127,20 @@ proptest! {
         let without: Vec<Trip> = trips.iter().filter(|t| t.unit != gone).cloned().collect();
         let folder = TempDir::new().unwrap();
         let less = run(&plan, &write_city(&folder, &without, units_per_group + 1), 1).unwrap();
-        for (norm, aggregate) in norms(&all, &less).into_iter().zip(&plan.core.aggregates) {
+        for (norm, aggregate) in norms(&all, &less).into_iter().zip(&plan.parts[0].core.aggregates) {
             prop_assert!(
                 norm <= aggregate.sensitivity_squared(),
                 "{sql}: {norm} > {}", aggregate.sensitivity_squared()
             );
         }
-        let touched = (0..plan.core.cells).filter(|cell| {
+        let touched = (0..plan.parts[0].core.cells).filter(|cell| {
             (0..all.aggregates).any(|at| all.get(*cell, at) != less.get(*cell, at))
         });
-        prop_assert!(touched.count() <= plan.core.groups_per_unit as usize);
-        for (at, aggregate) in plan.core.aggregates.iter().enumerate() {
-            for cell in 0..plan.core.cells {
+        prop_assert!(touched.count() <= plan.parts[0].core.groups_per_unit as usize);
+        for (at, aggregate) in plan.parts[0].core.aggregates.iter().enumerate() {
+            for cell in 0..plan.parts[0].core.cells {
                 let total = all.get(cell, at).unwrap();
-                prop_assert_eq!(plan.core.clamp_total(aggregate, total), total);
+                prop_assert_eq!(plan.parts[0].core.clamp_total(aggregate, total), total);
             }
         }
     }
@@ -172,7 +172,7 @@ fn the_bound_is_reached() {
         let all = run(&plan, &write_city(&folder, &trips, 2), 1).unwrap();
         let folder = TempDir::new().unwrap();
         let less = run(&plan, &write_city(&folder, &trips[..1], 2), 1).unwrap();
-        for (norm, aggregate) in norms(&all, &less).into_iter().zip(&plan.core.aggregates) {
+        for (norm, aggregate) in norms(&all, &less).into_iter().zip(&plan.parts[0].core.aggregates) {
             assert_eq!(norm, aggregate.sensitivity_squared(), "{sql}");
         }
     }
@@ -227,14 +227,14 @@ proptest! {
         };
         let by_row = crate::plan(&query(""), &relation).unwrap();
         let by_unit = crate::plan(&query(", COUNT(DISTINCT person_id)"), &relation).unwrap();
-        prop_assert!(by_row.core.adds_by_row() && !by_unit.core.adds_by_row());
+        prop_assert!(by_row.parts[0].core.adds_by_row() && !by_unit.parts[0].core.adds_by_row());
         let folder = TempDir::new().unwrap();
         let parts = write_city(&folder, &trips, units_per_group);
         let rows = run(&by_row, &parts, threads).unwrap();
         let units = run(&by_unit, &parts, 1).unwrap();
-        for (at, aggregate) in by_row.core.aggregates.iter().enumerate() {
-            let same = by_unit.core.aggregates.iter().position(|other| other == aggregate).unwrap();
-            for cell in 0..by_row.core.cells {
+        for (at, aggregate) in by_row.parts[0].core.aggregates.iter().enumerate() {
+            let same = by_unit.parts[0].core.aggregates.iter().position(|other| other == aggregate).unwrap();
+            for cell in 0..by_row.parts[0].core.cells {
                 prop_assert_eq!(rows.get(cell, at), units.get(cell, same), "{:?}", aggregate.function);
             }
         }

@@ -14,9 +14,10 @@ use arrow::datatypes::{
 use model::{DatasetId, Level, Slug};
 use tempfile::TempDir;
 
-use super::fixture::{SECRET, Trip, key, relation, relation_with, write_city};
-use crate::release::Picks;
-use crate::{Granted, Part, PrivatePlan, PublicTable, Refusal, Relation, Rule, Tables, Totals};
+use super::fixture::{SECRET, Trip, key, noised, relation, relation_with, write_city};
+use crate::release::{Noised, Picks};
+use crate::source::ScanTable;
+use crate::{Granted, Part, PlanCore, PrivatePlan, PublicTable, Refusal, Relation, Rule, Tables, Totals};
 
 /// A record of a file.
 #[derive(Debug, PartialEq)]
@@ -186,28 +187,28 @@ impl World {
 
     /// The types of the answer's columns, and its rows, noise off.
     fn answer(&self, plan: &PrivatePlan) -> (String, Vec<String>) {
-        let granted: Vec<Granted> = plan
-            .core
-            .tables
+        let granted = |table: &ScanTable| Granted {
+            parts: if table.dataset == self.protected[0].dataset {
+                self.trips.clone()
+            } else {
+                assert_eq!(table.dataset, self.protected[1].dataset, "a table without rows");
+                self.rides.clone()
+            },
+            key: key(),
+        };
+        let exact = plan.parts.iter().map(|part| {
+            let granted: Vec<Granted> = part.core.tables.iter().map(granted).collect();
+            let totals = crate::execute(&part.core, &granted, &SECRET, 2).unwrap();
+            let picks = picks(&part.core, &totals);
+            (totals, picks)
+        });
+        let exact: Vec<(Totals, Vec<Picks>)> = exact.collect();
+        let noised: Vec<Noised<'_>> = exact
             .iter()
-            .map(|table| Granted {
-                parts: if table.dataset == self.protected[0].dataset {
-                    self.trips.clone()
-                } else {
-                    assert_eq!(table.dataset, self.protected[1].dataset, "a table without rows");
-                    self.rides.clone()
-                },
-                key: key(),
-            })
+            .map(|(totals, picks)| noised(totals, picks))
             .collect();
-        let totals = crate::execute(&plan.core, &granted, &SECRET, 2).unwrap();
-        let picks = picks(plan, &totals);
-        let released = plan
-            .release(&totals.values, &picks, totals.found.as_deref())
-            .unwrap();
-        let columns = plan.released_columns(&released).unwrap();
-        let kept = plan.arrange(&columns).unwrap();
-        let shown = plan.output_columns(&columns, &kept).unwrap();
+        let released = plan.release(&noised).unwrap();
+        let shown = plan.output_columns(&released).unwrap();
         let types = shown.iter().map(|column| match column.data_type() {
             DataType::Int64 => 'I',
             DataType::Float64 => 'R',
@@ -218,15 +219,15 @@ impl World {
             let cells: Vec<String> = shown.iter().map(|column| cell(column, row)).collect();
             cells.join(" ")
         };
-        (types.collect(), (0..kept.len()).map(row).collect())
+        (types.collect(), (0..released.len()).map(row).collect())
     }
 }
 
 /// The candidates that stand at their ranks, as the least noise would pick them.
-fn picks(plan: &PrivatePlan, totals: &Totals) -> Vec<Picks> {
+fn picks(core: &PlanCore, totals: &Totals) -> Vec<Picks> {
     let mut picks = vec![];
-    for mut counted in totals.counted.chunks_exact(plan.core.candidates().max(1)) {
-        for quantile in &plan.core.quantiles {
+    for mut counted in totals.counted.chunks_exact(core.candidates().max(1)) {
+        for quantile in &core.quantiles {
             let (own, rest) = counted.split_at(quantile.candidates.count() as usize);
             counted = rest;
             let rows: u64 = own.iter().sum();

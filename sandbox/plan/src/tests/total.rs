@@ -1,8 +1,12 @@
 //! Accepted queries: exact totals against sums written out by hand.
 
-use super::fixture::{Trip, plan, relation, relation_with, run, totals, trip, write_city};
+use super::fixture::{
+    SECRET, Trip, granted, key, noised, plan, relation, relation_with, run, totals, trip, write_city,
+};
+use crate::{Arrangement, Totals};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
+use tempfile::TempDir;
 
 const HOUR: i64 = 3_600_000_000;
 
@@ -57,21 +61,26 @@ fn city() -> Vec<Trip> {
 /// Answers of the exact totals as lines of values; cells of a plain GROUP BY with nothing in them left out.
 fn lines(sql: &str) -> Vec<String> {
     let plan = plan(sql);
-    let totals = totals(&plan, &city());
-    let released = plan.release(&totals.values, &[], None).unwrap();
-    let columns = plan.released_columns(&released).unwrap();
-    let kept = plan.arrange(&columns).unwrap();
-    let output = plan.output_columns(&columns, &kept).unwrap();
+    let folder = TempDir::new().unwrap();
+    let city = [granted(&write_city(&folder, &city(), 3), &key())];
+    let totals: Vec<Totals> = plan
+        .parts
+        .iter()
+        .map(|part| crate::execute(&part.core, &city, &SECRET, 2).unwrap())
+        .collect();
+    let exact: Vec<_> = totals.iter().map(|totals| noised(totals, &[])).collect();
+    let released = plan.release(&exact).unwrap();
+    let output = plan.output_columns(&released).unwrap();
     let shown = output
         .iter()
         .map(|column| arrow::compute::cast(column, &DataType::Utf8).unwrap())
         .collect::<Vec<_>>();
-    let count = plan.core.aggregates.len();
+    let part = &plan.parts[0];
+    let count = part.core.aggregates.len();
+    let plain = part.sets.is_none() && matches!(plan.arrangement, Arrangement::Leaf(_));
     let empty = |row: usize| {
-        let row = kept.value(row) as usize;
-        plan.sets.is_none()
-            && plan.steps.is_empty()
-            && released.totals[row * count..][..count].iter().all(|t| *t == 0)
+        let totals = &released.parts[0].totals;
+        plain && totals[row * count..][..count].iter().all(|t| *t == 0)
     };
     let text = |column: &ArrayRef, row: usize| {
         if column.is_null(row) {
@@ -80,7 +89,7 @@ fn lines(sql: &str) -> Vec<String> {
             column.as_string::<i32>().value(row).to_owned()
         }
     };
-    (0..kept.len())
+    (0..released.len())
         .filter(|row| !empty(*row))
         .map(|row| {
             shown
@@ -245,7 +254,7 @@ fn plans_survive_their_serialisation() {
     let again: crate::PrivatePlan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
     assert_eq!(plan, again);
     assert_eq!(plan.hash(), again.hash());
-    assert_eq!(plan.core.check(), Ok(()));
+    assert_eq!(plan.parts[0].core.check(), Ok(()));
 }
 
 #[test]
@@ -277,27 +286,31 @@ fn groups_and_sensitivities_follow_the_declaration() {
     ];
     for (sql, groups, squared) in cases {
         let plan = plan(sql);
-        assert_eq!(plan.core.groups_per_unit, groups, "{sql}");
-        assert_eq!(plan.core.aggregates[0].sensitivity_squared(), squared, "{sql}");
+        assert_eq!(plan.parts[0].core.groups_per_unit, groups, "{sql}");
+        assert_eq!(
+            plan.parts[0].core.aggregates[0].sensitivity_squared(),
+            squared,
+            "{sql}"
+        );
     }
     let one_row = crate::plan(
         "SELECT district, COUNT(*) FROM bike_trips GROUP BY 1",
         &relation_with(1),
     )
     .unwrap();
-    assert_eq!(one_row.core.groups_per_unit, 1);
+    assert_eq!(one_row.parts[0].core.groups_per_unit, 1);
     let two = plan("SELECT COUNT(*), COUNT(DISTINCT person_id) FROM bike_trips");
-    let shared: Vec<_> = (0..3).map(|at| two.core.noise_sensitivity_squared(at)).collect();
+    let shared: Vec<_> = (0..3).map(|at| two.noise_sensitivity_squared(0, at)).collect();
     assert!(shared.contains(&Some(200)) && shared.contains(&Some(2)) && shared[2].is_none());
     let plan = plan("SELECT SUM(distance) FROM bike_trips");
-    let sum = &plan.core.aggregates[0];
+    let sum = &plan.parts[0].core.aggregates[0];
     assert!(
         sum.step() < 1e-4,
         "the grid is far below the noise: {}",
         sum.step()
     );
     let rho = 0.004;
-    let sigma = plan.expected_error(0, rho).unwrap();
+    let sigma = plan.expected_error(0, 0, rho).unwrap();
     assert!(
         (sigma - 200_000.0 / (2.0 * rho).sqrt()).abs() < 1.0,
         "σ = Δ/√(2ρ); got {sigma}"
@@ -324,9 +337,9 @@ fn threads_parts_and_row_groups_do_not_show() {
         answers.push(run(&plan, &parts, threads).unwrap());
     }
     assert!(answers.windows(2).all(|pair| pair[0] == pair[1]));
-    let rows: i128 = (0..plan.core.cells)
+    let rows: i128 = (0..plan.parts[0].core.cells)
         .map(|cell| {
-            let at = plan
+            let at = plan.parts[0]
                 .core
                 .aggregates
                 .iter()
@@ -365,21 +378,21 @@ fn deadlines_come_from_the_declaration() {
     for sql in sqls {
         // 200,000 units of at most 60 rows: 12 million rows.
         let plan = crate::plan(sql, &relation_with(60)).unwrap();
-        assert_eq!(plan.core.max_rows(), 12_000_000);
-        let due = plan.core.due_in(2);
+        assert_eq!(plan.parts[0].core.max_rows(), 12_000_000);
+        let due = plan.parts[0].core.due_in(2);
         assert!(due.as_secs_f64() <= 3.0, "{sql}: {due:?}");
-        assert!(plan.core.due_in(1) > due);
+        assert!(plan.parts[0].core.due_in(1) > due);
     }
 }
 
 #[test]
 fn a_worker_is_not_believed_beyond_the_plan() {
     let plan = plan("SELECT SUM(fare), COUNT(*) FROM bike_trips");
-    for aggregate in &plan.core.aggregates {
+    for aggregate in &plan.parts[0].core.aggregates {
         let most = 200_000 * i128::from(aggregate.unit_most);
-        assert_eq!(plan.core.clamp_total(aggregate, i128::MAX), most);
-        assert_eq!(plan.core.clamp_total(aggregate, -1), 0);
-        assert_eq!(plan.core.clamp_total(aggregate, 17), 17);
+        assert_eq!(plan.parts[0].core.clamp_total(aggregate, i128::MAX), most);
+        assert_eq!(plan.parts[0].core.clamp_total(aggregate, -1), 0);
+        assert_eq!(plan.parts[0].core.clamp_total(aggregate, 17), 17);
     }
 }
 
@@ -512,7 +525,8 @@ fn a_mean_is_summed_about_the_middle_of_its_bounds() {
     let mean = plan("SELECT AVG(fare) FROM bike_trips");
     let sum = plan("SELECT SUM(fare) FROM bike_trips");
     let most = |plan: &crate::PrivatePlan| {
-        plan.core
+        plan.parts[0]
+            .core
             .aggregates
             .iter()
             .map(|a| a.unit_most as f64 * a.step())

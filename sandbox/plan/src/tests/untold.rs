@@ -81,7 +81,7 @@ fn units_are_read_only_where_something_depends_on_them() {
         let plan = world
             .plan(sql)
             .unwrap_or_else(|refusal| panic!("{sql}: {refusal}"));
-        assert_eq!(tells_units(&plan.core, &part), tells, "{sql}");
+        assert_eq!(tells_units(&plan.parts[0].core, &part), tells, "{sql}");
     }
 }
 
@@ -99,7 +99,7 @@ fn a_part_that_does_not_vouch_for_its_units_has_them_read() {
         (Some(3), false),
     ] {
         let part = part(&folder, says);
-        assert_eq!(tells_units(&plan.core, &part), tells, "{says:?}");
+        assert_eq!(tells_units(&plan.parts[0].core, &part), tells, "{says:?}");
         for threads in [1, 2] {
             assert_eq!(
                 run(&plan, std::slice::from_ref(&part), threads).unwrap(),
@@ -114,7 +114,7 @@ fn a_part_that_does_not_vouch_for_its_units_has_them_read() {
     let second = write_part_saying(None, 1, &folder.path().join("b"), &[&trips[4..]]);
     assert_eq!(run(&plan, &[first.clone(), second.clone()], 2).unwrap(), told);
     let granted = [granted(&[first, second], &key())];
-    let physical = physical_plan(&plan.core, &granted, &SECRET, 2, WHOLE).unwrap();
+    let physical = physical_plan(&plan.parts[0].core, &granted, &SECRET, 2, WHOLE).unwrap();
     assert!(unit_scan(physical.children()[0].as_ref()).unwrap().tells_units());
 }
 
@@ -131,7 +131,7 @@ fn a_part_that_does_not_tell_its_range_has_its_units_read() {
     let mut first = write_part_with(silent(), 0, &folder.path().join("a"), &[&twice]);
     let mut second = write_part_with(silent(), 1, &folder.path().join("b"), &[&twice]);
     let plan = plan("SELECT COUNT(*) FROM bike_trips");
-    assert!(tells_units(&plan.core, &first));
+    assert!(tells_units(&plan.parts[0].core, &first));
     assert_eq!(run(&plan, std::slice::from_ref(&first), 2).unwrap().values, [2]);
     (first.unit_range, second.unit_range) = ((0, 7), (8, 9));
     let error = run(&plan, &[first, second], 2).unwrap_err();
@@ -142,7 +142,7 @@ fn a_part_that_does_not_tell_its_range_has_its_units_read() {
 #[test]
 fn rows_beyond_a_stricter_limit_are_left_out() {
     let folder = TempDir::new().unwrap();
-    let mut strict = plan("SELECT COUNT(*) FROM bike_trips").core;
+    let mut strict = plan("SELECT COUNT(*) FROM bike_trips").parts[0].core.clone();
     let counted = |core: &PlanCore| {
         let granted = [granted(&[part(&folder, Some(3))], &key())];
         crate::execute(core, &granted, &SECRET, 2).unwrap().values
@@ -152,7 +152,7 @@ fn rows_beyond_a_stricter_limit_are_left_out() {
         "SELECT COUNT(*) FROM bike_trips",
         &super::fixture::relation_with(2),
     );
-    strict = two.unwrap().core;
+    strict = two.unwrap().parts[0].core.clone();
     assert_eq!(counted(&strict), [5]);
 }
 
@@ -165,7 +165,7 @@ fn totals_that_need_units_do_not_run_without() {
         "SELECT COUNT(DISTINCT person_id) FROM bike_trips",
         "SELECT note, COUNT(*) FROM bike_trips GROUP BY note",
     ] {
-        let core = Arc::new(plan(sql).core);
+        let core = Arc::new(plan(sql).parts[0].core.clone());
         let scan =
             UnitScanExec::open(&core.tables[0], std::slice::from_ref(&part), &key(), Cut::Into(2)).unwrap();
         let scan: Arc<dyn ExecutionPlan> = Arc::new(scan.without_units());

@@ -8,7 +8,7 @@ use model::{DatasetId, Slug};
 use tempfile::TempDir;
 
 use super::fixture::{SECRET, Trip, key, relation_with, write_city};
-use crate::{Granted, Part, PrivatePlan, PublicTable, Refusal, Relation, Tables, Totals};
+use crate::{Granted, Part, PlanCore, PrivatePlan, PublicTable, Refusal, Relation, Tables, Totals};
 
 /// Trips, rides (the same columns under another name), and tables about districts and fares.
 pub(super) struct World {
@@ -85,7 +85,7 @@ impl World {
     /// Trips and rides as a plan's tables, in folders of their own.
     pub(super) fn granted(
         &self,
-        plan: &PrivatePlan,
+        core: &PlanCore,
         trips: &[Trip],
         rides: &[Trip],
     ) -> (Vec<Granted>, [TempDir; 2]) {
@@ -101,7 +101,7 @@ impl World {
                 rides.clone()
             }
         };
-        let tables = plan.core.tables.iter();
+        let tables = core.tables.iter();
         let granted = tables.map(|table| Granted {
             parts: of(table),
             key: key(),
@@ -109,7 +109,7 @@ impl World {
         (granted.collect(), folders)
     }
 
-    /// The totals of a query over trips and rides.
+    /// The totals of a query of one part over trips and rides.
     pub(super) fn totals(
         &self,
         plan: &PrivatePlan,
@@ -117,7 +117,23 @@ impl World {
         rides: &[Trip],
         threads: usize,
     ) -> Totals {
-        let (granted, _folders) = self.granted(plan, trips, rides);
-        crate::execute(&plan.core, &granted, &SECRET, threads).unwrap()
+        let mut all = self.all_totals(plan, trips, rides, threads);
+        assert_eq!(all.len(), 1);
+        all.remove(0)
+    }
+
+    /// The totals of all parts of a query over trips and rides.
+    pub(super) fn all_totals(
+        &self,
+        plan: &PrivatePlan,
+        trips: &[Trip],
+        rides: &[Trip],
+        threads: usize,
+    ) -> Vec<Totals> {
+        let of_part = |core: &PlanCore| {
+            let (granted, _folders) = self.granted(core, trips, rides);
+            crate::execute(core, &granted, &SECRET, threads).unwrap()
+        };
+        plan.parts.iter().map(|part| of_part(&part.core)).collect()
     }
 }

@@ -601,10 +601,10 @@ async fn a_protected_dataset_from_the_entry_to_an_answer_with_error_bars() {
 /// Puts noised totals where the worker's would be, and lets their time come.
 async fn release(portal: &Portal, id: JobId) {
     let job = db::job::load(portal.state.db.read(), id).await.unwrap();
-    let core = &job.plan["core"];
+    let core = &job.plan["parts"][0]["core"];
     let totals = core["cells"].as_u64().unwrap() * core["aggregates"].as_array().unwrap().len() as u64;
     let tx = portal.state.db.begin_write().await.unwrap();
-    let value = json!({"totals": vec![512; usize::try_from(totals).unwrap()]});
+    let value = json!([{"totals": vec![512; usize::try_from(totals).unwrap()]}]);
     db::job::set_result(&tx, id, value, portal.clock.now())
         .await
         .unwrap();

@@ -43,7 +43,8 @@ fn a_difference_of_two_answers_drowns_in_noise() {
             "the target is not in the second"
         );
         // σ of the difference of the two answers, in the same grid steps as the contribution.
-        let sigma = 2f64.sqrt() * first.expected_error(0, RHO).unwrap() / first.core.aggregates[0].step();
+        let sigma =
+            2f64.sqrt() * first.expected_error(0, 0, RHO).unwrap() / first.parts[0].core.aggregates[0].step();
         assert!(sigma > 10.0 * told as f64, "{all}: {told} against σ = {sigma}");
     }
 }
@@ -76,7 +77,7 @@ fn reworded_repeats_are_one_question() {
 fn averaging_costs_what_it_tells() {
     let sigma = |rho: f64| {
         plan("SELECT COUNT(*) FROM bike_trips")
-            .expected_error(0, rho)
+            .expected_error(0, 0, rho)
             .unwrap()
     };
     let questions: Vec<_> = (0..JOBS)
@@ -162,21 +163,25 @@ fn random_subsets_reconstruct_nobody() {
                 .collect();
             let sql = format!("SELECT {} FROM bike_trips", columns.join(", "));
             let plan = crate::plan(&sql, &relation).unwrap();
-            assert_eq!(plan.core.aggregates.len(), 16, "job {job}");
+            assert_eq!(plan.parts[0].core.aggregates.len(), 16, "job {job}");
             let totals = run(&plan, &parts, 1).unwrap();
             for (subset, column) in subsets.iter().zip(&plan.output) {
                 let crate::scalar::ScalarExpr::Column(at) = column.expr else {
                     panic!("{column:?}")
                 };
-                let crate::ReleasedColumn::Measure(crate::Measure::Total(at)) = plan.released[at] else {
+                let crate::ReleasedColumn::Measure {
+                    measure: crate::Measure::Total(at),
+                    ..
+                } = plan.released[at]
+                else {
                     panic!("{:?}", plan.released[at])
                 };
                 assert!(matches!(
-                    plan.core.aggregates[at].function,
+                    plan.parts[0].core.aggregates[at].function,
                     AggregateFunction::Sum(_)
                 ));
-                let count = plan.core.aggregates[at].value(totals.get(0, at).unwrap());
-                let noise = plan.expected_error(at, RHO).unwrap() * coins.gaussian();
+                let count = plan.parts[0].core.aggregates[at].value(totals.get(0, at).unwrap());
+                let noise = plan.expected_error(0, at, RHO).unwrap() * coins.gaussian();
                 let middle = people as f64 / 4.0;
                 for (score, is_in) in scores.iter_mut().zip(subset) {
                     let sign = if *is_in { 1.0 } else { -1.0 };

@@ -56,7 +56,7 @@ fn low_bits_are_cut_off_before_the_noise() {
         };
         totals(&plan, &[one]).values[0]
     };
-    let step = plan.core.aggregates[0].step();
+    let step = plan.parts[0].core.aggregates[0].step();
     let on_grid = 1_000.0;
     for bits in [0.2, 0.5, 0.99] {
         assert_eq!(of(on_grid + bits * step), of(on_grid), "{bits} of a step");

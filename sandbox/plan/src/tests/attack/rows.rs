@@ -173,7 +173,7 @@ fn join_fan_out_is_paid_for() {
     let double = world
         .plan("SELECT COUNT(*) FROM bike_trips t JOIN parks p ON t.district = p.district")
         .unwrap();
-    let most = |plan: &crate::PrivatePlan| plan.core.aggregates[0].unit_most;
+    let most = |plan: &crate::PrivatePlan| plan.parts[0].core.aggregates[0].unit_most;
     assert_eq!((most(&single), most(&double)), (10, 20));
     let trips: Vec<Trip> = (0..30).map(|_| trip(1, "东城")).collect();
     let with = world.totals(&double, &trips, &[], 1);
@@ -296,7 +296,7 @@ fn many_groups_do_not_multiply_a_unit() {
         let changed = differences(&with, &without);
         let cells: std::collections::BTreeSet<usize> = changed.keys().map(|(cell, _)| *cell).collect();
         assert_eq!(cells.len(), most, "{columns}: {changed:?}");
-        for (at, aggregate) in plan.core.aggregates.iter().enumerate() {
+        for (at, aggregate) in plan.parts[0].core.aggregates.iter().enumerate() {
             let squared: u128 = changed
                 .iter()
                 .filter(|((_, a), _)| *a == at)

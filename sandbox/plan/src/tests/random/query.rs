@@ -80,6 +80,39 @@ impl Scope {
 
 /// A query over `bike_trips`, `rides`, `zones` and `parks`.
 pub(crate) fn query(tape: &mut Tape<'_>) -> String {
+    if tape.one_in(5) {
+        joined(tape)
+    } else {
+        released(tape)
+    }
+}
+
+/// Results joined with each other, or with a public table.
+fn joined(tape: &mut Tape<'_>) -> String {
+    let kind = tape.of(&["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"]);
+    let on = tape.of(&["a.c0 = b.c0", "a.c0 < b.c0", "a.c0 = b.c0 AND a.c1 > b.c0"]);
+    let shown = tape.of(&["a.c0, b.c0 AS d0", "a.c0, COALESCE(b.c0, a.c0) AS d0"]);
+    let last = tape.of(&["", " WHERE a.c0 IS NOT NULL", " ORDER BY 2 LIMIT 7"]);
+    let first = released(tape);
+    let (right, on) = match tape.below(4) {
+        0 => (format!("({}) b", released(tape)), on.to_owned()),
+        // The same once more.
+        1 => (format!("({first}) b"), on.to_owned()),
+        2 => (
+            "(SELECT COUNT(*) AS c0 FROM rides) b".to_owned(),
+            "a.c0 IS NOT NULL".to_owned(),
+        ),
+        _ => {
+            return format!(
+                "SELECT a.c0, z.zone, z.capacity FROM ({first}) a {kind} zones z ON a.c0 = z.name{last}"
+            );
+        }
+    };
+    format!("SELECT {shown} FROM ({first}) a {kind} {right} ON {on}{last}")
+}
+
+/// One aggregation, and what stands above it.
+fn released(tape: &mut Tape<'_>) -> String {
     let mut scope = Scope::default();
     let from = from(tape, &mut scope);
     let mut sql = String::new();
@@ -98,7 +131,7 @@ pub(crate) fn query(tape: &mut Tape<'_>) -> String {
     }
     if !keys.is_empty() {
         let list = keys.join(", ");
-        let sets = if open { 0 } else { tape.below(8) };
+        let sets = tape.below(8);
         match sets {
             5 => write!(sql, " GROUP BY ROLLUP ({list})"),
             6 if keys.len() < 4 => write!(sql, " GROUP BY CUBE ({list})"),
