@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use db::allocation::{Charge, Cost};
+use db::subset::Subset;
 use identity::{Action, Actor};
-use model::{ProjectId, ReviewPolicy, Timestamp};
+use model::{JobId, ProjectId, ReviewPolicy, Slug, Timestamp};
 use sandbox_plan::scalar::ScalarExpr;
 use sandbox_plan::{
     BoundingCase, Leaf, Measure, OutputColumn, PlanPart, PrivatePlan, Relation, ReleasedColumn,
 };
 use sandbox_worker::{PlanRequest, Planned as Decided};
 use serde::Serialize;
+use uuid::Uuid;
 
 use crate::project::Budget;
 use crate::submit::Standing;
@@ -122,6 +125,17 @@ impl PartEstimate {
     }
 }
 
+/// The units of a dataset that a query is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct About {
+    /// The dataset.
+    pub dataset: Slug,
+    /// A field that holds one value for all rows of a unit.
+    pub field: String,
+    /// The values of those units.
+    pub values: Vec<String>,
+}
+
 /// What a job would cost, how exact and how soon it would be.
 #[derive(Debug, Clone)]
 pub struct Estimate {
@@ -131,6 +145,9 @@ pub struct Estimate {
     pub parts: Vec<PartEstimate>,
     /// The expected error of each noised column.
     pub expected_error: Vec<AggregateError>,
+    /// Of datasets of which the query is about some units only, which; what it takes from their budgets is what it adds to the
+    /// units that have lost most.
+    pub about: Vec<About>,
     /// The budgets that would be left, of every dataset that the query names; none if one does not suffice.
     pub budgets_after: Option<Vec<Budget>>,
     /// How many more questions of this price the scarcest of them would pay for.
@@ -180,6 +197,22 @@ impl Schedule {
 }
 
 impl Planned {
+    /// The units of a budget's lineage that the query is about, if it is not about all of them.
+    pub(crate) fn subset(&self, budget: &Budget) -> Option<Subset> {
+        let lineage = budget.dataset.lineage_id;
+        let of_lineage = |own: &&Budget| own.dataset.lineage_id == lineage;
+        if self.budgets.iter().filter(of_lineage).count() != 1 {
+            // Of several entries of one lineage, each parts the units in its own way.
+            return None;
+        }
+        let subset = self.plan.subset(budget.dataset.id)?;
+        Some(Subset {
+            version: subset.version,
+            field: subset.field.to_string(),
+            values: subset.values.into_iter().collect(),
+        })
+    }
+
     /// The schedule of a job that is charged now.
     pub(crate) fn schedule(&self, now: Timestamp) -> Schedule {
         let micros = i64::try_from(self.answer_in.as_micros()).unwrap_or(i64::MAX);
@@ -212,29 +245,63 @@ impl Sandbox {
         let charge = if paid { 0 } else { cost.rho_nano };
         let now = self.parts.clock.now();
         let schedule = planned.schedule(now);
+        let (mut after, mut about) = (Vec::new(), Vec::new());
+        for budget in &planned.budgets {
+            let subset = planned.subset(budget);
+            let taken = self.taken(budget, subset.clone(), charge, now).await?;
+            after.push(budget.after(taken));
+            about.extend(subset.map(|subset| About {
+                dataset: budget.dataset.slug.clone(),
+                field: subset.field,
+                values: subset.values,
+            }));
+        }
         Ok(Estimate {
             cost,
             parts: planned.plan.parts.iter().map(PartEstimate::of).collect(),
             expected_error,
-            budgets_after: planned
-                .budgets
+            questions_left: after
                 .iter()
-                .map(|budget| budget.after(charge))
-                .collect(),
-            questions_left: planned
-                .budgets
-                .iter()
-                .map(|budget| {
-                    budget
-                        .after(charge)
-                        .map_or(0, |after| after.questions(planned.cost.rho_nano))
+                .map(|after| {
+                    let after = after.as_ref();
+                    after.map_or(0, |after| after.questions(planned.cost.rho_nano))
                 })
                 .min()
                 .unwrap_or(0),
+            budgets_after: after.into_iter().collect(),
+            about,
             due_in: schedule.due_in(now),
             checked_until: planned.checks.is_some().then_some(schedule.due_at),
             already_paid: paid,
         })
+    }
+
+    /// What a charge would take of a budget: less than it costs where it is about other units than those before.
+    async fn taken(
+        &self,
+        budget: &Budget,
+        subset: Option<Subset>,
+        rho_nano: i64,
+        now: Timestamp,
+    ) -> Result<i64, JobError> {
+        let Some(allocation) = budget.allocation.as_ref().filter(|_| rho_nano > 0) else {
+            return Ok(rho_nano);
+        };
+        let charge = Charge {
+            id: Uuid::nil(),
+            job_id: JobId::from_uuid(Uuid::nil()),
+            project_id: allocation.project_id,
+            allocation_id: allocation.id,
+            lineage_id: allocation.lineage_id,
+            cost: Cost {
+                rho_nano,
+                delta_atto: 0,
+            },
+            subset,
+            lineage_charged: true,
+            created_at: now,
+        };
+        Ok(db::allocation::taken(self.parts.db.read(), &charge).await?)
     }
 
     /// Has a query planned, by processes of their own: once if nothing in it is public, and otherwise again once that is

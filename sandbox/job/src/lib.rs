@@ -41,7 +41,7 @@ pub use check::{CheckSummary, CheckView, CheckedDataset, OwnVote};
 pub use compute::TASK_KIND;
 pub use cost::JobCost;
 pub use error::{CheckObstacle, EpsilonRule, JobError, Obstacle, Shortage};
-pub use estimate::{AggregateError, Estimate, PartEstimate};
+pub use estimate::{About, AggregateError, Estimate, PartEstimate};
 pub use open_data::{NoOpenData, OpenData, OpenDataError, OpenRows};
 pub use price::{Precision, Price};
 pub use project::{Budget, ProjectView};

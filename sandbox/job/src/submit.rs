@@ -309,6 +309,7 @@ fn charges(job: &Job, planned: &Planned, cost: JobCost, now: Timestamp) -> Resul
             allocation_id: allocation.id,
             lineage_id: lineage,
             cost: cost.charged(),
+            subset: planned.subset(budget),
             lineage_charged: true,
             created_at: now,
         });

@@ -41,7 +41,7 @@ pub use execute::{ExecutionError, Granted, Totals, execute};
 pub use parse::{MAX_NESTING, MAX_OPERATORS, MAX_SQL, PublicBody, PublicQuery, public_queries, table_names};
 pub use plan::{
     Aggregate, AggregateFunction, BoundingCase, GroupKey, KeyCells, KeyValue, Leaf, OutputColumn, PlanCore,
-    PlanHash, PlanPart, PrivatePlan, ScanColumn,
+    PlanHash, PlanPart, PrivatePlan, ScanColumn, UnitSubset,
 };
 pub use public::{PublicError, PublicTable};
 pub use refusal::{Refusal, Rule, Span};

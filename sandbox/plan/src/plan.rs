@@ -19,9 +19,11 @@
 mod check;
 mod cost;
 mod private;
+mod subset;
 
 pub(crate) use check::{MAX_CROSS, matches_of};
 pub use private::{Leaf, MAX_PARTS, MAX_SHARES, OutputColumn, PlanPart, PrivatePlan};
+pub use subset::UnitSubset;
 
 use std::fmt;
 use std::time::Duration;

@@ -121,7 +121,7 @@ fn describe_estimate(estimate: &Estimate) -> Value {
         "cost": cost(&estimate.cost), "questions_left": estimate.questions_left,
         "cells": estimate.cells(), "groups_per_unit": first.map(|part| part.groups_per_unit),
         "rows_per_unit": first.map(|part| part.rows_per_unit), "bounding": first.map(|part| part.bounding),
-        "parts": estimate.parts,
+        "parts": estimate.parts, "about": estimate.about,
         "expected_error": estimate.expected_error,
         "budget_after": after.and_then(|budgets| budgets.first()).map(super::project::budget),
         "budgets_after": after.map(|budgets| budgets.iter().map(super::project::budget).collect::<Vec<_>>()),

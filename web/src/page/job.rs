@@ -48,8 +48,12 @@ pub enum EstimateOutcome {
         after: Vec<(String, f64)>,
         /// How many more jobs of this kind fit afterwards.
         jobs_left: u64,
+        /// How many aggregations are noised, each on its own.
+        parts: u64,
         /// What of one unit counts, in the page's language.
         counted: String,
+        /// Of datasets of which it is about some units only, which, in the page's language.
+        about: Vec<String>,
         /// The expected error of each noised column.
         errors: Vec<ExpectedError>,
         /// Seconds until its answer could be read.

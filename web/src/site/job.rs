@@ -5,10 +5,10 @@ use db::idempotency::{Attempt, Claim};
 use db::usage::UsageKind;
 use http::{HeaderValue, StatusCode, header};
 use ledger::Receipt;
-use model::{BudgetPolicy, DeclaredMetadata, JobId, JobState, ProjectId};
+use model::{BudgetPolicy, DeclaredMetadata, JobId, JobState, Language, ProjectId};
 use sandbox_job::{
-    Answer, BoundingCase, Budget, EpsilonRule, Estimate, JobError, JobView, PartEstimate, Precision, Price,
-    ProjectView,
+    About, Answer, BoundingCase, Budget, EpsilonRule, Estimate, JobError, JobView, PartEstimate, Precision,
+    Price, ProjectView,
 };
 use sandbox_plan::release::OTHER;
 use serde_json::Value;
@@ -255,7 +255,13 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
         after: after.iter().filter_map(left).collect(),
         jobs_left: count(estimate.questions_left),
         paid_before: estimate.cost.rho_paid_before(),
+        parts: estimate.parts.len() as u64,
         counted: counted(visit, estimate),
+        about: estimate
+            .about
+            .iter()
+            .map(|about| about_units(visit, about))
+            .collect(),
         errors: estimate.expected_error.iter().map(expected).collect(),
         due_in_s: estimate
             .due_in
@@ -277,7 +283,26 @@ fn counted(visit: &Visit, estimate: &Estimate) -> String {
             said.push(counted);
         }
     }
-    said.join(" ")
+    said.join(if visit.language() == Language::Zh {
+        "；"
+    } else {
+        "; "
+    })
+}
+
+/// The units that a query is about.
+fn about_units(visit: &Visit, about: &About) -> String {
+    let between = if visit.language() == Language::Zh {
+        "、"
+    } else {
+        ", "
+    };
+    let values = about.values.join(between);
+    visit.shell(Section::Sandbox).t2(
+        "estimate-about-units",
+        &("field", about.field.as_str()),
+        &("values", values.as_str()),
+    )
 }
 
 fn counted_in(visit: &Visit, part: &PartEstimate) -> String {

@@ -15,6 +15,10 @@ pub struct Model {
     pub delta_atto: i64,
     pub lineage_charged: bool,
     pub created_at: i64,
+    pub subset_version_id: Option<Uuid>,
+    pub subset_field: Option<String>,
+    pub subset_values: Option<String>,
+    pub subset_rho_nano: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -16,7 +16,7 @@ macro_rules! steps {
 }
 
 /// Every step, oldest first.
-const STEPS: [Step; 8] = steps![
+const STEPS: [Step; 9] = steps![
     "0001_initial",
     "0002_project_end",
     "0003_no_storage_cleanup",
@@ -25,6 +25,7 @@ const STEPS: [Step; 8] = steps![
     "0006_reserve_every_window",
     "0007_job_check",
     "0008_top_up",
+    "0009_parallel",
 ];
 
 /// Takes the steps that a database lacks.

@@ -3,16 +3,18 @@
 //!
 //! ρ is counted in nano (10⁻⁹) and δ in atto (10⁻¹⁸), both as integers, so that sums are exact. A cap over a
 //! sliding window is kept as "remaining": [`charge`] takes from it by one conditional update, after giving back
-//! what has slid out of the window. Rows of `charge` are never changed.
+//! what has slid out of the window. Rows of `charge` are never changed. Charges about disjoint units count once
+//! ([`super::subset`]).
 
 use model::{AllocationId, JobId, LineageId, ProjectId, Timestamp, UnitType};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::connection::{Connection, Tx};
 use crate::entity::{allocation, charge, lineage, project};
 use crate::error::{Error, Purse};
+use crate::repository::subset::{self, Subset, Subsets};
 use crate::statement::one_row;
 
 const DAY_MICROS: i64 = 86_400_000_000;
@@ -72,7 +74,7 @@ pub struct Allocation {
 }
 
 /// A charge for a job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Charge {
     /// Its id.
     pub id: Uuid,
@@ -84,8 +86,10 @@ pub struct Charge {
     pub allocation_id: AllocationId,
     /// On which lineage.
     pub lineage_id: LineageId,
-    /// How much.
+    /// How much; of a stored charge, what it took from the counters ([`super::subset`]).
     pub cost: Cost,
+    /// The units that it is about, if it is not about all.
+    pub subset: Option<Subset>,
     /// Whether the lineage pays too; not for an answer that outsiders have already.
     pub lineage_charged: bool,
     /// When.
@@ -212,7 +216,7 @@ pub fn windows(period_micros: i64, window_days: i64, lineage_window_days: i64) -
 }
 
 /// What ended allocations spent within the window of `lineage`, at the moment `$2`, with the length of a day for `$3`.
-const SPENT_BY_ENDED: &str = "SELECT COALESCE(CAST(SUM(c.rho_nano) AS BIGINT), 0) FROM charge c \
+const SPENT_BY_ENDED: &str = "SELECT COALESCE(CAST(SUM(COALESCE(c.subset_rho_nano, c.rho_nano)) AS BIGINT), 0) FROM charge c \
      JOIN allocation a ON a.id = c.allocation_id \
      WHERE c.lineage_id = lineage.id AND c.lineage_charged AND a.closed_at IS NOT NULL \
      AND c.created_at > $2 - lineage.window_days * $3";
@@ -282,20 +286,26 @@ pub async fn charge(tx: &Tx, charges: &[Charge]) -> Result<(), Error> {
         if one.cost.rho_nano < 0 || one.cost.delta_atto < 0 {
             return Err(Error::CheckViolation("a charge below zero".to_owned()));
         }
-        charge_allocation(tx, one).await?;
+        let counted = charge_allocation(tx, one).await?;
         if one.lineage_charged {
-            charge_lineage(tx, one).await?;
+            charge_lineage(tx, one, counted).await?;
         }
+        let subset = one.subset.as_ref();
+        let values = subset.map(|subset| serde_json::json!(subset.values).to_string());
         let row = charge::ActiveModel {
             id: Set(one.id),
             job_id: Set(one.job_id.as_uuid()),
             project_id: Set(one.project_id.as_uuid()),
             allocation_id: Set(one.allocation_id.as_uuid()),
             lineage_id: Set(one.lineage_id.as_uuid()),
-            rho_nano: Set(one.cost.rho_nano),
+            rho_nano: Set(counted),
             delta_atto: Set(one.cost.delta_atto),
             lineage_charged: Set(one.lineage_charged),
             created_at: Set(one.created_at.as_micros()),
+            subset_version_id: Set(subset.map(|subset| subset.version.as_uuid())),
+            subset_field: Set(subset.map(|subset| subset.field.clone())),
+            subset_values: Set(values),
+            subset_rho_nano: Set(subset.map(|_| one.cost.rho_nano)),
         };
         charge::Entity::insert(row)
             .exec_without_returning(&tx.executor())
@@ -304,8 +314,51 @@ pub async fn charge(tx: &Tx, charges: &[Charge]) -> Result<(), Error> {
     Ok(())
 }
 
-async fn charge_allocation(tx: &Tx, charge: &Charge) -> Result<(), Error> {
+/// The ρ that a charge would take of what its allocation has left, in nano: less than it costs where others of its partition carry
+/// it.
+///
+/// # Errors
+/// [`Error::NotFound`] if there is no such allocation.
+pub async fn taken(connection: &Connection, charge: &Charge) -> Result<i64, Error> {
+    if charge.subset.is_none() {
+        return Ok(charge.cost.rho_nano);
+    }
+    let row = allocation::Entity::find_by_id(charge.allocation_id.as_uuid())
+        .one(&connection.executor())
+        .await?
+        .ok_or(Error::NotFound("allocation"))?;
+    let since = window_start(row.window_start, row.window_days, charge.created_at);
+    let mut subsets = Subsets::load(connection, of_allocation(row.id), since).await?;
+    let before = subsets.owed();
+    let counted = subsets.charge(charge);
+    Ok(counted.saturating_add(subsets.owed()).saturating_sub(before))
+}
+
+/// The moment after which charges are within a window that ends at `now`, and did so at its latest charge.
+fn window_start(stored: i64, days: i64, now: Timestamp) -> i64 {
+    stored.max(now.as_micros() - days * DAY_MICROS)
+}
+
+fn of_allocation(id: Uuid) -> Condition {
+    Condition::all().add(charge::Column::AllocationId.eq(id))
+}
+
+fn of_lineage(id: Uuid) -> Condition {
+    Condition::all()
+        .add(charge::Column::LineageId.eq(id))
+        .add(charge::Column::LineageCharged.eq(true))
+}
+
+/// Takes a charge from its allocation; returns the ρ that it took.
+async fn charge_allocation(tx: &Tx, charge: &Charge) -> Result<i64, Error> {
     let now = charge.created_at.as_micros();
+    let exhausted = || Error::BudgetExhausted(Purse::Project);
+    // Held from here on: what others of this allocation charge is seen, or waits.
+    allocation::Entity::find_by_id(charge.allocation_id.as_uuid())
+        .lock_exclusive()
+        .one(&tx.executor())
+        .await?
+        .ok_or_else(exhausted)?;
     tx.execute(
         "UPDATE allocation SET window_start = $2 - window_days * $3, \
          rho_remaining_nano = rho_remaining_nano + COALESCE((SELECT CAST(SUM(c.rho_nano) AS BIGINT) \
@@ -319,26 +372,46 @@ async fn charge_allocation(tx: &Tx, charge: &Charge) -> Result<(), Error> {
         ],
     )
     .await?;
+    let row = allocation::Entity::find_by_id(charge.allocation_id.as_uuid())
+        .one(&tx.executor())
+        .await?
+        .ok_or_else(exhausted)?;
+    let mut subsets = Subsets::load(tx, of_allocation(row.id), row.window_start).await?;
+    // By a clock that went back beyond the window nothing is carried, and nothing comes back.
+    let counted = if now > row.window_start {
+        subsets.charge(charge)
+    } else {
+        charge.cost.rho_nano
+    };
     let charged = tx
         .execute(
             "UPDATE allocation SET rho_remaining_nano = rho_remaining_nano - $4, \
              delta_remaining_atto = delta_remaining_atto - $5 \
              WHERE id = $1 AND project_id = $2 AND lineage_id = $3 AND closed_at IS NULL \
-             AND rho_remaining_nano >= $4 AND delta_remaining_atto >= $5",
+             AND rho_remaining_nano >= $4 + $6 AND delta_remaining_atto >= $5",
             [
                 charge.allocation_id.as_uuid().into(),
                 charge.project_id.as_uuid().into(),
                 charge.lineage_id.as_uuid().into(),
-                charge.cost.rho_nano.into(),
+                counted.into(),
                 charge.cost.delta_atto.into(),
+                subsets.owed().into(),
             ],
         )
         .await?;
-    one_row(charged, Error::BudgetExhausted(Purse::Project))
+    one_row(charged, exhausted())?;
+    Ok(counted)
 }
 
-async fn charge_lineage(tx: &Tx, charge: &Charge) -> Result<(), Error> {
+/// Takes a charge from its lineage, as much as from its allocation.
+async fn charge_lineage(tx: &Tx, charge: &Charge, counted: i64) -> Result<(), Error> {
     let now = charge.created_at.as_micros();
+    let exhausted = || Error::BudgetExhausted(Purse::Everyone);
+    lineage::Entity::find_by_id(charge.lineage_id.as_uuid())
+        .lock_exclusive()
+        .one(&tx.executor())
+        .await?
+        .ok_or_else(exhausted)?;
     tx.execute(
         "UPDATE lineage SET window_start = $2 - window_days * $3, \
          rho_remaining_nano = rho_remaining_nano + COALESCE((SELECT CAST(SUM(c.rho_nano) AS BIGINT) \
@@ -349,22 +422,34 @@ async fn charge_lineage(tx: &Tx, charge: &Charge) -> Result<(), Error> {
         [charge.lineage_id.as_uuid().into(), now.into(), DAY_MICROS.into()],
     )
     .await?;
+    let row = lineage::Entity::find_by_id(charge.lineage_id.as_uuid())
+        .one(&tx.executor())
+        .await?
+        .ok_or_else(exhausted)?;
+    let mut subsets = Subsets::load(tx, of_lineage(row.id), row.window_start).await?;
+    let counted = if now > row.window_start {
+        subsets.add(charge, counted);
+        counted
+    } else {
+        charge.cost.rho_nano
+    };
     let charged = tx
         .execute(
             "UPDATE lineage SET rho_remaining_nano = rho_remaining_nano - $2, \
              rho_lifetime_spent_nano = rho_lifetime_spent_nano + $2, \
              delta_lifetime_spent_atto = delta_lifetime_spent_atto + $3 \
-             WHERE id = $1 AND rho_remaining_nano >= $2 \
+             WHERE id = $1 AND rho_remaining_nano >= $2 + $4 \
              AND rho_lifetime_spent_nano + $2 <= rho_lifetime_cap_nano \
              AND delta_lifetime_spent_atto + $3 <= delta_lifetime_cap_atto",
             [
                 charge.lineage_id.as_uuid().into(),
-                charge.cost.rho_nano.into(),
+                counted.into(),
                 charge.cost.delta_atto.into(),
+                subsets.owed().into(),
             ],
         )
         .await?;
-    one_row(charged, Error::BudgetExhausted(Purse::Everyone))
+    one_row(charged, exhausted())
 }
 
 /// The lineage with this id, which must exist, with what is left at `now`.
@@ -383,6 +468,8 @@ pub async fn load_lineage(connection: &Connection, id: LineageId, now: Timestamp
         .filter(charge::Column::CreatedAt.lte(now.as_micros() - row.window_days * DAY_MICROS))
         .all(&connection.executor())
         .await?;
+    let since = window_start(row.window_start, row.window_days, now);
+    let owed = Subsets::load(connection, of_lineage(row.id), since).await?.owed();
     let unit_type = match row.unit_type.as_deref() {
         None => None,
         Some(name) => Some(
@@ -401,7 +488,7 @@ pub async fn load_lineage(connection: &Connection, id: LineageId, now: Timestamp
             delta_atto: row.delta_lifetime_spent_atto,
         },
         rho_window_cap_nano: row.rho_window_cap_nano,
-        rho_remaining_nano: row.rho_remaining_nano + slid_out.iter().map(|c| c.rho_nano).sum::<i64>(),
+        rho_remaining_nano: row.rho_remaining_nano + slid_out.iter().map(|c| c.rho_nano).sum::<i64>() - owed,
         rho_reserved_nano: row.rho_reserved_nano + spent_by_ended(connection, id, now).await?,
         window_days: row.window_days,
         created_at: Timestamp::from_micros(row.created_at),
@@ -494,6 +581,10 @@ pub async fn list_of_project(
             .filter(charge::Column::CreatedAt.lte(now.as_micros() - row.window_days * DAY_MICROS))
             .all(&connection.executor())
             .await?;
+        let since = window_start(row.window_start, row.window_days, now);
+        let owed = Subsets::load(connection, of_allocation(row.id), since)
+            .await?
+            .owed();
         allocations.push(Allocation {
             id: AllocationId::from_uuid(row.id),
             project_id: ProjectId::from_uuid(row.project_id),
@@ -503,7 +594,7 @@ pub async fn list_of_project(
                 delta_atto: row.delta_cap_atto,
             },
             remaining: Cost {
-                rho_nano: row.rho_remaining_nano + slid_out.iter().map(|c| c.rho_nano).sum::<i64>(),
+                rho_nano: row.rho_remaining_nano + slid_out.iter().map(|c| c.rho_nano).sum::<i64>() - owed,
                 delta_atto: row.delta_remaining_atto,
             },
             window_days: row.window_days,
@@ -525,18 +616,21 @@ pub async fn list_charges(connection: &Connection, project: ProjectId) -> Result
         .order_by_asc(charge::Column::Id)
         .all(&connection.executor())
         .await?;
-    let read = |row: charge::Model| Charge {
-        id: row.id,
-        job_id: JobId::from_uuid(row.job_id),
-        project_id: ProjectId::from_uuid(row.project_id),
-        allocation_id: AllocationId::from_uuid(row.allocation_id),
-        lineage_id: LineageId::from_uuid(row.lineage_id),
-        cost: Cost {
-            rho_nano: row.rho_nano,
-            delta_atto: row.delta_atto,
-        },
-        lineage_charged: row.lineage_charged,
-        created_at: Timestamp::from_micros(row.created_at),
+    let read = |row: charge::Model| -> Result<Charge, Error> {
+        Ok(Charge {
+            subset: subset::read(&row)?,
+            id: row.id,
+            job_id: JobId::from_uuid(row.job_id),
+            project_id: ProjectId::from_uuid(row.project_id),
+            allocation_id: AllocationId::from_uuid(row.allocation_id),
+            lineage_id: LineageId::from_uuid(row.lineage_id),
+            cost: Cost {
+                rho_nano: row.rho_nano,
+                delta_atto: row.delta_atto,
+            },
+            lineage_charged: row.lineage_charged,
+            created_at: Timestamp::from_micros(row.created_at),
+        })
     };
-    Ok(rows.into_iter().map(read).collect())
+    rows.into_iter().map(read).collect()
 }

@@ -19,6 +19,7 @@ pub mod project;
 pub mod request;
 pub mod session;
 pub mod setting;
+pub mod subset;
 pub mod task;
 pub mod throttle;
 pub mod token;

@@ -1,6 +1,6 @@
 //! Budgets are never overspent, whatever races.
 
-use model::{AllocationId, JobId, LineageId, ProjectId, Timestamp, UnitType};
+use model::{AllocationId, JobId, LineageId, ProjectId, Timestamp, UnitType, VersionId};
 use uuid::Uuid;
 
 use super::{START, a_job, a_project, somebody};
@@ -8,6 +8,7 @@ use crate::allocation::{self, Allocation, Charge, Cost, Lineage};
 use crate::connection::Database;
 use crate::error::Purse;
 use crate::organization::Organization;
+use crate::subset::Subset;
 use crate::testing::TestDatabase;
 use crate::user::User;
 use crate::{Error, allocation::charge};
@@ -18,6 +19,10 @@ crate::on_both_databases!(
     windows_slide,
     a_long_project_reserves_each_of_its_windows,
     joins_in_both_orders_do_not_deadlock,
+    charges_about_disjoint_units_count_once,
+    what_was_carried_stays_when_its_carrier_slides_out,
+    no_unit_loses_more_than_the_cap,
+    parallel_charges_about_subsets_never_overspend,
     repeats_spare_the_lineage,
     a_refused_charge_leaves_no_trace,
     nothing_changes_a_charge,
@@ -71,6 +76,25 @@ pub(super) async fn world(db: &Database, lineage_cap: i64, allocation_cap: i64) 
     world_of(db, organization, user, lineage_cap, allocation_cap).await
 }
 
+/// A world whose allocation is not stored yet.
+pub(super) async fn unallocated(
+    tx: &crate::connection::Tx,
+    organization: Organization,
+    user: User,
+    lineage_cap: i64,
+) -> World {
+    let project = a_project(tx, &organization, &user).await;
+    let lineage = lineage(lineage_cap);
+    allocation::insert_lineage(tx, &lineage).await.unwrap();
+    World {
+        organization,
+        user,
+        project,
+        lineage: lineage.id,
+        allocation: AllocationId::at(START),
+    }
+}
+
 /// One of several worlds with the same people.
 pub(super) async fn world_of(
     db: &Database,
@@ -80,19 +104,14 @@ pub(super) async fn world_of(
     allocation_cap: i64,
 ) -> World {
     let tx = db.begin_write().await.unwrap();
-    let project = a_project(&tx, &organization, &user).await;
-    let lineage = lineage(lineage_cap);
-    allocation::insert_lineage(&tx, &lineage).await.unwrap();
-    let allocation = allocated(project, lineage.id, allocation_cap);
+    let world = unallocated(&tx, organization, user, lineage_cap).await;
+    let allocation = Allocation {
+        id: world.allocation,
+        ..allocated(world.project, world.lineage, allocation_cap)
+    };
     allocation::insert(&tx, &allocation).await.unwrap();
     tx.commit().await.unwrap();
-    World {
-        organization,
-        user,
-        project,
-        lineage: lineage.id,
-        allocation: allocation.id,
-    }
+    world
 }
 
 impl World {
@@ -108,8 +127,36 @@ impl World {
                 delta_atto: 1,
             },
             lineage_charged: true,
+            subset: None,
             created_at: at,
         }
+    }
+
+    /// Pays for a question about the units with these values of a field.
+    async fn pay_for(
+        &self,
+        db: &Database,
+        (field, values): (&str, &[&str]),
+        rho_nano: i64,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let tx = db.begin_write().await?;
+        let job = a_job(&tx, self.project, &self.user).await;
+        let one = Charge {
+            subset: Some(subset(field, values)),
+            ..self.charge(job, rho_nano, at)
+        };
+        charge(&tx, &[one]).await?;
+        tx.commit().await
+    }
+
+    async fn left(&self, db: &Database, at: Timestamp) -> (i64, i64) {
+        let project = ProjectId::from_uuid(self.project);
+        let allocations = allocation::list_of_project(db.read(), project, at).await.unwrap();
+        let lineage = allocation::load_lineage(db.read(), self.lineage, at)
+            .await
+            .unwrap();
+        (allocations[0].remaining.rho_nano, lineage.rho_remaining_nano)
     }
 
     pub(super) async fn pay(&self, db: &Database, rho_nano: i64, at: Timestamp) -> Result<(), Error> {
@@ -329,7 +376,7 @@ async fn joins_in_both_orders_do_not_deadlock(test: TestDatabase) {
                 id: Uuid::now_v7(),
                 allocation_id: second,
                 lineage_id: other,
-                ..one
+                ..one.clone()
             };
             let both = if number % 2 == 0 { [one, two] } else { [two, one] };
             charge(&tx, &both).await?;
@@ -346,6 +393,165 @@ async fn joins_in_both_orders_do_not_deadlock(test: TestDatabase) {
         left.iter().all(|a| a.remaining.rho_nano == 50_000 - 180),
         "{left:?}"
     );
+}
+
+fn subset(field: &str, values: &[&str]) -> Subset {
+    Subset {
+        version: VersionId::from_uuid(Uuid::from_u128(9)),
+        field: field.to_owned(),
+        values: values.iter().map(|value| (*value).to_owned()).collect(),
+    }
+}
+
+async fn charges_about_disjoint_units_count_once(test: TestDatabase) {
+    let db = &test.database;
+    let world = world(db, 1_000, 100).await;
+    let pay = async |values: &[&str], rho| world.pay_for(db, ("home", values), rho, START).await;
+    pay(&["a"], 60).await.unwrap();
+    pay(&["b"], 60).await.unwrap();
+    assert_eq!(
+        world.left(db, START).await,
+        (40, 940),
+        "the second is carried by the first"
+    );
+    assert!(
+        world.pay(db, 41, START).await.is_err(),
+        "what is about all adds to the largest"
+    );
+    pay(&["b", "c"], 40).await.unwrap();
+    assert_eq!(world.left(db, START).await, (0, 900));
+    assert!(pay(&["b"], 1).await.is_err());
+    assert!(pay(&["a", "b"], 1).await.is_err());
+    pay(&["a"], 40).await.unwrap();
+    pay(&["d"], 100).await.unwrap();
+    assert!(pay(&["d"], 1).await.is_err());
+    assert_eq!(world.left(db, START).await, (0, 900));
+    // Another field parts the units in another way, and its losses add.
+    let other = world.pay_for(db, ("age", &["a"]), 1, START).await;
+    assert!(matches!(other, Err(Error::BudgetExhausted(Purse::Project))));
+    let charges = allocation::list_charges(db.read(), ProjectId::from_uuid(world.project))
+        .await
+        .unwrap();
+    let counted: Vec<i64> = charges.iter().map(|charge| charge.cost.rho_nano).collect();
+    assert_eq!(counted, [60, 0, 40, 0, 0]);
+    assert_eq!(charges[2].subset, Some(subset("home", &["b", "c"])));
+    let lineage = allocation::load_lineage(db.read(), world.lineage, START)
+        .await
+        .unwrap();
+    assert_eq!(lineage.lifetime_spent.rho_nano, 100);
+}
+
+async fn what_was_carried_stays_when_its_carrier_slides_out(test: TestDatabase) {
+    let db = &test.database;
+    let world = world(db, 1_000, 100).await;
+    let home = |value: &'static str| ("home", std::slice::from_ref(Box::leak(Box::new(value))));
+    world.pay_for(db, home("a"), 60, START).await.unwrap();
+    world
+        .pay_for(db, home("b"), 60, START.plus_days(30))
+        .await
+        .unwrap();
+    let later = START.plus_days(91);
+    assert_eq!(world.left(db, later).await.0, 40, "60 on b are within the window");
+    assert!(world.pay(db, 41, later).await.is_err());
+    let asked = Charge {
+        subset: Some(subset("home", &["c"])),
+        ..world.charge(Uuid::now_v7(), 70, later)
+    };
+    assert_eq!(allocation::taken(db.read(), &asked).await.unwrap(), 10);
+    world.pay_for(db, home("c"), 70, later).await.unwrap();
+    assert_eq!(world.left(db, later).await.0, 30);
+    assert!(world.pay(db, 31, later).await.is_err());
+    world.pay(db, 30, later).await.unwrap();
+    // The lineage remembers for longer: a and b are in its window, and c.
+    let lineage = allocation::load_lineage(db.read(), world.lineage, later)
+        .await
+        .unwrap();
+    assert_eq!(1_000 - lineage.rho_remaining_nano, 60 + 70 + 30);
+    assert_eq!(world.left(db, START.plus_days(400)).await.1, 1_000 - 70 - 30);
+}
+
+/// Against a count of every unit's loss: at each charge, within the window that ends with it, nobody has lost more than the cap.
+async fn no_unit_loses_more_than_the_cap(test: TestDatabase) {
+    let db = &test.database;
+    let world = world(db, 4_000, 100).await;
+    let mut random = 7u64;
+    let mut below = |n: u64| {
+        random = random
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) % n
+    };
+    let (mut day, mut paid, mut refused) = (0i64, Vec::new(), 0);
+    for _ in 0..160 {
+        day += i64::try_from(below(12)).unwrap();
+        let rho = i64::try_from(1 + below(40)).unwrap();
+        let field = ["home", "home", "age"][usize::try_from(below(3)).unwrap()];
+        let values: Vec<&str> = ["a", "b", "c"].into_iter().filter(|_| below(3) == 0).collect();
+        let at = START.plus_days(day);
+        let outcome = if values.is_empty() {
+            world.pay(db, rho, at).await
+        } else {
+            world.pay_for(db, (field, &values), rho, at).await
+        };
+        match outcome {
+            Ok(()) => paid.push((day, rho, field, values)),
+            Err(Error::BudgetExhausted(_)) => refused += 1,
+            Err(other) => panic!("{other:?}"),
+        }
+        for home in ["a", "b", "c", "x"] {
+            for age in ["a", "b", "c", "x"] {
+                let concerned = |(then, _, field, values): &&(i64, i64, &str, Vec<&str>)| {
+                    let own = if *field == "home" { home } else { age };
+                    *then > day - 90 && (values.is_empty() || values.contains(&own))
+                };
+                let loss: i64 = paid.iter().filter(concerned).map(|(_, rho, ..)| rho).sum();
+                assert!(loss <= 100, "{home} {age} lost {loss} by day {day}");
+            }
+        }
+        let lineage = allocation::load_lineage(db.read(), world.lineage, at)
+            .await
+            .unwrap();
+        for home in ["a", "b", "c"] {
+            let concerned = |(.., field, values): &&(i64, i64, &str, Vec<&str>)| {
+                values.is_empty() || (*field == "home" && values.contains(&home))
+            };
+            let loss: i64 = paid.iter().filter(concerned).map(|(_, rho, ..)| rho).sum();
+            assert!(
+                loss <= lineage.lifetime_spent.rho_nano,
+                "{home} lost {loss} in all"
+            );
+        }
+        let (left, of_all) = world.left(db, at).await;
+        assert!(left >= 0 && of_all >= 0, "{left} {of_all}");
+    }
+    assert!(
+        paid.len() > 60 && refused > 20,
+        "{} paid, {refused} refused",
+        paid.len()
+    );
+}
+
+async fn parallel_charges_about_subsets_never_overspend(test: TestDatabase) {
+    let db = &test.database;
+    let world = std::sync::Arc::new(world(db, 1_000, 100).await);
+    let mut jobs = tokio::task::JoinSet::new();
+    for number in 0..100usize {
+        let (db, world) = (db.clone(), world.clone());
+        jobs.spawn(async move {
+            let value = ["a", "b", "c", "d"][number % 4];
+            world.pay_for(&db, ("home", &[value]), 7, START).await
+        });
+    }
+    let mut paid = 0;
+    while let Some(outcome) = jobs.join_next().await {
+        match outcome.unwrap() {
+            Ok(()) => paid += 1,
+            Err(Error::BudgetExhausted(_)) => {}
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(paid, 4 * 14, "14 × 7 = 98 of 100 for each value");
+    assert_eq!(world.left(db, START).await, (2, 902));
 }
 
 async fn repeats_spare_the_lineage(test: TestDatabase) {

@@ -109,6 +109,10 @@ estimate-jobs-left =
        *[other] about { $count } more afterwards
     }
 estimate-due = Answer
+estimate-about = About
+estimate-about-units = only units whose { $field } is { $values }; questions about others share the budget with it
+estimate-parts = Aggregations
+estimate-parts-share = { $parts }, each with noise of its own, share the ε
 estimate-counted = Of one unit
 estimate-counted-row = its only row counts
 estimate-counted-group = up to { $rows } rows count, all in one group

@@ -16,6 +16,7 @@ db::on_both_databases!(
     a_worse_answer_is_free,
     what_noise_has_chosen_is_paid_for_anew,
     racing_top_ups_pay_for_every_draw,
+    questions_about_different_people_share_a_budget,
     a_precision_finds_the_smallest_epsilon,
     a_precision_without_meaning_is_refused,
 );
@@ -85,6 +86,64 @@ async fn a_better_answer_pays_the_difference(test: TestDatabase) {
     let third = ask(&world, project.id, SEXES, 0.4).await;
     assert_eq!(third.job.tops_up, Some(second.job.id));
     assert_eq!(world.charged(project.id).await, price(&world, SEXES, 0.4).await);
+}
+
+async fn questions_about_different_people_share_a_budget(test: TestDatabase) {
+    let world = World::new(&test).await;
+    let project = world.open_project().await;
+    let of = |sex: &str| format!("SELECT COUNT(*) AS n FROM trips WHERE sex = '{sex}' AND fare > 3");
+    let left = async || {
+        let view = world.sandbox.project(&world.analyst, project.id).await.unwrap();
+        view.budgets[0].allocation.as_ref().unwrap().remaining.rho_nano
+    };
+    let estimate = async |sql: &str| {
+        let price = Price::Epsilon(0.3);
+        let estimate = world
+            .sandbox
+            .estimate(&world.analyst, project.id, sql, &price)
+            .await;
+        estimate.unwrap()
+    };
+    let before = left().await;
+    let told = estimate(&of("男")).await;
+    assert_eq!(told.about[0].field, "sex");
+    assert_eq!(told.about[0].values, ["男"]);
+    let first = ask(&world, project.id, &of("男"), 0.3).await;
+    let cost = first.cost.rho_nano;
+    assert_eq!(left().await, before - cost);
+    // The other half of the people: carried by the first.
+    let told = estimate(&of("女")).await;
+    let after = told.budgets_after.unwrap()[0]
+        .allocation
+        .as_ref()
+        .unwrap()
+        .remaining
+        .rho_nano;
+    assert_eq!(after, before - cost, "the estimate says so");
+    let second = ask(&world, project.id, &of("女"), 0.3).await;
+    assert_eq!(second.cost.rho_nano, cost, "it has the noise of its price");
+    assert_eq!(left().await, before - cost);
+    // About everyone, or about the same people again: it adds.
+    let told = estimate("SELECT COUNT(*) AS n FROM trips WHERE fare > 3").await;
+    assert!(told.about.is_empty());
+    ask(&world, project.id, &of("女").replace('3', "4"), 0.3).await;
+    assert_eq!(left().await, before - 2 * cost);
+    ask(
+        &world,
+        project.id,
+        "SELECT COUNT(*) AS n FROM trips WHERE fare > 3",
+        0.3,
+    )
+    .await;
+    assert_eq!(left().await, before - 3 * cost);
+    // In the ledger stands what each costs whom it is about, and not whom.
+    let leaves = world.leaves(Act::JobCharged).await;
+    assert!(
+        leaves
+            .iter()
+            .all(|leaf| leaf.facts()["rho_nano"] == ledger::Fact::Integer(cost))
+    );
+    assert!(!format!("{leaves:?}").contains('女'));
 }
 
 /// A job that waited for another's work would tell by its delay how long that takes.

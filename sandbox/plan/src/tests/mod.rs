@@ -16,6 +16,7 @@ mod refusal;
 mod sealed;
 mod sensitivity;
 mod slt;
+mod subset;
 mod total;
 mod untold;
 mod value;

@@ -174,6 +174,8 @@ impl Maker {
                 rho: 0.0040,
                 after: vec![(self.say("共享单车骑行记录", "Bike-share trips"), 1.51)],
                 jobs_left: 8,
+                parts: 1,
+                about: vec![],
                 counted: self.say(
                     "每人最多 100 行，最多计入 5 个分组。",
                     "Of one person at most 100 rows, in at most 5 groups.",
