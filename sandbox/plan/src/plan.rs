@@ -85,7 +85,7 @@ const FOUND_BYTES: u64 = 128;
 pub const MAX_TOTAL: i128 = 1 << 62;
 
 /// The layout of a serialised plan.
-const FORMAT: u16 = 2;
+const FORMAT: u16 = 3;
 
 /// A column that the scan reads.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -190,7 +190,7 @@ pub enum Source {
         left: Box<Source>,
         /// The other side, of the same unit type.
         right: Box<Source>,
-        /// Which rows stay; inner or left.
+        /// Which rows stay; inner or left. A left join tells in one more column, the last, whether a row has a partner.
         kind: JoinKind,
         /// What else a pair has to fulfil, over the columns of both, the left's first.
         condition: Option<ScalarExpr>,
@@ -310,8 +310,11 @@ impl Source {
                     own
                 }
             }
-            Self::UnitJoin { left, right, .. } => {
-                left.width(tables, public)? + right.width(tables, public)?
+            Self::UnitJoin {
+                left, right, kind, ..
+            } => {
+                let both = left.width(tables, public)? + right.width(tables, public)?;
+                both + usize::from(*kind == JoinKind::Left)
             }
             Self::UnitAggregate { keys, functions, .. } => keys.len() + functions.len(),
         })
@@ -337,9 +340,12 @@ impl Source {
                 }
                 types
             }
-            Self::UnitJoin { left, right, .. } => {
+            Self::UnitJoin {
+                left, right, kind, ..
+            } => {
                 let mut types = left.types(tables, public)?;
                 types.extend(right.types(tables, public)?);
+                types.extend((*kind == JoinKind::Left).then_some(FieldType::Boolean));
                 types
             }
             Self::UnitAggregate {
@@ -420,6 +426,15 @@ impl Source {
                 shape.columns.0.extend(right.columns.0);
                 if let Some(condition) = condition {
                     boolean(condition, &shape.columns)?;
+                }
+                if *kind == JoinKind::Left {
+                    shape.columns.0.push(SourceColumn {
+                        field_type: FieldType::Boolean,
+                        range: None,
+                        texts: None,
+                        integers: None,
+                        unit_static: condition.is_none(),
+                    });
                 }
                 let other = right.unit;
                 let by_other = other
@@ -557,17 +572,21 @@ impl Source {
                 left,
                 right,
                 condition,
-                ..
+                kind,
             } => {
                 let own = left.width(tables, public)?;
+                let both = own + right.width(tables, public)?;
                 let mut all = used.to_vec();
                 if let Some(condition) = &condition {
                     mark(condition, &mut all);
                 }
                 let mut places = left.prune(&all[..own], tables, public)?;
                 let now = places.iter().flatten().count();
-                let others = right.prune(&all[own..], tables, public)?;
+                let others = right.prune(&all[own..both], tables, public)?;
                 places.extend(others.into_iter().map(|place| Some(place? + now)));
+                if *kind == JoinKind::Left {
+                    places.push(Some(places.iter().flatten().count()));
+                }
                 if let Some(condition) = condition {
                     renumber(condition, &places)?;
                 }

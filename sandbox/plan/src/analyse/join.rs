@@ -9,7 +9,7 @@ use super::{Decision, PerUnit};
 use crate::lower::{Bound, Lowering, canonical};
 use crate::plan::{MAX_CROSS, matches_of};
 use crate::refusal::{Planned, Refusal, Rule};
-use crate::scalar::{Comparison, ScalarExpr};
+use crate::scalar::{Comparison, Literal, ScalarExpr};
 use crate::source::{JoinKind, MAX_TABLES, Source, shifted};
 
 /// What a join condition asks for.
@@ -80,6 +80,10 @@ impl Decision<'_> {
         swapped: bool,
     ) -> Planned<PerUnit> {
         own.settle();
+        if kind == JoinKind::Left && !columns.iter().all(is_column) {
+            // Where no row is met they are NULL, and what is computed from that need not be.
+            return Err(Refusal::new(Rule::Join));
+        }
         let table = &self.tables.public[place];
         let width = own.shape.columns.0.len();
         let side: Vec<Bound> = columns.iter().map(|bound| moved(bound, width)).collect();
@@ -158,7 +162,8 @@ fn unit_join(join: &Join, left: PerUnit, right: PerUnit) -> Planned<PerUnit> {
     } else {
         (own.columns.clone(), side.clone())
     };
-    let both = Both::new(join, first, second, types, width)?;
+    let met = types.len();
+    let both = Both::new(join, first, second, types.clone(), width)?;
     let conditions = both.conditions()?;
     if !conditions.units {
         return Err(Refusal::new(Rule::JoinUnit));
@@ -186,12 +191,21 @@ fn unit_join(join: &Join, left: PerUnit, right: PerUnit) -> Planned<PerUnit> {
         kind,
         condition,
     };
-    // Where a unit has no row on the other side, that side's key is NULL: it is not the row's unit.
+    // Where a unit has no row on the other side, that side's key is NULL, which is not the row's unit; and so are its columns,
+    // whatever they compute.
     let side = side.into_iter().map(|bound| match (bound, kind) {
-        (Bound::UnitKey, JoinKind::Left) => Bound::OtherKey,
-        (bound, _) => bound,
+        (Bound::UnitKey, JoinKind::Left) => Ok(Bound::OtherKey),
+        (Bound::Value(expr), JoinKind::Left) if !matches!(expr, ScalarExpr::Column(_)) => {
+            let field_type = expr.field_type(&types);
+            let field_type = field_type.ok_or_else(|| Refusal::new(Rule::UnsupportedExpression))?;
+            Ok(Bound::Value(ScalarExpr::Case {
+                when: vec![(ScalarExpr::Column(met), expr)],
+                otherwise: Box::new(ScalarExpr::Literal(Literal::Null(field_type))),
+            }))
+        }
+        (bound, _) => Ok(bound),
     });
-    let side: Vec<Bound> = side.collect();
+    let side = side.collect::<Planned<Vec<Bound>>>()?;
     own.columns = if swapped {
         [side, own.columns].concat()
     } else {
@@ -314,6 +328,10 @@ fn all(mut conditions: Vec<ScalarExpr>) -> Option<ScalarExpr> {
         0 | 1 => conditions.pop(),
         _ => Some(canonical(ScalarExpr::And(conditions))),
     }
+}
+
+const fn is_column(bound: &Bound) -> bool {
+    matches!(bound, Bound::Value(ScalarExpr::Column(_)))
 }
 
 fn moved(bound: &Bound, by: usize) -> Bound {

@@ -35,7 +35,7 @@ use crate::eval::{self, EvalError};
 use crate::execute::ExecutionError;
 use crate::public::PublicTable;
 use crate::scalar::ScalarExpr;
-use crate::source::{ScanTable, Source};
+use crate::source::{JoinKind, ScanTable, Source};
 
 use public_join::PublicSide;
 
@@ -133,6 +133,7 @@ impl SourceExec {
                 };
                 let mut types = passed(input);
                 types.extend(passed(other));
+                types.extend((*kind == JoinKind::Left).then_some(DataType::Boolean));
                 (Work::UnitJoin(Arc::new(terms)), types)
             }
             Source::UnitAggregate {

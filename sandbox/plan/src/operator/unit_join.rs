@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, UInt32Array};
+use arrow::array::{BooleanArray, RecordBatch, UInt32Array};
 use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use futures::{StreamExt, TryStreamExt};
@@ -210,7 +210,11 @@ fn pairs(
         }
     }
     let mut columns = rows_of(left.columns(), &UInt32Array::from(lefts))?;
+    let met: BooleanArray = rights.iter().map(|partner| Some(partner.is_some())).collect();
     columns.extend(rows_of(parts(right)?.1, &UInt32Array::from(rights))?);
+    if terms.kind == JoinKind::Left {
+        columns.push(Arc::new(met));
+    }
     let batch = RecordBatch::try_new(Arc::clone(schema), columns).map_err(|_| ExecutionError::Internal)?;
     Ok(Some(batch))
 }
