@@ -117,3 +117,73 @@ async fn versions_are_not_differenced_for_free() {
     let path = format!("/api/v1/jobs/{}/result", first["id"].as_str().unwrap());
     assert_eq!(analyst.get(&path).await.expect(200)["rows"], answer["rows"]);
 }
+
+/// Asking of two departments' datasets at once, and again in other words, with the answers joined. The analyst pays both datasets
+/// the price of one job, sees figures with intervals, and the same noise whatever is made of them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn joined_results_are_one_answer() {
+    let app = TestApp::start().await;
+    let city = fixture::city(0.002);
+    app.publish(&city, Table::BikeShareTrips, SLUG).await;
+    let other = Table::EnterpriseTax.slug();
+    app.publish(&city, Table::EnterpriseTax, other).await;
+    let project = app.open_project(Who::Analyst, &[SLUG, other], 2.0).await;
+    let analyst = app.client(Who::Analyst);
+    let trips = "SELECT start_district, COUNT(*) AS n FROM bike_share_trips GROUP BY start_district";
+    let firms = format!(
+        "SELECT district, COUNT(*) AS n FROM {} GROUP BY district",
+        Table::EnterpriseTax.sql_name()
+    );
+    let question = format!(
+        "SELECT t.start_district, t.n AS trips, e.n AS firms, t.n * 1.0 / e.n AS ratio \
+         FROM ({trips}) t JOIN ({firms}) e ON t.start_district = e.district ORDER BY ratio DESC NULLS LAST"
+    );
+    let body = json!({"kind": "sql", "sql": question, "epsilon": 0.4});
+    let path = format!("/api/v1/projects/{project}/estimates");
+    let told = analyst.post(&path, &body).await.expect(200);
+    assert_eq!(told["verdict"], "accepted", "{told}");
+    assert_eq!(told["parts"].as_array().unwrap().len(), 2, "{told}");
+    assert_eq!(
+        told["budgets_after"].as_array().unwrap().len(),
+        2,
+        "both datasets pay"
+    );
+    let (job, answer) = ask(&app, &analyst, &project, &question, 0.4).await;
+    assert!(rho(&job) > 0.0);
+    let rows = answer["rows"].as_array().unwrap();
+    assert!(rows.len() >= 16, "{answer}");
+    for row in rows {
+        let (values, intervals) = (&row["values"], &row["interval95"]);
+        assert!(values[1].is_i64() && values[2].is_i64(), "{row}");
+        assert!(
+            intervals[0].is_null() && intervals[1].is_array() && intervals[2].is_array(),
+            "{row}"
+        );
+    }
+    assert_eq!(answer["columns"][1]["noise"]["mechanism"], "discrete_gaussian");
+    // Each of the two in the other's place, and no ratio: the same totals, for nothing.
+    let again = format!(
+        "SELECT e.district, e.n AS firms, t.n AS trips FROM ({firms}) e LEFT JOIN ({trips}) t ON t.start_district = e.district"
+    );
+    let (job, same) = ask(&app, &analyst, &project, &again, 0.4).await;
+    assert_eq!(rho(&job), 0.0);
+    let pairs = |answer: &Value, [key, trips, firms]: [usize; 3]| -> BTreeMap<String, [Value; 2]> {
+        let of = |row: &Value| {
+            let values = &row["values"];
+            (
+                values[key].to_string(),
+                [values[trips].clone(), values[firms].clone()],
+            )
+        };
+        answer["rows"].as_array().unwrap().iter().map(of).collect()
+    };
+    let (first, second) = (pairs(&answer, [0, 1, 2]), pairs(&same, [0, 2, 1]));
+    assert!(
+        first
+            .iter()
+            .all(|(key, figures)| second.get(key) == Some(figures))
+    );
+    // One of them alone is another question: its noise is another, and it pays.
+    let (job, _) = ask(&app, &analyst, &project, trips, 0.4).await;
+    assert!(rho(&job) > 0.0);
+}
