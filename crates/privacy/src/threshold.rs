@@ -2,12 +2,13 @@
 //!
 //! Assumed: a hidden COUNT(DISTINCT unit) per key, in grid units, in which one unit counts `one` for at most
 //! C keys; it is charged and noised like every cell with discrete Gaussian noise of `scale`; a key is shown
-//! if and only if its *noised* count is at least T, and only keys that some unit holds are looked at.
+//! if and only if its *noised* count is at least T, and only keys that at least M units hold are looked at, M ≥ 10 as
+//! the plan says.
 //!
-//! Guaranteed: a key held by fewer than 11 units is shown with probability at most δ_T / C, and the release
+//! Guaranteed: a key held by M units or fewer is shown with probability at most δ_T / C, and the release
 //! as a whole costs δ_T beside the ρ of its cells.
 //!
-//! Why: T = 10 · one + k with P[X ≥ k] ≤ δ_T / C. For n ≤ 10 units P[n · one + X ≥ T] ≤ P[X ≥ k]. Neighbours
+//! Why: T = M · one + k with P[X ≥ k] ≤ δ_T / C. For n ≤ M units P[n · one + X ≥ T] ≤ P[X ≥ k]. Neighbours
 //! differ by one unit: on keys that both have, the noised counts are covered by ρ and the choice of keys is
 //! post-processing; the at most C keys that only one has are held by that unit alone, and unless one of them
 //! is shown, which has probability at most C · δ_T / C, the two outputs are distributed alike.
@@ -29,12 +30,25 @@ pub const MIN_UNITS: i128 = 10;
 /// zero: nothing can be shown then.
 #[must_use]
 pub fn release_threshold(scale: Scale, one: u64, delta: Delta, max_groups: u32) -> Option<i128> {
+    release_threshold_above(MIN_UNITS, scale, one, delta, max_groups)
+}
+
+/// The same where only keys that at least `min_units` units hold are looked at; fewer than [`MIN_UNITS`] are taken for that.
+#[must_use]
+pub fn release_threshold_above(
+    min_units: i128,
+    scale: Scale,
+    one: u64,
+    delta: Delta,
+    max_groups: u32,
+) -> Option<i128> {
     if max_groups == 0 {
         return None;
     }
     let per_key = delta.as_f64() / f64::from(max_groups) * (1.0 - 1e-12);
     let above = gaussian_quantile(scale, per_key)?;
-    MIN_UNITS.checked_mul(i128::from(one))?.checked_add(above)
+    let min_units = min_units.max(MIN_UNITS);
+    min_units.checked_mul(i128::from(one))?.checked_add(above)
 }
 
 #[cfg(test)]
@@ -160,6 +174,15 @@ mod tests {
     #[test]
     fn without_delta_nothing_is_shown() {
         let scale = Scale::of(10);
+        assert_eq!(
+            release_threshold_above(32, scale, 1, Delta::BILLIONTH, 5),
+            release_threshold(scale, 1, Delta::BILLIONTH, 5).map(|least| least + 22)
+        );
+        assert_eq!(
+            release_threshold_above(3, scale, 1, Delta::BILLIONTH, 5),
+            release_threshold(scale, 1, Delta::BILLIONTH, 5),
+            "never fewer than ten"
+        );
         assert_eq!(release_threshold(scale, 1, Delta::ZERO, 5), None);
         assert_eq!(release_threshold(scale, 1, Delta::BILLIONTH, 0), None);
     }

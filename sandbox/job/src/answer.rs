@@ -96,8 +96,8 @@ fn scales(plan: &PrivatePlan, rho: Rho) -> Result<Vec<Vec<Scale>>, JobError> {
 /// post-processing.
 ///
 /// A found cell is kept if its noised number of units reaches the threshold, for which the job's δ pays
-/// ([`privacy::threshold`]). The worker has left out cells with fewer than ten units already: where one unit more makes
-/// ten, the cell is shown with no larger probability than the threshold allows for it.
+/// ([`privacy::threshold`]). The worker has left out cells with fewer units than the plan says already: where one unit more makes
+/// as many, the cell is shown with no larger probability than the threshold allows for it.
 ///
 /// # Errors
 /// If the totals are not those of the plan, or no noise can be drawn.
@@ -156,7 +156,13 @@ impl Drawing {
             (true, Some(units)) => {
                 let scale = *scales.get(units).ok_or(JobError::Internal("noise scale"))?;
                 let delta = self.threshold_delta;
-                let least = privacy::threshold::release_threshold(scale, 1, delta, core.groups_per_unit);
+                let least = privacy::threshold::release_threshold_above(
+                    core.least_units(),
+                    scale,
+                    1,
+                    delta,
+                    core.groups_per_unit,
+                );
                 Some((units, least.ok_or(JobError::Internal("threshold"))?))
             }
             (true, None) => return Err(JobError::Internal("threshold")),

@@ -20,6 +20,7 @@ mod numbered;
 mod open_keys;
 mod row;
 mod shared;
+mod sieve;
 mod unit;
 
 use std::collections::{HashMap, HashSet};
@@ -34,16 +35,17 @@ use siphasher::sip::SipHasher24;
 
 use crate::eval;
 use crate::execute::ExecutionError;
-use crate::plan::{KeyCells, PlanCore};
+use crate::plan::{KeyCells, MAX_BUCKETS, PlanCore};
 use crate::scalar::ScalarExpr;
 
 use by_row::ByRow;
 use cells::find_cells;
 pub use exec::BoundingExec;
-pub(crate) use exec::bounded;
+pub(crate) use exec::{bounded, sieves};
 use numbered::Numbered;
 pub(crate) use open_keys::OpenKeys;
 use row::{candidate_places, condition, row_values};
+pub use sieve::Sieve;
 use unit::{ChosenValue, OpenUnit, Rows, Units};
 
 /// The secret by which a unit with too many groups keeps the same C of them every time.
@@ -106,6 +108,8 @@ pub struct Bounding {
     texts: Vec<HashMap<String, u32>>,
     strides: Vec<u64>,
     cells: Vec<u32>,
+    /// Which of the found cells of a share are left out.
+    sieve: Option<Arc<Sieve>>,
     state: State,
 }
 
@@ -134,6 +138,12 @@ enum State {
         keys: OpenKeys,
         share: Share,
     },
+    /// Cells are found, and units counted by their hashes.
+    Sieved {
+        unit: OpenUnit<Vec<u8>>,
+        keys: OpenKeys,
+        sieve: Sieve,
+    },
 }
 
 /// How the found cells of a plan are gone through; for plans with known cells it says nothing.
@@ -144,6 +154,11 @@ pub enum Pass {
     Whole {
         /// The most bytes.
         room: u64,
+    },
+    /// Of none of them: units are counted by the hashes of their cells, in so many buckets.
+    Sieve {
+        /// A power of two.
+        buckets: u32,
     },
     /// A share of them.
     Share(Share),
@@ -185,6 +200,8 @@ pub enum Partial {
     },
     /// The cells that some unit is in, by their encoded keys.
     Found(HashMap<Vec<u8>, Vec<i128>>),
+    /// How many units count in the cells of each bucket, up to 255.
+    Sieved(Vec<u8>),
 }
 
 impl Bounding {
@@ -212,6 +229,14 @@ impl Bounding {
                     unit: OpenUnit::new(&core),
                     found: Box::new(Numbered::new(&core, keys, secret.clone(), room)),
                 },
+                Pass::Sieve { buckets } if !buckets.is_power_of_two() || buckets > MAX_BUCKETS => {
+                    return Err(ExecutionError::Internal);
+                }
+                Pass::Sieve { buckets } => State::Sieved {
+                    unit: OpenUnit::new(&core),
+                    keys,
+                    sieve: Sieve::new(buckets, core.least_units()),
+                },
                 Pass::Share(share) => State::Named {
                     unit: OpenUnit::new(&core),
                     totals: HashMap::new(),
@@ -235,8 +260,15 @@ impl Bounding {
             texts,
             strides,
             cells: vec![],
+            sieve: None,
             state,
         })
+    }
+
+    /// The same, without the cells that a sieve does not let through.
+    #[must_use]
+    pub fn sieved(self, sieve: Option<Arc<Sieve>>) -> Self {
+        Self { sieve, ..self }
     }
 
     /// Takes in the next rows: the unit column first, then the source's columns.
@@ -329,17 +361,28 @@ impl Bounding {
                 share,
             } => {
                 let encoded = keys.encode(&core, &self.texts, columns, rows.count)?;
-                let secret = &self.secret;
+                let (secret, sieve) = (&self.secret, self.sieve.as_deref());
                 unit.walk(
                     &rows,
                     secret,
                     |row| encoded.row(row).data(),
                     |cell| secret.of_cell(cell),
                     &mut |cell, slot| {
-                        if share.has(secret, cell) {
+                        if share.has(secret, cell) && sieve.is_none_or(|sieve| sieve.lets(secret, cell)) {
                             add_found(totals, cell, slot.sums);
                         }
                     },
+                )
+            }
+            State::Sieved { unit, keys, sieve } => {
+                let encoded = keys.encode(&core, &self.texts, columns, rows.count)?;
+                let secret = &self.secret;
+                unit.walk(
+                    &rows,
+                    secret,
+                    |row| encoded.row(row).data(),
+                    |cell| secret.of_cell(cell),
+                    &mut |cell, _| sieve.count(secret, cell),
                 )
             }
         }
@@ -369,11 +412,16 @@ impl Bounding {
             State::Named {
                 unit, totals, share, ..
             } => {
+                let (secret, sieve) = (&self.secret, self.sieve.as_deref());
                 unit.close(&self.core, &mut |cell: &Vec<u8>, slot| {
-                    if share.has(&self.secret, cell) {
+                    if share.has(secret, cell) && sieve.is_none_or(|sieve| sieve.lets(secret, cell)) {
                         add_found(totals, cell, slot.sums);
                     }
                 });
+            }
+            State::Sieved { unit, sieve, .. } => {
+                let secret = &self.secret;
+                unit.close(&self.core, &mut |cell: &Vec<u8>, _| sieve.count(secret, cell));
             }
         }
         match self.state {
@@ -394,6 +442,7 @@ impl Bounding {
             },
             State::Numbered { found, .. } => Partial::Found(found.finish(&self.core)),
             State::Named { totals, .. } => Partial::Found(totals),
+            State::Sieved { sieve, .. } => Partial::Sieved(sieve.into_counts()),
         }
     }
 }

@@ -13,10 +13,12 @@ use futures::StreamExt;
 use seal::DataKey;
 use serde::{Deserialize, Serialize};
 
-use crate::bounding::{BoundingExec, Distinct, GroupKeySecret, OpenKeys, Partial, Pass, Share, bounded};
+use crate::bounding::{
+    BoundingExec, Distinct, GroupKeySecret, OpenKeys, Partial, Pass, Share, Sieve, bounded, sieves,
+};
 use crate::eval::EvalError;
 use crate::operator::{SourceExec, SourceSpec, source_of};
-use crate::plan::{FOUND_MEMORY, KeyValue, MIN_FOUND_UNITS, PlanCore, PlanError};
+use crate::plan::{FOUND_MEMORY, KeyValue, Passes, PlanCore, PlanError};
 use crate::scan::{Cut, Part, UnitScanExec, unit_scan};
 use crate::source::Source;
 
@@ -104,7 +106,7 @@ pub struct Totals {
     pub values: Vec<i128>,
     /// Values for each candidate of the plan's quantiles, cell by cell.
     pub counted: Vec<u64>,
-    /// The keys of the cells where they are not known beforehand: those that at least [`MIN_FOUND_UNITS`] units are in.
+    /// The keys of the cells where they are not known beforehand: those that at least [`PlanCore::least_units`] units are in.
     pub found: Option<Vec<Vec<KeyValue>>>,
 }
 
@@ -192,16 +194,22 @@ pub fn execute(
     secret: &GroupKeySecret,
     threads: usize,
 ) -> Result<Totals, ExecutionError> {
-    execute_within(core, granted, secret, threads, FOUND_MEMORY)
+    execute_within(
+        core,
+        granted,
+        secret,
+        threads,
+        (FOUND_MEMORY, core.found_passes()),
+    )
 }
 
-/// As [`execute`], with so many bytes for the found cells of a first, single pass.
+/// As [`execute`], with so many bytes for the found cells of a first, single pass, and these if they do not fit.
 pub(crate) fn execute_within(
     core: &PlanCore,
     granted: &[Granted],
     secret: &GroupKeySecret,
     threads: usize,
-    room: u64,
+    (room, passes): (u64, Passes),
 ) -> Result<Totals, ExecutionError> {
     core.check()?;
     if granted.len() != core.tables.len() {
@@ -210,21 +218,26 @@ pub(crate) fn execute_within(
     let mut cuts = None;
     let rows = physical(core, &core.source, granted, threads, &mut cuts)?;
     let shared = Arc::new(core.clone());
-    let one = |pass| {
+    let planned = |pass, sieve| -> Result<Arc<dyn ExecutionPlan>, ExecutionError> {
         let bounding = BoundingExec::new(Arc::clone(&shared), secret.clone(), pass, Arc::clone(&rows));
-        let physical: Arc<dyn ExecutionPlan> = Arc::new(bounding);
+        let physical: Arc<dyn ExecutionPlan> = Arc::new(bounding.sieved(sieve));
         check_physical(core, &physical)?;
-        run(core, &physical)
+        Ok(physical)
     };
+    let one = |pass, sieve| run(core, &planned(pass, sieve)?);
     // Mostly there are far fewer cells than there could be, and they fit.
     let partitions = rows.output_partitioning().partition_count().max(1) as u64;
     let room = room / partitions;
-    let mut all = match one(Pass::Whole { room }) {
+    let mut all = match one(Pass::Whole { room }, None) {
         Err(ExecutionError::Room) => {
             let mut all = Totals::none(core);
-            let count = core.passes();
+            let sieve = match passes.sieve {
+                Some(buckets) => Some(Arc::new(sieve(core, &planned(Pass::Sieve { buckets }, None)?)?)),
+                None => None,
+            };
+            let count = passes.shares;
             for index in 0..count {
-                all.add(one(Pass::Share(Share { index, count }))?);
+                all.add(one(Pass::Share(Share { index, count }), sieve.clone())?);
             }
             all
         }
@@ -355,10 +368,11 @@ fn refuse(plan: &Arc<dyn ExecutionPlan>) -> Result<(), ExecutionError> {
     Err(ExecutionError::Operator(plan.name().to_owned()))
 }
 
-fn run(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, ExecutionError> {
+/// What all partitions give, each on a thread of its own.
+fn partials(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Vec<Partial>, ExecutionError> {
     let context = Arc::new(TaskContext::default());
     let partitions = physical.output_partitioning().partition_count();
-    let partials = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let work: Vec<_> = (0..partitions)
             .map(|partition| {
                 let (physical, context) = (Arc::clone(physical), Arc::clone(&context));
@@ -369,7 +383,27 @@ fn run(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, Exe
             .into_iter()
             .map(|thread| thread.join().unwrap_or(Err(ExecutionError::Internal)));
         joined.collect::<Result<Vec<_>, _>>()
-    })?;
+    })
+}
+
+/// The sieve that all partitions make together.
+fn sieve(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Sieve, ExecutionError> {
+    let mut all: Option<Sieve> = None;
+    for partial in partials(core, physical)? {
+        let Partial::Sieved(counts) = partial else {
+            return Err(ExecutionError::Internal);
+        };
+        let own = Sieve::of_counts(counts, core.least_units());
+        match &mut all {
+            None => all = Some(own),
+            Some(all) => all.add(&own),
+        }
+    }
+    all.ok_or(ExecutionError::Internal)
+}
+
+fn run(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, ExecutionError> {
+    let partials = partials(core, physical)?;
     let aggregates = core.aggregates.len();
     if !core.is_open() {
         let mut values = vec![0i128; core.cells as usize * aggregates];
@@ -427,7 +461,8 @@ fn run(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, Exe
     }
     // Nothing of a cell with few units leaves the worker, not even that it is there.
     let units = core.units_aggregate().ok_or(ExecutionError::Internal)?;
-    all.retain(|_, values| values.get(units).is_some_and(|units| *units >= MIN_FOUND_UNITS));
+    let least = core.least_units();
+    all.retain(|_, values| values.get(units).is_some_and(|units| *units >= least));
     let (names, values): (Vec<_>, Vec<_>) = all.into_iter().unzip();
     let found = OpenKeys::new(core)?.decode(core, &names)?;
     Ok(Totals {
@@ -493,6 +528,10 @@ fn partial(
                 distinct,
             })
             .ok_or(ExecutionError::Internal);
+    }
+    if sieves(physical) {
+        let counts = names.iter().flatten().next().map(<[u8]>::to_vec);
+        return counts.map(Partial::Sieved).ok_or(ExecutionError::Internal);
     }
     let names = names.iter().flatten().map(<[u8]>::to_vec);
     let cells = names.zip(values.chunks_exact(aggregates.max(1)).map(<[i128]>::to_vec));

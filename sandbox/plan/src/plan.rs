@@ -55,8 +55,8 @@ pub const MAX_KEY_VALUES: i64 = 10_000;
 /// The longest text that names an undeclared cell, in bytes; longer ones count as NULL.
 pub const MAX_OPEN_TEXT: usize = 256;
 
-/// The units that an undeclared cell has to have before anything of it leaves the worker; what is shown has to reach the
-/// noised threshold besides (`privacy::threshold`).
+/// The fewest units that an undeclared cell has to have before anything of it leaves the worker ([`PlanCore::least_units`]); what
+/// is shown has to reach the noised threshold besides (`privacy::threshold`).
 pub const MIN_FOUND_UNITS: i128 = 10;
 
 /// The most bytes that a worker may answer with.
@@ -80,6 +80,18 @@ pub(crate) const MAX_DISTINCT: u64 = 16_000_000;
 /// The memory that found cells may take in a worker, and what one of them takes beside its keys and totals, in bytes.
 pub(crate) const FOUND_MEMORY: u64 = 512 << 20;
 const FOUND_BYTES: u64 = 128;
+
+/// The most buckets of a sieve, a byte each for every thread.
+pub(crate) const MAX_BUCKETS: u32 = 1 << 27;
+
+/// How found cells are gone through that do not fit one pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Passes {
+    /// The buckets of a sieve that goes before, a power of two.
+    pub(crate) sieve: Option<u32>,
+    /// How many passes follow, each with its share of the cells.
+    pub(crate) shares: u32,
+}
 
 /// Totals stay below 2⁶² in magnitude, so that noise can be added without overflow (privacy.md "Bounding").
 pub const MAX_TOTAL: i128 = 1 << 62;
@@ -570,17 +582,51 @@ impl PlanCore {
     /// How often the rows are read if as many cells are found as could be: more than once where these do not fit the
     /// memory. The deadline counts with it; how many passes it takes for the cells there are is the worker's affair.
     pub fn passes(&self) -> u32 {
+        let passes = self.found_passes();
+        passes.shares.saturating_add(u32::from(passes.sieve.is_some()))
+    }
+
+    /// How found cells are gone through that do not fit one pass.
+    ///
+    /// A *sieve* counts units by the cell's keyed hash first; what has fewer there than a cell needs is left out of the passes
+    /// that follow. With as many buckets as there are pairs of a unit and a cell, in which keyed hashes throw them at random, ten
+    /// or more others meet in one of a million buckets, so that hardly any cells are left but those that have enough units.
+    /// Twice as many are reckoned with. Nothing depends on it but time: in the end every cell's units are counted.
+    pub(crate) fn found_passes(&self) -> Passes {
         if !self.is_open() {
-            return 1;
+            return Passes {
+                sieve: None,
+                shares: 1,
+            };
         }
         let key = |key: &GroupKey| match key.cells {
             KeyCells::Open(FieldType::Text) => 2 * MAX_OPEN_TEXT as u64,
             _ => 16,
         };
         let each = found_bytes(self.keys.iter().map(key).sum(), self.aggregates.len());
-        let most = self.unit.max_units.saturating_mul(self.groups_per_unit.into());
-        let passes = most.saturating_mul(each).div_ceil(FOUND_MEMORY);
-        u32::try_from(passes).unwrap_or(u32::MAX).max(1)
+        let shares = |cells: u64| {
+            let passes = cells.saturating_mul(each).div_ceil(FOUND_MEMORY);
+            u32::try_from(passes).unwrap_or(u32::MAX).max(1)
+        };
+        let pairs = self.most_counted_in_cells();
+        let buckets = pairs
+            .checked_next_power_of_two()
+            .and_then(|buckets| u32::try_from(buckets).ok())
+            .filter(|buckets| *buckets <= MAX_BUCKETS);
+        let (all, sieved) = (
+            shares(pairs),
+            shares(u64::from(self.most_found()).saturating_mul(2)),
+        );
+        match buckets {
+            Some(buckets) if sieved.saturating_add(1) < all => Passes {
+                sieve: Some(buckets),
+                shares: sieved,
+            },
+            _ => Passes {
+                sieve: None,
+                shares: all,
+            },
+        }
     }
 
     /// Whether cells are found rather than known.
@@ -596,6 +642,31 @@ impl PlanCore {
 
     /// The most bytes that a worker answers with: its totals, and the names of found cells.
     pub fn reply_bytes(&self) -> u64 {
+        u64::from(self.cells).saturating_mul(self.cell_bytes())
+    }
+
+    /// The units that a found cell has to have before anything of it leaves the worker: [`MIN_FOUND_UNITS`], or as many as make the
+    /// most cells that can have them fit an answer. It follows from the declaration.
+    pub fn least_units(&self) -> i128 {
+        let room = (MAX_REPLY / self.cell_bytes().max(1)).max(1);
+        let least = i128::from(self.most_counted_in_cells().div_ceil(room));
+        least.max(MIN_FOUND_UNITS)
+    }
+
+    /// The most found cells: those that can have so many units.
+    pub(crate) fn most_found(&self) -> u32 {
+        let most = i128::from(self.most_counted_in_cells()) / self.least_units();
+        u32::try_from(most).unwrap_or(u32::MAX).max(self.groups_per_unit)
+    }
+
+    /// In how many cells all units together can count: of each, in so many; and none without a row.
+    fn most_counted_in_cells(&self) -> u64 {
+        let counted = self.unit.max_units.saturating_mul(self.groups_per_unit.into());
+        counted.min(self.max_rows())
+    }
+
+    /// The most bytes of one cell in a worker's answer.
+    fn cell_bytes(&self) -> u64 {
         let totals = self.aggregates.len() as u64 * 16 + self.candidates() as u64 * 8;
         let names: u64 = self
             .keys
@@ -609,7 +680,7 @@ impl PlanCore {
             })
             .sum();
         let names = if self.is_open() { 8 + names } else { 0 };
-        u64::from(self.cells).saturating_mul(totals + names)
+        totals + names
     }
 
     /// Brings a total into the range the plan allows: what a worker reports beyond it is not believed.
@@ -727,13 +798,6 @@ pub(crate) const fn found_bytes(name: u64, aggregates: usize) -> u64 {
 /// Ranks are thousandths.
 const fn privacy_ranks() -> u32 {
     1_000
-}
-
-/// The most cells that can have enough units where each counts in at most so many.
-pub(crate) fn most_found(unit: &UnitDeclaration, groups_per_unit: u32) -> u32 {
-    let units = u128::from(unit.max_units) * u128::from(groups_per_unit);
-    let most = units / MIN_FOUND_UNITS.unsigned_abs();
-    u32::try_from(most).unwrap_or(u32::MAX).max(groups_per_unit)
 }
 
 /// Encoding a row's open keys, and finding its group among the open unit's.

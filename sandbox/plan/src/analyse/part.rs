@@ -11,7 +11,7 @@ use crate::moments::Moments;
 use crate::plan::{
     Aggregate, AggregateFunction, Candidates, GroupKey, KeyCells, MAX_AGGREGATES, MAX_ALL_CANDIDATES,
     MAX_CANDIDATES, MAX_CELLS, MAX_DISTINCT, MAX_GROUPS_PER_UNIT, MAX_KEY_VALUES, MAX_TOTAL, MIN_CANDIDATES,
-    PlanCore, Quantile, distinct_spread, most_found,
+    PlanCore, Quantile, distinct_spread,
 };
 use crate::refusal::{Planned, Refusal, Rule};
 use crate::release::Measure;
@@ -77,11 +77,6 @@ impl Grouped<'_> {
         let listed = u32::try_from(cells).ok().filter(|cells| *cells <= MAX_CELLS);
         let listed = listed.ok_or_else(too_many)?;
         let groups_per_unit = groups_per_unit(shape, &keys, if open { u32::MAX } else { listed });
-        let cells = if open {
-            most_found(&shape.unit, groups_per_unit)
-        } else {
-            listed
-        };
         let mut needed = Needed::default();
         let mut measures = Vec::with_capacity(self.calls.len());
         for call in &self.calls {
@@ -132,7 +127,7 @@ impl Grouped<'_> {
         let (aggregates, order) = canonical_order(needed.aggregates);
         let of_each = needed.quantiles.len() * parts;
         let quantiles = needed.quantiles.into_iter().map(|(expr, rank)| {
-            let candidates = candidates(shape, &expr, cells, of_each)?;
+            let candidates = candidates(shape, &expr, listed, of_each)?;
             Ok(Quantile {
                 expr,
                 rank,
@@ -143,7 +138,7 @@ impl Grouped<'_> {
         for measure in measures.iter_mut().flatten() {
             measure.renumber(&order, &quantile_order);
         }
-        let core = PlanCore {
+        let mut core = PlanCore {
             format: PlanCore::FORMAT,
             tables: self.below.scans.clone(),
             public: self.below.public.clone(),
@@ -151,11 +146,14 @@ impl Grouped<'_> {
             unit: shape.unit,
             filter: self.below.filter.clone(),
             keys,
-            cells,
+            cells: listed,
             groups_per_unit,
             aggregates,
             quantiles,
         };
+        if open {
+            core.cells = core.most_found();
+        }
         Ok(Draft {
             core,
             keys: places,

@@ -17,7 +17,7 @@ use datafusion_physical_plan::{
 };
 use futures::StreamExt;
 
-use super::{Bounding, GroupKeySecret, Partial, Pass};
+use super::{Bounding, GroupKeySecret, Partial, Pass, Sieve};
 use crate::execute::ExecutionError;
 use crate::plan::PlanCore;
 
@@ -27,6 +27,8 @@ pub struct BoundingExec {
     core: Arc<PlanCore>,
     secret: GroupKeySecret,
     pass: Pass,
+    /// What a sieve has found before; it does not travel.
+    sieve: Option<Arc<Sieve>>,
     input: Arc<dyn ExecutionPlan>,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
@@ -55,10 +57,17 @@ impl BoundingExec {
             core,
             secret,
             pass,
+            sieve: None,
             input,
             schema,
             properties,
         }
+    }
+
+    /// The same, without the cells that a sieve does not let through.
+    #[must_use]
+    pub fn sieved(self, sieve: Option<Arc<Sieve>>) -> Self {
+        Self { sieve, ..self }
     }
 }
 
@@ -110,12 +119,11 @@ impl ExecutionPlan for BoundingExec {
         _: ReplaceChildrenOptions,
     ) -> PlanResult<Arc<dyn ExecutionPlan>> {
         match (children.pop(), children.is_empty()) {
-            (Some(input), true) => Ok(Arc::new(Self::new(
-                Arc::clone(&self.core),
-                self.secret.clone(),
-                self.pass,
-                input,
-            ))),
+            (Some(input), true) => {
+                let (core, secret) = (Arc::clone(&self.core), self.secret.clone());
+                let replaced = Self::new(core, secret, self.pass, input);
+                Ok(Arc::new(replaced.sieved(self.sieve.clone())))
+            }
             _ => Err(DataFusionError::External(Box::new(ExecutionError::Internal))),
         }
     }
@@ -131,7 +139,8 @@ impl ExecutionPlan for BoundingExec {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> PlanResult<SendableRecordBatchStream> {
         let mut input = self.input.execute(partition, context)?;
         let external = |error: ExecutionError| DataFusionError::External(Box::new(error));
-        let mut bounding = Bounding::new(&self.core, self.secret.clone(), self.pass).map_err(external)?;
+        let bounding = Bounding::new(&self.core, self.secret.clone(), self.pass).map_err(external)?;
+        let mut bounding = bounding.sieved(self.sieve.clone());
         let schema = Arc::clone(&self.schema);
         let work = async move {
             while let Some(batch) = input.next().await {
@@ -166,6 +175,7 @@ impl ExecutionPlan for BoundingExec {
                     }
                     (totals, names)
                 }
+                Partial::Sieved(counts) => (vec![0; count], vec![counts]),
             };
             let mut columns: Vec<ArrayRef> = Vec::with_capacity(count + 1);
             for at in 0..count {
@@ -189,4 +199,10 @@ pub(crate) fn bounded(plan: &dyn ExecutionPlan) -> Option<&PlanCore> {
     (plan as &dyn Any)
         .downcast_ref::<BoundingExec>()
         .map(|bounding| bounding.spec().0)
+}
+
+/// Whether a node counts by hashes alone.
+pub(crate) fn sieves(plan: &dyn ExecutionPlan) -> bool {
+    let bounding = (plan as &dyn Any).downcast_ref::<BoundingExec>();
+    bounding.is_some_and(|bounding| matches!(bounding.pass, Pass::Sieve { .. }))
 }

@@ -11,7 +11,7 @@ use super::{
     AggregateFunction, Candidates, FORMAT, KeyCells, Leaf, MAX_AGGREGATES, MAX_ALL_CANDIDATES,
     MAX_CANDIDATES, MAX_CELLS, MAX_DISTINCT, MAX_DISTINCT_PER_UNIT, MAX_GROUPS_PER_UNIT, MAX_KEYS, MAX_PARTS,
     MAX_REPLY, MAX_SHARES, MAX_TOTAL, PlanCore, PlanError, PlanPart, PrivatePlan, distinct_spread,
-    most_found, privacy_ranks,
+    privacy_ranks,
 };
 use crate::bounding::{Bounding, GroupKeySecret, Pass};
 use crate::context::planner_type;
@@ -217,7 +217,7 @@ impl PlanCore {
             .fold(1u64, |n, key| n.saturating_mul(key.cells.count()));
         let open = self.is_open();
         let known = if open {
-            cells <= MAX_CELLS.into() && self.cells == most_found(&self.unit, self.groups_per_unit)
+            cells <= MAX_CELLS.into() && self.cells == self.most_found()
         } else {
             cells == u64::from(self.cells) && self.cells <= MAX_CELLS
         };

@@ -6,8 +6,8 @@ use tempfile::TempDir;
 use super::fixture::{
     SECRET, Trip, cases, granted, key, plan, relation, relation_with, run, shown, totals, trip, write_city,
 };
-use crate::execute::execute_within;
-use crate::plan::{AggregateFunction, KeyCells, KeyValue, MAX_OPEN_TEXT, MIN_FOUND_UNITS};
+use crate::execute::{ExecutionError, execute_within};
+use crate::plan::{AggregateFunction, KeyCells, KeyValue, MAX_OPEN_TEXT, MAX_REPLY, MIN_FOUND_UNITS, Passes};
 use crate::{Noised, PrivatePlan, Rule, Totals};
 use model::FieldType;
 
@@ -81,11 +81,51 @@ fn one_pass_and_several_find_the_same() {
         .collect();
     let folder = TempDir::new().unwrap();
     let granted = [granted(&write_city(&folder, &trips, 7), &key())];
-    let within = |room| execute_within(&plan.parts[0].core, &granted, &SECRET, 3, room).unwrap();
-    let one = within(u64::MAX);
+    let core = &plan.parts[0].core;
+    let within = |room, passes| execute_within(core, &granted, &SECRET, 3, (room, passes)).unwrap();
+    let passes = |sieve, shares| Passes { sieve, shares };
+    let one = within(u64::MAX, core.found_passes());
     assert!(one.found.as_ref().unwrap().len() > 10);
-    assert_eq!(within(0), one);
-    assert_eq!(within(3_000), one);
+    assert_eq!(within(0, core.found_passes()), one);
+    assert_eq!(within(3_000, core.found_passes()), one);
+    // However few buckets a sieve has, it lets all through that have enough units.
+    for shares in [1, 3] {
+        assert_eq!(within(0, passes(None, shares)), one);
+        for buckets in [1, 2, 16, 1 << 20] {
+            assert_eq!(within(0, passes(Some(buckets), shares)), one, "{buckets} buckets");
+        }
+    }
+    for wrong in [0, 3, 1 << 28] {
+        let refused = execute_within(core, &granted, &SECRET, 3, (0, passes(Some(wrong), 1)));
+        assert_eq!(refused.unwrap_err(), ExecutionError::Internal, "{wrong} buckets");
+    }
+}
+
+/// Of very many units very many cells could have ten: a sieve goes before the passes, and how many units a cell needs follows from
+/// what an answer can hold.
+#[test]
+fn very_many_units_need_more_in_a_cell() {
+    let of = |units: u64| {
+        let mut relation = relation();
+        let mut json = serde_json::to_value(&relation.metadata).unwrap();
+        json["unit"]["max_units"] = units.into();
+        json["unit"]["max_rows"] = (units * 10).into();
+        relation.metadata = serde_json::from_value(json).unwrap();
+        let sql = "SELECT note, COUNT(*) AS n FROM bike_trips GROUP BY note";
+        crate::plan(sql, &relation).unwrap().parts.remove(0).core
+    };
+    let few = of(1_000);
+    assert_eq!(few.least_units(), MIN_FOUND_UNITS);
+    assert_eq!((few.found_passes().sieve, few.passes()), (None, 1));
+    let many = of(5_000_000);
+    assert!((20..40).contains(&many.least_units()), "{}", many.least_units());
+    assert!((MAX_REPLY / 10 * 9..=MAX_REPLY).contains(&many.reply_bytes()));
+    let passes = many.found_passes();
+    assert_eq!(passes.sieve, Some(1 << 25));
+    assert!(passes.shares <= 4, "{passes:?}");
+    let mut forged = many.clone();
+    forged.cells += 1;
+    assert!(forged.check().is_err());
 }
 
 #[test]
