@@ -8,7 +8,7 @@ use identity::{Action, Actor};
 use model::{JobId, ProjectId, ReviewPolicy, Slug, Timestamp};
 use sandbox_plan::scalar::ScalarExpr;
 use sandbox_plan::{
-    BoundingCase, Leaf, Measure, OutputColumn, PlanPart, PrivatePlan, Relation, ReleasedColumn,
+    BoundingCase, Leaf, Measure, OutputColumn, PlanPart, PrivatePlan, Relation, ReleasedColumn, UnitSubset,
 };
 use sandbox_worker::{PlanRequest, Planned as Decided};
 use serde::Serialize;
@@ -136,6 +136,12 @@ pub struct About {
     pub values: Vec<String>,
 }
 
+/// A subset as charges name it.
+pub(crate) fn stored(subset: &UnitSubset) -> Subset {
+    let values = subset.values.iter().map(String::as_str);
+    Subset::of(subset.version, subset.field.as_str(), values)
+}
+
 /// What a job would cost, how exact and how soon it would be.
 #[derive(Debug, Clone)]
 pub struct Estimate {
@@ -198,19 +204,14 @@ impl Schedule {
 
 impl Planned {
     /// The units of a budget's lineage that the query is about, if it is not about all of them.
-    pub(crate) fn subset(&self, budget: &Budget) -> Option<Subset> {
+    pub(crate) fn subset(&self, budget: &Budget) -> Option<UnitSubset> {
         let lineage = budget.dataset.lineage_id;
         let of_lineage = |own: &&Budget| own.dataset.lineage_id == lineage;
         if self.budgets.iter().filter(of_lineage).count() != 1 {
             // Of several entries of one lineage, each parts the units in its own way.
             return None;
         }
-        let subset = self.plan.subset(budget.dataset.id)?;
-        Some(Subset {
-            version: subset.version,
-            field: subset.field.to_string(),
-            values: subset.values.into_iter().collect(),
-        })
+        self.plan.subset(budget.dataset.id)
     }
 
     /// The schedule of a job that is charged now.
@@ -248,12 +249,12 @@ impl Sandbox {
         let (mut after, mut about) = (Vec::new(), Vec::new());
         for budget in &planned.budgets {
             let subset = planned.subset(budget);
-            let taken = self.taken(budget, subset.clone(), charge, now).await?;
+            let taken = self.taken(budget, subset.as_ref(), charge, now).await?;
             after.push(budget.after(taken));
             about.extend(subset.map(|subset| About {
                 dataset: budget.dataset.slug.clone(),
-                field: subset.field,
-                values: subset.values,
+                field: subset.field.to_string(),
+                values: subset.values.into_iter().collect(),
             }));
         }
         Ok(Estimate {
@@ -280,7 +281,7 @@ impl Sandbox {
     async fn taken(
         &self,
         budget: &Budget,
-        subset: Option<Subset>,
+        subset: Option<&UnitSubset>,
         rho_nano: i64,
         now: Timestamp,
     ) -> Result<i64, JobError> {
@@ -297,7 +298,7 @@ impl Sandbox {
                 rho_nano,
                 delta_atto: 0,
             },
-            subset,
+            subset: subset.map(stored),
             lineage_charged: true,
             created_at: now,
         };

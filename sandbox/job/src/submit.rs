@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::answer::{self, NoisedTotals};
 use crate::compute::TASK_KIND;
-use crate::estimate::Planned;
+use crate::estimate::{Planned, stored};
 use crate::{Answer, JobCost, JobError, Price, Sandbox, Shortage};
 
 /// How often a job is tried again after a fault: until it is answered, since it was paid for and is released in the end
@@ -309,7 +309,7 @@ fn charges(job: &Job, planned: &Planned, cost: JobCost, now: Timestamp) -> Resul
             allocation_id: allocation.id,
             lineage_id: lineage,
             cost: cost.charged(),
-            subset: planned.subset(budget),
+            subset: planned.subset(budget).as_ref().map(stored),
             lineage_charged: true,
             created_at: now,
         });

@@ -26,7 +26,7 @@ pub(crate) use self::part::{Needed, aggregate};
 use crate::context::Context;
 use crate::lower::Bound;
 use crate::parse;
-use crate::plan::{MAX_CELLS, MAX_REPLY, OutputColumn, PrivatePlan};
+use crate::plan::{MAX_ALL_CANDIDATES, MAX_REPLY, OutputColumn, PrivatePlan};
 use crate::public::PublicTable;
 use crate::refusal::{Planned, Refusal, Rule, Span};
 use crate::relation::{Relation, Tables};
@@ -97,10 +97,18 @@ pub(crate) fn decide(statement: Statement, tables: Tables<'_>) -> Planned<Privat
             format!("up to {} undeclared cells", plan.cells()),
         ));
     }
-    if let Some(rows) = plan.joins_too_many(&plan.arrangement) {
+    let candidates = plan.all_candidates();
+    if candidates > MAX_ALL_CANDIDATES.into() {
+        let what = format!("{candidates} candidates of quantiles in all cells, at most {MAX_ALL_CANDIDATES}");
+        return Err(Refusal::about(Rule::TooManyCells, what));
+    }
+    if let Some(rows) = plan.joins_too_many() {
         return Err(Refusal::about(
             Rule::TooManyCells,
-            format!("a join of released tables with up to {rows} rows, at most {MAX_CELLS}"),
+            format!(
+                "a join of released tables with up to {rows} rows, at most {}",
+                plan.row_limit()
+            ),
         ));
     }
     if plan.is_too_slow() {

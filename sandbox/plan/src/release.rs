@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use self::arrange::{Figure, Released};
 pub use self::cells::{Noised, PartRows, Picks, Row};
 pub use self::measure::{Centred, Measure};
+pub(crate) use self::most::Sized;
 use crate::plan::{Leaf, PlanPart, PrivatePlan};
 use crate::public::PublicTable;
 use crate::scalar::{Literal, ScalarExpr};
@@ -195,6 +196,11 @@ impl Arrangement {
         exprs
     }
 
+    /// Whether there is a join in it.
+    pub(crate) fn has_join(&self) -> bool {
+        matches!(self, Self::Join { .. }) || self.inputs().into_iter().any(Self::has_join)
+    }
+
     /// How many nodes it has.
     pub(crate) fn size(&self) -> usize {
         1 + self.inputs().into_iter().map(Self::size).sum::<usize>()
@@ -220,6 +226,17 @@ impl ReleasedColumn {
             Self::Stacked(members) => members.first().map(|(_, column)| column.field_type(tables)),
         };
         known.unwrap_or(FieldType::Text)
+    }
+
+    /// The table whose column it is.
+    pub(crate) const fn leaf(&self) -> Option<usize> {
+        match self {
+            Self::Key { leaf, .. }
+            | Self::Grouping { leaf, .. }
+            | Self::Measure { leaf, .. }
+            | Self::Public { leaf, .. } => Some(*leaf),
+            Self::Present(_) | Self::Fixed(_) | Self::Stacked(_) => None,
+        }
     }
 
     /// The figures that it is: of stacked tables, one for each.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::{AggregateFunction, Leaf, OutputColumn, PlanCore, PrivatePlan};
+use crate::plan::{AggregateFunction, Leaf, OutputColumn, PlanCore, PlanPart, PrivatePlan};
 use crate::release::{Arrangement, Measure, ReleasedColumn};
 use crate::scalar::ScalarExpr;
 use crate::source::Source;
@@ -50,8 +50,15 @@ impl PrivatePlan {
             expr: ScalarExpr::Column(at),
         });
         Some(Self {
-            // All of them: they share the noise's scale.
-            parts: self.parts.clone(),
+            // All of them: they share the noise's scale. Without sets, which add up what is there, and can leave it out.
+            parts: self
+                .parts
+                .iter()
+                .map(|part| PlanPart {
+                    core: part.core.clone(),
+                    sets: None,
+                })
+                .collect(),
             public: Vec::new(),
             leaves: vec![Leaf::Part(part)],
             released,

@@ -96,6 +96,14 @@ pub struct Charge {
     pub created_at: Timestamp,
 }
 
+impl Charge {
+    /// The units that it is about, as far as it shares their budget: what the lineage does not pay for carries nothing that it
+    /// pays for.
+    pub(super) fn carried(&self) -> Option<&Subset> {
+        self.subset.as_ref().filter(|_| self.lineage_charged)
+    }
+}
+
 /// Adds a lineage with nothing spent.
 ///
 /// # Errors
@@ -168,9 +176,10 @@ pub async fn insert(tx: &Tx, allocation: &Allocation) -> Result<(), Error> {
         .ok_or(Error::NotFound("project"))?;
     let period = project.expires_at - allocation.created_at.as_micros();
     let windows = windows(period, allocation.window_days, lineage.window_days);
+    let owed = owed_by_ended(tx, &lineage, allocation.created_at).await?;
     let reserve = format!(
         "UPDATE lineage SET rho_reserved_nano = rho_reserved_nano + $4 WHERE id = $1 \
-         AND rho_reserved_nano + $4 + ({SPENT_BY_ENDED}) <= rho_window_cap_nano"
+         AND rho_reserved_nano + $4 + $5 + ({SPENT_BY_ENDED}) <= rho_window_cap_nano"
     );
     let reserved = tx
         .execute(
@@ -180,6 +189,7 @@ pub async fn insert(tx: &Tx, allocation: &Allocation) -> Result<(), Error> {
                 allocation.created_at.as_micros().into(),
                 DAY_MICROS.into(),
                 allocation.cap.rho_nano.saturating_mul(windows).into(),
+                owed.into(),
             ],
         )
         .await?;
@@ -216,7 +226,7 @@ pub fn windows(period_micros: i64, window_days: i64, lineage_window_days: i64) -
 }
 
 /// What ended allocations spent within the window of `lineage`, at the moment `$2`, with the length of a day for `$3`.
-const SPENT_BY_ENDED: &str = "SELECT COALESCE(CAST(SUM(COALESCE(c.subset_rho_nano, c.rho_nano)) AS BIGINT), 0) FROM charge c \
+const SPENT_BY_ENDED: &str = "SELECT COALESCE(CAST(SUM(c.rho_nano) AS BIGINT), 0) FROM charge c \
      JOIN allocation a ON a.id = c.allocation_id \
      WHERE c.lineage_id = lineage.id AND c.lineage_charged AND a.closed_at IS NOT NULL \
      AND c.created_at > $2 - lineage.window_days * $3";
@@ -286,12 +296,13 @@ pub async fn charge(tx: &Tx, charges: &[Charge]) -> Result<(), Error> {
         if one.cost.rho_nano < 0 || one.cost.delta_atto < 0 {
             return Err(Error::CheckViolation("a charge below zero".to_owned()));
         }
+        let one = &in_order(tx, one).await?;
         let counted = charge_allocation(tx, one).await?;
         if one.lineage_charged {
             charge_lineage(tx, one, counted).await?;
         }
-        let subset = one.subset.as_ref();
-        let values = subset.map(|subset| serde_json::json!(subset.values).to_string());
+        let subset = one.carried();
+        let values = subset.map(Subset::stored);
         let row = charge::ActiveModel {
             id: Set(one.id),
             job_id: Set(one.job_id.as_uuid()),
@@ -349,16 +360,39 @@ fn of_lineage(id: Uuid) -> Condition {
         .add(charge::Column::LineageCharged.eq(true))
 }
 
-/// Takes a charge from its allocation; returns the ρ that it took.
-async fn charge_allocation(tx: &Tx, charge: &Charge) -> Result<i64, Error> {
-    let now = charge.created_at.as_micros();
-    let exhausted = || Error::BudgetExhausted(Purse::Project);
-    // Held from here on: what others of this allocation charge is seen, or waits.
+/// A charge at its own time, or at that of the latest before it: what waited for the lock longer has come later. Holds the allocation
+/// and, if it pays, the lineage from here on.
+async fn in_order(tx: &Tx, charge: &Charge) -> Result<Charge, Error> {
     allocation::Entity::find_by_id(charge.allocation_id.as_uuid())
         .lock_exclusive()
         .one(&tx.executor())
         .await?
-        .ok_or_else(exhausted)?;
+        .ok_or(Error::BudgetExhausted(Purse::Project))?;
+    let mut before = Condition::any().add(of_allocation(charge.allocation_id.as_uuid()));
+    if charge.lineage_charged {
+        lineage::Entity::find_by_id(charge.lineage_id.as_uuid())
+            .lock_exclusive()
+            .one(&tx.executor())
+            .await?
+            .ok_or(Error::BudgetExhausted(Purse::Everyone))?;
+        before = before.add(of_lineage(charge.lineage_id.as_uuid()));
+    }
+    let latest = charge::Entity::find()
+        .filter(before)
+        .order_by_desc(charge::Column::CreatedAt)
+        .one(&tx.executor())
+        .await?;
+    let latest = latest.map_or(i64::MIN, |latest| latest.created_at);
+    Ok(Charge {
+        created_at: Timestamp::from_micros(charge.created_at.as_micros().max(latest)),
+        ..charge.clone()
+    })
+}
+
+/// Takes a charge from its allocation; returns the ρ that it took.
+async fn charge_allocation(tx: &Tx, charge: &Charge) -> Result<i64, Error> {
+    let now = charge.created_at.as_micros();
+    let exhausted = || Error::BudgetExhausted(Purse::Project);
     tx.execute(
         "UPDATE allocation SET window_start = $2 - window_days * $3, \
          rho_remaining_nano = rho_remaining_nano + COALESCE((SELECT CAST(SUM(c.rho_nano) AS BIGINT) \
@@ -407,11 +441,6 @@ async fn charge_allocation(tx: &Tx, charge: &Charge) -> Result<i64, Error> {
 async fn charge_lineage(tx: &Tx, charge: &Charge, counted: i64) -> Result<(), Error> {
     let now = charge.created_at.as_micros();
     let exhausted = || Error::BudgetExhausted(Purse::Everyone);
-    lineage::Entity::find_by_id(charge.lineage_id.as_uuid())
-        .lock_exclusive()
-        .one(&tx.executor())
-        .await?
-        .ok_or_else(exhausted)?;
     tx.execute(
         "UPDATE lineage SET window_start = $2 - window_days * $3, \
          rho_remaining_nano = rho_remaining_nano + COALESCE((SELECT CAST(SUM(c.rho_nano) AS BIGINT) \
@@ -489,10 +518,32 @@ pub async fn load_lineage(connection: &Connection, id: LineageId, now: Timestamp
         },
         rho_window_cap_nano: row.rho_window_cap_nano,
         rho_remaining_nano: row.rho_remaining_nano + slid_out.iter().map(|c| c.rho_nano).sum::<i64>() - owed,
-        rho_reserved_nano: row.rho_reserved_nano + spent_by_ended(connection, id, now).await?,
+        rho_reserved_nano: row.rho_reserved_nano
+            + spent_by_ended(connection, id, now).await?
+            + owed_by_ended(connection, &row, now).await?,
         window_days: row.window_days,
         created_at: Timestamp::from_micros(row.created_at),
     })
+}
+
+/// What ended allocations owe within the window of their lineage, beside what they took.
+async fn owed_by_ended(
+    connection: &Connection,
+    lineage: &lineage::Model,
+    now: Timestamp,
+) -> Result<i64, Error> {
+    let ended = allocation::Entity::find()
+        .filter(allocation::Column::LineageId.eq(lineage.id))
+        .filter(allocation::Column::ClosedAt.is_not_null())
+        .all(&connection.executor())
+        .await?;
+    if ended.is_empty() {
+        return Ok(0);
+    }
+    let ended = ended.iter().map(|allocation| allocation.id);
+    let charges = of_lineage(lineage.id).add(charge::Column::AllocationId.is_in(ended));
+    let since = now.as_micros() - lineage.window_days * DAY_MICROS;
+    Ok(Subsets::load(connection, charges, since).await?.owed())
 }
 
 async fn spent_by_ended(connection: &Connection, id: LineageId, now: Timestamp) -> Result<i64, Error> {

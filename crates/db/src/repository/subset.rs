@@ -7,6 +7,8 @@
 //! the largest value of its partition within the window. Where that has slid out and what it had carried has not, the difference
 //! is *owed*: it is looked up whenever something is charged or shown.
 //!
+//! All of it rests on charges being made in the order of their times, which [`super::allocation::charge`] sees to.
+//!
 //! So at each charge, within the window that ends with it, the counter holds at least what the largest value's units lose. Neither
 //! does the sum over a lifetime fall short of any unit's loss: a charge adds all of its own to the sum, or as much as makes what
 //! the window has counted reach the loss within the window, and what was counted before the window reaches the loss before it.
@@ -18,6 +20,7 @@ use std::collections::BTreeMap;
 
 use model::VersionId;
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::allocation::Charge;
@@ -32,8 +35,29 @@ pub struct Subset {
     pub version: VersionId,
     /// A field that holds one value for each unit of it.
     pub field: String,
-    /// The values of those units.
-    pub values: Vec<String>,
+    /// What tells the values of those units from others: [`Subset::of`].
+    values: Vec<String>,
+}
+
+impl Subset {
+    /// The units of a version with one of these values. Values are kept as the first 64 bits of their SHA-256: where two have the
+    /// same, the units of both are charged for either.
+    pub fn of<'a>(version: VersionId, field: &str, values: impl IntoIterator<Item = &'a str>) -> Self {
+        let digest = |value: &str| -> String {
+            let digest = Sha256::digest(value.as_bytes());
+            digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        };
+        Self {
+            version,
+            field: field.to_owned(),
+            values: values.into_iter().map(digest).collect(),
+        }
+    }
+
+    /// As they are stored.
+    pub(super) fn stored(&self) -> String {
+        serde_json::json!(self.values).to_string()
+    }
 }
 
 /// The charges within a window that are about subsets.
@@ -96,7 +120,7 @@ impl Subsets {
     /// Adds a charge, and tells what it takes from the counter.
     pub(super) fn charge(&mut self, charge: &Charge) -> i64 {
         let rho_nano = charge.cost.rho_nano;
-        let Some(subset) = &charge.subset else {
+        let Some(subset) = charge.carried() else {
             return rho_nano;
         };
         let partition = self.partition(charge.allocation_id.as_uuid(), subset);
@@ -109,7 +133,7 @@ impl Subsets {
 
     /// Adds a charge that takes so much from the counter.
     pub(super) fn add(&mut self, charge: &Charge, counted: i64) {
-        if let Some(subset) = &charge.subset {
+        if let Some(subset) = charge.carried() {
             let partition = self.partition(charge.allocation_id.as_uuid(), subset);
             partition.add(&subset.values, charge.cost.rho_nano);
             partition.counted = partition.counted.saturating_add(counted);

@@ -22,6 +22,8 @@ crate::on_both_databases!(
     charges_about_disjoint_units_count_once,
     what_was_carried_stays_when_its_carrier_slides_out,
     no_unit_loses_more_than_the_cap,
+    charges_are_in_the_order_in_which_they_are_made,
+    what_an_ended_project_took_is_what_it_leaves,
     parallel_charges_about_subsets_never_overspend,
     repeats_spare_the_lineage,
     a_refused_charge_leaves_no_trace,
@@ -396,11 +398,8 @@ async fn joins_in_both_orders_do_not_deadlock(test: TestDatabase) {
 }
 
 fn subset(field: &str, values: &[&str]) -> Subset {
-    Subset {
-        version: VersionId::from_uuid(Uuid::from_u128(9)),
-        field: field.to_owned(),
-        values: values.iter().map(|value| (*value).to_owned()).collect(),
-    }
+    let version = VersionId::from_uuid(Uuid::from_u128(9));
+    Subset::of(version, field, values.iter().copied())
 }
 
 async fn charges_about_disjoint_units_count_once(test: TestDatabase) {
@@ -528,6 +527,62 @@ async fn no_unit_loses_more_than_the_cap(test: TestDatabase) {
         paid.len() > 60 && refused > 20,
         "{} paid, {refused} refused",
         paid.len()
+    );
+}
+
+/// Who asks first is charged first, whatever their clocks said when they began to wait.
+async fn charges_are_in_the_order_in_which_they_are_made(test: TestDatabase) {
+    let db = &test.database;
+    let world = world(db, 1_000, 100).await;
+    let (early, late) = (START.plus_days(10), START.plus_days(11));
+    world.pay_for(db, ("home", &["a"]), 60, late).await.unwrap();
+    world.pay_for(db, ("home", &["b"]), 60, early).await.unwrap();
+    // Both leave the window together: what carried the other has not stayed behind.
+    let between = early.plus_days(90);
+    world.pay_for(db, ("home", &["b"]), 40, between).await.unwrap();
+    assert!(world.pay_for(db, ("home", &["b"]), 1, between).await.is_err());
+    let lineage = allocation::load_lineage(db.read(), world.lineage, between)
+        .await
+        .unwrap();
+    assert_eq!(lineage.lifetime_spent.rho_nano, 100);
+}
+
+/// A project that asked many people once leaves what the most of any was charged, and not the sum.
+async fn what_an_ended_project_took_is_what_it_leaves(test: TestDatabase) {
+    let db = &test.database;
+    let world = world(db, 1_000, 100).await;
+    for value in ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k"] {
+        world.pay_for(db, ("home", &[value]), 100, START).await.unwrap();
+    }
+    let tx = db.begin_write().await.unwrap();
+    allocation::close(&tx, world.allocation, START).await.unwrap();
+    tx.commit().await.unwrap();
+    let lineage = allocation::load_lineage(db.read(), world.lineage, START)
+        .await
+        .unwrap();
+    assert_eq!(lineage.rho_reserved_nano, 100);
+    // Also where what was carried outlasts its carrier.
+    let other = world_of(db, world.organization.clone(), world.user.clone(), 1_000, 100).await;
+    other.pay_for(db, ("home", &["a"]), 100, START).await.unwrap();
+    other
+        .pay_for(db, ("home", &["b"]), 100, START.plus_days(30))
+        .await
+        .unwrap();
+    let tx = db.begin_write().await.unwrap();
+    allocation::close(&tx, other.allocation, START.plus_days(31))
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let reserved = async |day| {
+        let at = START.plus_days(day);
+        let lineage = allocation::load_lineage(db.read(), other.lineage, at)
+            .await
+            .unwrap();
+        lineage.rho_reserved_nano
+    };
+    assert_eq!(
+        (reserved(31).await, reserved(370).await, reserved(396).await),
+        (100, 100, 0)
     );
 }
 

@@ -6,6 +6,7 @@ use datafusion_expr::logical_plan::{FetchType, SkipType};
 use datafusion_expr::{Aggregate as PlannerGrouping, Expr, Join, JoinType, LogicalPlan};
 
 use super::grouping::{grouping_bits, grouping_sets};
+use super::join::named_once;
 use super::made::Made;
 use super::part::{Draft, Grouped, count_cells};
 use super::per_unit::Below;
@@ -182,6 +183,9 @@ impl Decision<'_> {
             JoinType::Full => (Outer::Both, false),
             _ => return Err(Refusal::new(Rule::Join)),
         };
+        if kind != Outer::Neither && (swapped || kind == Outer::Both) {
+            named_once(join)?;
+        }
         let left = self.joined_side(&join.left, made)?;
         let right = self.joined_side(&join.right, made)?;
         // A row that has nothing of a side has NULL in all of its columns, whatever they compute.

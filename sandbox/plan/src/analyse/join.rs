@@ -1,7 +1,7 @@
 //! Joins below the release: of a per-unit relation with a public one, and of two by their unit keys.
 
 use datafusion_common::{DFSchema, NullEquality};
-use datafusion_expr::{BinaryExpr, Expr, Join, JoinType, Operator};
+use datafusion_expr::{BinaryExpr, Expr, Join, JoinConstraint, JoinType, Operator};
 use model::FieldType;
 
 use super::per_unit::Below;
@@ -33,6 +33,18 @@ struct Both<'a> {
     join: &'a Join,
 }
 
+/// Refuses USING where rows of the right side stay: the planner takes the column of the left for the one that is named once, which
+/// has no value there.
+pub(super) fn named_once(join: &Join) -> Planned<()> {
+    if join.join_constraint == JoinConstraint::Using {
+        return Err(Refusal::about(
+            Rule::Join,
+            "USING in a RIGHT or FULL JOIN: write ON, and COALESCE",
+        ));
+    }
+    Ok(())
+}
+
 impl Decision<'_> {
     pub(super) fn join(&self, join: &Join) -> Planned<PerUnit> {
         if join.null_equality != NullEquality::NullEqualsNothing || join.null_aware {
@@ -54,7 +66,10 @@ impl Decision<'_> {
             (Below::Public(place, columns), Below::PerUnit(own)) => {
                 let kind = match join.join_type {
                     JoinType::Inner => JoinKind::Inner,
-                    JoinType::Right => JoinKind::Left,
+                    JoinType::Right => {
+                        named_once(join)?;
+                        JoinKind::Left
+                    }
                     JoinType::RightSemi => JoinKind::Semi,
                     JoinType::RightAnti => JoinKind::Anti,
                     JoinType::Left | JoinType::Full => return Err(Refusal::new(Rule::OuterJoin)),
@@ -143,7 +158,10 @@ fn unit_join(join: &Join, left: PerUnit, right: PerUnit) -> Planned<PerUnit> {
     let (kind, swapped) = match join.join_type {
         JoinType::Inner => (JoinKind::Inner, false),
         JoinType::Left => (JoinKind::Left, false),
-        JoinType::Right => (JoinKind::Left, true),
+        JoinType::Right => {
+            named_once(join)?;
+            (JoinKind::Left, true)
+        }
         JoinType::Full => return Err(Refusal::new(Rule::OuterJoin)),
         _ => return Err(Refusal::new(Rule::Join)),
     };

@@ -10,14 +10,14 @@ use model::FieldType;
 use super::{
     AggregateFunction, Candidates, FORMAT, KeyCells, Leaf, MAX_AGGREGATES, MAX_ALL_CANDIDATES,
     MAX_CANDIDATES, MAX_CELLS, MAX_DISTINCT, MAX_DISTINCT_PER_UNIT, MAX_GROUPS_PER_UNIT, MAX_KEYS, MAX_PARTS,
-    MAX_REPLY, MAX_SHARES, MAX_TOTAL, PlanCore, PlanError, PlanPart, PrivatePlan, distinct_spread,
-    privacy_ranks,
+    MAX_REPLY, MAX_SHARES, MAX_TOTAL, OutputColumn, PlanCore, PlanError, PlanPart, PrivatePlan,
+    distinct_spread, privacy_ranks,
 };
 use crate::bounding::{Bounding, GroupKeySecret, Pass};
 use crate::context::planner_type;
 use crate::eval;
 use crate::public::{PublicTable, most_matches};
-use crate::release::{Arrangement, MAX_SETS, Measure, ReleasedColumn};
+use crate::release::{Arrangement, MAX_SETS, Measure, ReleasedColumn, Step};
 use crate::scalar::ScalarExpr;
 use crate::scan::UNIT_COLUMN;
 use crate::source::{MAX_TABLES, Source, UnitFunction};
@@ -33,7 +33,7 @@ pub(crate) const MAX_SHOWING_NANOS: u64 = 5 * 1_000_000_000;
 pub(crate) const MAX_SHOWING_BYTES: u64 = 512 << 20;
 
 /// The most tables that an answer is made of.
-pub(crate) const MAX_LEAVES: usize = 64;
+pub(crate) const MAX_LEAVES: usize = 32;
 
 /// The most public rows that a row may meet without an equality that says which of them.
 pub(crate) const MAX_CROSS: u32 = 100;
@@ -50,7 +50,7 @@ impl PrivatePlan {
         for part in &self.parts {
             part.check()?;
         }
-        let (mut reply, mut candidates) = (0u64, 0u64);
+        let mut reply = 0u64;
         for (at, part) in self.parts.iter().enumerate() {
             let core = &part.core;
             let calibrated = |aggregate| self.noise_sensitivity_squared(at, aggregate).is_some();
@@ -58,18 +58,21 @@ impl PrivatePlan {
                 return Err(PlanError("aggregate"));
             }
             reply = reply.saturating_add(core.reply_bytes());
-            let own = u64::from(core.cells).saturating_mul(core.candidates() as u64);
-            candidates = candidates.saturating_add(own);
         }
         if reply > MAX_REPLY {
             return Err(PlanError("cells"));
         }
-        if candidates > MAX_ALL_CANDIDATES.into() {
+        if self.all_candidates() > MAX_ALL_CANDIDATES.into() {
             return Err(PlanError("quantile"));
         }
         self.check_tables()?;
+        let types = self.released_types();
+        let typed = |column: &OutputColumn| column.expr.field_type(&types).is_some();
+        if self.output.is_empty() || !self.output.iter().all(typed) {
+            return Err(PlanError("output"));
+        }
         self.check_arrangement(&self.arrangement)?;
-        if self.joins_too_many(&self.arrangement).is_some() {
+        if self.joins_too_many().is_some() {
             return Err(PlanError("joined rows"));
         }
         if self.is_too_slow() {
@@ -127,6 +130,7 @@ impl PrivatePlan {
                 let kind = column.field_type(&tables);
                 let member = |(leaf, member): &(usize, ReleasedColumn)| {
                     *leaf < self.leaves.len()
+                        && member.leaf().is_none_or(|own| own == *leaf)
                         && !matches!(member, ReleasedColumn::Stacked(_))
                         && self.fits(member)
                         && member.field_type(&tables) == kind
@@ -139,7 +143,29 @@ impl PrivatePlan {
     /// That joins are by what is known without any figure, and compare like with like.
     fn check_arrangement(&self, arrangement: &Arrangement) -> Result<(), PlanError> {
         let types = self.released_types();
-        if let Arrangement::Join { on, .. } = arrangement {
+        let typed = |expr: &ScalarExpr| expr.field_type(&types);
+        if let Arrangement::Steps { steps, .. } = arrangement {
+            let fits = |step: &Step| match step {
+                Step::Filter(condition) => typed(condition) == Some(FieldType::Boolean),
+                Step::Sort(keys) => keys.iter().all(|key| typed(&key.expr).is_some()),
+                Step::Limit { .. } => true,
+            };
+            if !steps.iter().all(fits) {
+                return Err(PlanError("steps"));
+            }
+        }
+        if let Arrangement::Stack(members) = arrangement
+            && members.is_empty()
+        {
+            return Err(PlanError("stack"));
+        }
+        if let Arrangement::Join { on, condition, .. } = arrangement {
+            if condition
+                .as_ref()
+                .is_some_and(|it| typed(it) != Some(FieldType::Boolean))
+            {
+                return Err(PlanError("join"));
+            }
             let known = |expr: &ScalarExpr| self.measures_of(expr).is_empty();
             let fits = |(own, other): &(ScalarExpr, ScalarExpr)| {
                 let kind = own.field_type(&types);

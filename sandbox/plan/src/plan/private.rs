@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::{PlanCore, PlanHash, cost};
 use crate::public::PublicTable;
-use crate::release::{Arrangement, ReleasedColumn};
+use crate::release::{Arrangement, ReleasedColumn, Sized};
 use crate::scalar::ScalarExpr;
 use crate::source::ScanTable;
 
@@ -20,6 +20,10 @@ pub const MAX_SHARES: u32 = 64;
 
 /// What finding the match of a row takes, and writing down a pair.
 const JOIN_NANOS: u64 = 200;
+
+/// What writing down a value of the answer takes, with its interval.
+const VALUE_NANOS: u64 = 200;
+const VALUE_BYTES: u64 = 32;
 
 /// A column of the answer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +121,13 @@ impl PrivatePlan {
         cells.fold(0, u32::saturating_add)
     }
 
+    /// The candidates of all quantiles in all cells.
+    pub(crate) fn all_candidates(&self) -> u64 {
+        let of_part =
+            |part: &PlanPart| u64::from(part.core.cells).saturating_mul(part.core.candidates() as u64);
+        self.parts.iter().map(of_part).fold(0, u64::saturating_add)
+    }
+
     /// Into how many equal shares the job's ρ is divided: one for each aggregate and quantile of any part.
     pub fn shares(&self) -> u32 {
         let shares = self.parts.iter().map(|part| part.core.shares());
@@ -173,46 +184,15 @@ impl PrivatePlan {
             nanos: 0,
             bytes: 0,
         };
-        self.arranging_cost(&self.arrangement, &mut sum);
-        let rows = self.most_rows(&self.arrangement);
+        let sized = self.sized();
+        sum.arrange(&sized);
         for column in &self.output {
-            sum.add(&column.expr, rows);
+            sum.add(&column.expr, sized.rows);
         }
+        let values = sized.rows.saturating_mul(self.output.len() as u64);
+        sum.nanos = sum.nanos.saturating_add(values.saturating_mul(VALUE_NANOS));
+        sum.bytes = sum.bytes.saturating_add(values.saturating_mul(VALUE_BYTES));
         (sum.nanos, sum.bytes)
-    }
-
-    fn arranging_cost(&self, arrangement: &Arrangement, sum: &mut Showing) {
-        for input in arrangement.inputs() {
-            self.arranging_cost(input, sum);
-        }
-        match arrangement {
-            Arrangement::Leaf(_) | Arrangement::Stack(_) => {}
-            Arrangement::Steps { input, steps } => {
-                let rows = self.most_rows(input);
-                for expr in steps.iter().flat_map(|step| step.exprs()) {
-                    sum.add(expr, rows);
-                }
-            }
-            Arrangement::Join {
-                left,
-                right,
-                on,
-                condition,
-                ..
-            } => {
-                let (lefts, rights) = (self.most_rows(left), self.most_rows(right));
-                for (own, other) in on {
-                    sum.add(own, lefts);
-                    sum.add(other, rights);
-                }
-                let pairs = self.most_rows(arrangement);
-                if let Some(condition) = condition {
-                    sum.add(condition, pairs);
-                }
-                let all = lefts.saturating_add(rights).saturating_add(pairs);
-                sum.nanos = sum.nanos.saturating_add(all.saturating_mul(JOIN_NANOS));
-            }
-        }
     }
 
     /// Nanoseconds of one core for one output column of one row.
@@ -232,6 +212,30 @@ struct Showing {
 }
 
 impl Showing {
+    /// What making the rows takes.
+    fn arrange(&mut self, sized: &Sized<'_>) {
+        sized.inputs.iter().for_each(|input| self.arrange(input));
+        match (sized.arrangement, sized.inputs.as_slice()) {
+            (Arrangement::Steps { steps, .. }, [input]) => {
+                for expr in steps.iter().flat_map(|step| step.exprs()) {
+                    self.add(expr, input.rows);
+                }
+            }
+            (Arrangement::Join { on, condition, .. }, [left, right]) => {
+                for (own, other) in on {
+                    self.add(own, left.rows);
+                    self.add(other, right.rows);
+                }
+                if let Some(condition) = condition {
+                    self.add(condition, sized.rows);
+                }
+                let all = left.rows.saturating_add(right.rows).saturating_add(sized.rows);
+                self.nanos = self.nanos.saturating_add(all.saturating_mul(JOIN_NANOS));
+            }
+            _ => {}
+        }
+    }
+
     fn add(&mut self, expr: &ScalarExpr, rows: u64) {
         let nanos = rows.saturating_mul(cost::expr(expr, &self.types));
         let bytes = rows.saturating_mul(cost::text_bytes(expr, &self.types));

@@ -13,7 +13,7 @@ use crate::scalar::{Comparison, Literal, ScalarExpr};
 use crate::source::Source;
 
 /// The most values that a subset is told by.
-const MAX_VALUES: usize = 200;
+const MAX_VALUES: usize = 64;
 
 /// Those units of a version that hold one of some values.
 #[derive(Debug, Clone, PartialEq, Eq)]

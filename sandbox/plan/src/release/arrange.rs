@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, UInt32Array, UInt32Builder, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt32Array, UInt32Builder, new_null_array,
+};
 use arrow::compute::{SortColumn, SortOptions, concat, interleave, lexsort_to_indices, take};
 use arrow::datatypes::DataType;
 
@@ -18,6 +20,8 @@ use crate::scalar::ScalarExpr;
 pub struct Released {
     /// The tables of the plan's parts.
     pub parts: Vec<PartRows>,
+    /// The public relations.
+    public: Vec<RecordBatch>,
     rows: Rows,
 }
 
@@ -252,9 +256,11 @@ impl PrivatePlan {
         for expr in self.arrangement.exprs() {
             expr.collect_columns(&mut read);
         }
-        let values = self.values(&parts, &read)?;
+        let public = self.public.iter().map(crate::public::PublicTable::read);
+        let public = public.collect::<Evaluated<Vec<_>>>()?;
+        let values = self.values(&parts, &public, &read)?;
         let rows = self.rows(&self.arrangement, &parts, &values)?;
-        Released { parts, rows }.compact(self)
+        Released { parts, public, rows }.compact(self)
     }
 
     /// The answer's columns.
@@ -277,7 +283,7 @@ impl PrivatePlan {
         for expr in &exprs {
             expr.collect_columns(&mut read);
         }
-        let values = self.values(&released.parts, &read)?;
+        let values = self.values(&released.parts, &released.public, &read)?;
         let here = released.rows.columns(&values, exprs.iter().copied())?;
         let rows = released.len();
         let output = exprs
@@ -287,12 +293,15 @@ impl PrivatePlan {
     }
 
     /// Some of the released columns, each over the rows of its own table; the others are not computed.
-    fn values(&self, parts: &[PartRows], read: &BTreeSet<usize>) -> Evaluated<Vec<Values>> {
-        let public = self.public.iter().map(crate::public::PublicTable::read);
-        let public = public.collect::<Evaluated<Vec<_>>>()?;
+    fn values(
+        &self,
+        parts: &[PartRows],
+        public: &[RecordBatch],
+        read: &BTreeSet<usize>,
+    ) -> Evaluated<Vec<Values>> {
         let column = |(at, column): (usize, &ReleasedColumn)| {
             if read.contains(&at) {
-                self.column_values(column, parts, &public)
+                self.column_values(column, parts, public)
             } else {
                 Ok(Values::Fixed(new_null_array(&DataType::Null, 1)))
             }
@@ -304,7 +313,7 @@ impl PrivatePlan {
         &self,
         column: &ReleasedColumn,
         parts: &[PartRows],
-        public: &[arrow::array::RecordBatch],
+        public: &[RecordBatch],
     ) -> Evaluated<Values> {
         let part = |leaf: usize| match self.leaves.get(leaf) {
             Some(Leaf::Part(at)) => Some((self.parts.get(*at)?, parts.get(*at)?)),
@@ -377,8 +386,7 @@ impl PrivatePlan {
                     right: self.rows(right, parts, values)?,
                     values,
                 };
-                let most = self.most_rows(arrangement);
-                join.run(*kind, on, condition.as_ref(), most)
+                join.run(*kind, on, condition.as_ref(), self.row_limit())
             }
         }
     }

@@ -189,7 +189,7 @@ fn release(plan: &PrivatePlan, totals: &[Totals]) -> Result<(), TestCaseError> {
     let all: Vec<Noised<'_>> = parts.map(|(totals, picked)| noised(totals, picked)).collect();
     let failed = |error| TestCaseError::fail(format!("{error:?}"));
     let released = plan.release(&all).map_err(failed)?;
-    let most = plan.most_rows(&plan.arrangement);
+    let most = plan.most_rows();
     prop_assert!(
         released.len() as u64 <= most,
         "{} rows, at most {most}",

@@ -32,6 +32,35 @@ fn the_difference_of_two_aggregations_has_the_noise_of_both() {
     assert!((ratio - 4.0).abs() < 1e-9, "{ratio}");
 }
 
+/// Grouping sets without the finest, so that those who check a special answer see totals of cells that they do not see. Gets: a
+/// view of all cells, whatever is added up from them.
+#[test]
+fn checkers_see_the_cells_behind_totals() {
+    let world = world_of(7);
+    let plan = |sql: &str| world.plan(sql).unwrap();
+    let pairs = plan(
+        "SELECT COUNT(*) AS n FROM bike_trips \
+         GROUP BY GROUPING SETS ((electric, fare > 5), (electric, fare > 50), (fare > 5, fare > 50))",
+    );
+    assert!(pairs.parts[0].sets.is_some(), "27 cells add up to all of them");
+    let cells = plan("SELECT electric, fare > 5, fare > 50, COUNT(*) AS n FROM bike_trips GROUP BY 1, 2, 3");
+    assert_eq!(
+        pairs.hash(),
+        cells.hash(),
+        "and whoever has paid for these can have those"
+    );
+    let [whole] = pairs.whole().try_into().unwrap();
+    assert_eq!(whole.check(), Ok(()));
+    assert_eq!(whole, cells.whole().remove(0));
+    let zeros = vec![0; 27];
+    let nothing = crate::Noised {
+        totals: &zeros,
+        picked: &[],
+        found: None,
+    };
+    assert_eq!(whole.release(&[nothing]).unwrap().len(), 27);
+}
+
 /// The same aggregation under two names, to see two draws for one price. Learns: nothing: it is one draw, and its difference
 /// with itself is zero.
 #[test]
@@ -111,6 +140,40 @@ fn joins_of_results_do_not_multiply() {
     assert_eq!(refused("a.n = b.n"), Err(Rule::TooManyCells));
     assert_eq!(refused("a.f = b.f AND a.n < b.n"), Err(Rule::TooManyCells));
     assert_eq!(refused("a.hour = b.hour AND a.f = b.f"), Ok(()));
+    // Nor does one after the other: every join is measured by the tables, and not by what the joins before made of them.
+    let twice = "CROSS JOIN zones p";
+    let chain = |joins: usize| {
+        let joins: Vec<String> = (0..joins).map(|at| format!("{twice}{at}")).collect();
+        let sql = format!("SELECT a.n FROM ({hours} , sex) a {}", joins.join(" "));
+        let sql = sql.replace(" , sex", ", electric");
+        world_of(7).plan(&sql).map(|_| ()).map_err(|refusal| refusal.rule)
+    };
+    assert_eq!(chain(2), Ok(()));
+    for joins in [3, 4, 9] {
+        assert_eq!(chain(joins), Err(Rule::TooManyCells), "{joins}");
+    }
+    // Many columns of many rows are many values.
+    let wide: Vec<String> = (0..700).map(|at| format!("n n{at}")).collect();
+    let sql = format!(
+        "SELECT {} FROM ({hours}, electric) a CROSS JOIN zones p CROSS JOIN zones q",
+        wide.join(", ")
+    );
+    assert_eq!(world_of(7).plan(&sql).unwrap_err().rule, Rule::TooSlow);
+    // Deep joins are planned, or refused, at once.
+    let begun = std::time::Instant::now();
+    let all = "SELECT COUNT(*) AS n FROM bike_trips";
+    let zones: Vec<String> = (0..24)
+        .map(|at| format!("JOIN zones z{at} ON z{at}.name = a.district"))
+        .collect();
+    let sql = format!(
+        "SELECT a.n FROM (SELECT district, COUNT(*) AS n FROM bike_trips GROUP BY 1) a {}",
+        zones.join(" ")
+    );
+    assert!(world_of(7).plan(&sql).is_ok());
+    let tables: Vec<String> = (0..40).map(|at| format!("CROSS JOIN ({all}) t{at}")).collect();
+    let sql = format!("SELECT a.n FROM ({all}) a {}", tables.join(" "));
+    assert!(world_of(7).plan(&sql).is_err());
+    assert!(begun.elapsed().as_secs() < 20, "{:?}", begun.elapsed());
     let mut forged = plan(&format!(
         "SELECT a.n, b.n AS m FROM ({hours}) a JOIN ({hours}) b ON a.hour = b.hour AND a.f = b.f"
     ));
