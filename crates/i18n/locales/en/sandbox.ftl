@@ -79,6 +79,7 @@ job-side = Budget and schema
 job-rules = What can be asked
 job-rule-aggregates = COUNT(*), COUNT(DISTINCT unit key), and SUM, AVG, MEDIAN, STDDEV, CORR of columns with bounds.
 job-rule-group = Groups by columns with declared values all appear, empty ones too; values of other columns appear only where enough units have them.
+job-rule-join = Results can be joined with each other and with open data; each aggregation has noise of its own, and they share the ε.
 job-rule-bounds = Values beyond the declared bounds count as the bound.
 job-rule-refused = Maximum, minimum, single rows and window functions are refused.
 mechanism-discrete-gaussian = discrete Gaussian

@@ -72,6 +72,7 @@ job-side = 预算与表结构
 job-rules = 可以写什么
 job-rule-aggregates = COUNT(*)、COUNT(DISTINCT 单位键)，以及有上下限的列的 SUM、AVG、MEDIAN、STDDEV、CORR。
 job-rule-group = GROUP BY 声明了取值的列时，没有数据的组也会出现；其他列的取值只在人数足够多时出现。
+job-rule-join = 聚合结果可以互相连接，也可与开放数据连接；每次聚合各自加噪，共同分担 ε。
 job-rule-bounds = 超出声明范围的值按边界计算。
 job-rule-refused = 最大值、最小值、明细行、窗口函数一律不允许。
 mechanism-discrete-gaussian = 离散高斯
