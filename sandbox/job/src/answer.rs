@@ -699,6 +699,32 @@ mod tests {
         );
     }
 
+    /// A share of the whole from one ROLLUP: numerator and denominator have noise in common, which Fieller's interval would not know of.
+    #[test]
+    fn intervals_know_of_noise_that_totals_have_in_common() {
+        let rollup = "SELECT sex, GROUPING(sex) AS g, COUNT(*) AS n FROM trips GROUP BY ROLLUP (sex)";
+        let plan = plan_of(&format!(
+            "WITH r AS ({rollup}) SELECT a.sex, a.n * 1.0 / b.n AS share, a.n + b.n AS both \
+             FROM r a JOIN r b ON b.g = 1 WHERE a.g = 0 AND a.sex IS NOT NULL"
+        ));
+        assert_eq!((plan.parts.len(), plan.shares()), (1, 1));
+        let cost = cost(Rho::from_nano(4_000_000));
+        let totals = totals(&plan, 9_000);
+        let drawn = noised(&plan, &totals, &cost, &mut Shift(0)).unwrap();
+        let shown = show(&plan, &drawn, cost.answer_rho()).unwrap();
+        let sigma = scales(&plan, cost.drawn_rho()).unwrap()[0][0].as_f64();
+        let width = |column: usize| {
+            let [low, high] = shown.rows[0].interval95[column].unwrap();
+            (high - low) / (2.0 * privacy::accuracy::Z95 * sigma)
+        };
+        // Of four cells a and b = a + c + d + e: a + b has the variance 4 + 3, and a/b at a quarter (0.75² + 3 · 0.25²)/b². With
+        // independent noise it would be 5, and 1.25: a tenth and more off.
+        let share = 0.75f64.sqrt() / 36_000.0;
+        assert!((width(1) / share - 1.0).abs() < 0.09, "{}", width(1) / share);
+        let both = 7f64.sqrt();
+        assert!((width(2) / both - 1.0).abs() < 0.09, "{}", width(2) / both);
+    }
+
     #[test]
     fn thresholds_share_one_delta() {
         let grouped = |filter: &str| {
