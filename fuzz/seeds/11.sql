@@ -1,0 +1,1 @@
+WITH r AS (SELECT district, COUNT(DISTINCT person_id) AS n, MEDIAN(fare) AS m, GROUPING(district) AS g FROM bike_trips WHERE home IN ('东城', '西城') GROUP BY CUBE (district)) SELECT x.district, COALESCE(y.n, 0) FROM r AS x FULL JOIN r AS y ON x.g = y.g + 1
