@@ -4,9 +4,9 @@
 //! do anything (Dwork, Roth 2014, "The Algorithmic Foundations of Differential Privacy", Proposition 2.1), so there is
 //! no rule to keep but that no exact total comes here.
 //!
-//! Each part of a plan has a table of its released cells ([`cells`]), whose columns are keys and figures ([`measure`]). An
+//! Each part of a plan has a table of its released cells ([`PartRows`]), whose columns are keys and figures ([`Measure`]). An
 //! [`Arrangement`] says how they become the rows of the answer: filtered, sorted, joined with each other and with public
-//! relations ([`arrange`]).
+//! relations ([`Released`]).
 
 mod arrange;
 mod cells;
