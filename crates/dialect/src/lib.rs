@@ -73,8 +73,9 @@ impl Dialect for Bounded {
         self.like.is_reserved_for_identifier(kw)
     }
 
-    fn is_custom_operator_part(&self, ch: char) -> bool {
-        self.like.is_custom_operator_part(ch)
+    // There are no operators but those that the parser knows; with names for others, `>-1` would be one.
+    fn is_custom_operator_part(&self, _: char) -> bool {
+        false
     }
 
     fn get_next_precedence(&self, parser: &Parser<'_>) -> Option<Result<u8, ParserError>> {

@@ -691,7 +691,9 @@ mod tests {
         let shown = answer(&both, 700, rho, Shift(0));
         assert_eq!(shown.rows.len(), 1);
         assert_eq!(shown.rows[0].values, [json!(700), json!(700), json!(1.0)]);
-        assert!(shown.rows[0].interval95.iter().all(Option::is_some), "{shown:?}");
+        let told: Vec<bool> = shown.rows[0].interval95.iter().map(Option::is_some).collect();
+        // 700 is not clear of zero, where the noise is 16,000.
+        assert_eq!(told, [true, true, false], "{shown:?}");
         let wrong = totals(&alone, 7);
         assert!(
             noised(&both, &wrong, &cost(rho), &mut Shift(0)).is_err(),

@@ -1,12 +1,12 @@
 //! Computing: exact integers from the worker, noise once, stored until the job is due.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use db::job::Job;
 use hmac::{Hmac, KeyInit, Mac};
 use model::{JobId, VersionId};
-use privacy::Rho;
+use privacy::{NoiseError, NoiseSource, Rho, Scale};
 use sandbox_plan::bounding::GroupKeySecret;
 use sandbox_plan::source::ScanTable;
 use sandbox_plan::{Part, PlanCore, PrivatePlan, Totals};
@@ -17,6 +17,30 @@ use storage::Manifest;
 
 use crate::answer::{self, NoisedTotals};
 use crate::{JobCost, JobError, Sandbox};
+
+/// The one source of noise, held for a draw at a time: a job with many cells keeps no other waiting.
+#[derive(Debug)]
+struct SharedNoise<'a>(&'a Mutex<Box<dyn NoiseSource>>);
+
+impl SharedNoise<'_> {
+    fn source(&self) -> MutexGuard<'_, Box<dyn NoiseSource>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl NoiseSource for SharedNoise<'_> {
+    fn gaussian(&mut self, scale: Scale) -> Result<i128, NoiseError> {
+        self.source().gaussian(scale)
+    }
+
+    fn laplace(&mut self, scale: Scale) -> Result<i128, NoiseError> {
+        self.source().laplace(scale)
+    }
+
+    fn choose(&mut self, scores: &[i64], scale: Scale) -> Result<usize, NoiseError> {
+        self.source().choose(scores, scale)
+    }
+}
 
 /// The kind of these tasks; their payload is `{"job": id}`.
 pub const TASK_KIND: &str = "private-job";
@@ -45,7 +69,7 @@ impl Sandbox {
         for part in &plan.parts {
             totals.push(self.compute_part(&job, &part.core).await?);
         }
-        self.settle(&job, &plan, &cost, &totals).await
+        self.settle(&job, plan, cost, totals).await
     }
 
     /// The exact totals of one part, by a worker of its own.
@@ -85,23 +109,27 @@ impl Sandbox {
     pub(crate) async fn settle(
         &self,
         job: &Job,
-        plan: &PrivatePlan,
-        cost: &JobCost,
-        totals: &[Totals],
+        plan: PrivatePlan,
+        cost: JobCost,
+        totals: Vec<Totals>,
     ) -> Result<(), JobError> {
         let base = match job.tops_up {
             Some(base) => Some(self.noised(base).await?),
             None => None,
         };
-        let drawn = {
-            let mut noise = self.parts.noise.lock().unwrap_or_else(PoisonError::into_inner);
-            answer::noised(plan, totals, cost, noise.as_mut())?
+        let parts = Arc::clone(&self.parts);
+        // Draws take a processor for seconds; nobody else's request waits for them.
+        let draw = move || -> Result<serde_json::Value, JobError> {
+            let drawn = answer::noised(&plan, &totals, &cost, &mut SharedNoise(&parts.noise))?;
+            let noised = match &base {
+                Some((base, paid)) => answer::combined((base, *paid), (&drawn, cost.drawn_rho()))?,
+                None => drawn,
+            };
+            serde_json::to_value(noised).map_err(|_| JobError::Internal("noised totals"))
         };
-        let noised = match &base {
-            Some((base, paid)) => answer::combined((base, *paid), (&drawn, cost.drawn_rho()))?,
-            None => drawn,
-        };
-        let value = serde_json::to_value(noised).map_err(|_| JobError::Internal("noised totals"))?;
+        let value = tokio::task::spawn_blocking(draw)
+            .await
+            .map_err(|_| JobError::Internal("noise"))??;
         let tx = self.parts.db.begin_write().await?;
         match db::job::set_result(&tx, job.id, value, self.parts.clock.now()).await {
             // Another attempt drew noise first: its answer stands.

@@ -13,7 +13,7 @@ use arrow::datatypes::{DataType, Float64Type, Int64Type};
 use model::FieldType;
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
-use sandbox_plan::scalar::{Arithmetic, CastTarget, ScalarExpr};
+use sandbox_plan::scalar::{Arithmetic, CastTarget, Literal, ScalarExpr};
 use sandbox_plan::{Figure, Measure, PartRows, PrivatePlan, Released};
 
 use crate::JobError;
@@ -45,8 +45,8 @@ enum Kind {
     Mean(usize),
     /// A value that was picked.
     Quantile(usize),
-    /// One total over another.
-    Ratio(usize, usize),
+    /// One total over another, times a constant.
+    Ratio(usize, usize, f64),
     /// Anything else.
     Computed,
 }
@@ -77,9 +77,11 @@ impl Errors<'_> {
                 Kind::Computed => simulated.next().flatten(),
                 Kind::Total(column) => Some(self.each(|row| self.total(row, column))),
                 Kind::Mean(column) => Some(self.each(|row| self.mean(row, column))),
-                Kind::Ratio(over, under) => {
-                    Some(self.each(|row| fieller(self.shown(row, over)?, self.shown(row, under)?)))
-                }
+                Kind::Ratio(over, under, times) => Some(self.each(|row| {
+                    let [one, other] = fieller(self.shown(row, over)?, self.shown(row, under)?)?;
+                    let (one, other) = (one * times, other * times);
+                    Some([one.min(other), one.max(other)])
+                })),
                 Kind::Quantile(column) => Some(self.each(|row| self.quantile(row, column))),
             });
         }
@@ -108,15 +110,28 @@ impl Errors<'_> {
         {
             return Kind::Plain;
         }
-        match (expr, expr.field_type(&types)) {
-            (ScalarExpr::Arithmetic(Arithmetic::Divide, over, under), Some(FieldType::Number)) => {
-                match (self.total_column(number(over)), self.total_column(number(under))) {
-                    (Some(over), Some(under)) if !self.correlated(over, under) => Kind::Ratio(over, under),
-                    _ => Kind::Computed,
+        match expr.field_type(&types) {
+            Some(FieldType::Number) => match self.ratio(expr) {
+                Some((over, under, times)) if !self.correlated(over, under) => {
+                    Kind::Ratio(over, under, times)
                 }
-            }
-            (_, Some(FieldType::Number | FieldType::Integer)) => Kind::Computed,
+                _ => Kind::Computed,
+            },
+            Some(FieldType::Integer) => Kind::Computed,
             _ => Kind::Plain,
+        }
+    }
+
+    /// One total over another, with constants that either or both are multiplied by.
+    fn ratio(&self, expr: &ScalarExpr) -> Option<(usize, usize, f64)> {
+        match times(number(expr)) {
+            (ScalarExpr::Arithmetic(Arithmetic::Divide, over, under), outer) => {
+                let ((over, a), (under, b)) = (times(number(over)), times(number(under)));
+                let factor = outer * a / b;
+                let [over, under] = [over, under].map(|total| self.total_column(total));
+                Some((over?, under?, factor)).filter(|_| factor.is_finite() && factor != 0.0)
+            }
+            _ => None,
         }
     }
 
@@ -339,6 +354,25 @@ fn middle(values: &[f64], rows: usize, draws: usize) -> Intervals {
             Some([*of_row.get(cut)?, *of_row.get(of_row.len() - 1 - cut)?])
         })
         .collect()
+}
+
+/// An expression without a constant that it is multiplied by, and the constant.
+fn times(expr: &ScalarExpr) -> (&ScalarExpr, f64) {
+    let constant = |expr: &ScalarExpr| match number(expr) {
+        ScalarExpr::Literal(Literal::Number(value)) => Some(value.get()),
+        #[expect(clippy::cast_precision_loss, reason = "the factor of an interval")]
+        ScalarExpr::Literal(Literal::Integer(value)) => Some(*value as f64),
+        _ => None,
+    };
+    if let ScalarExpr::Arithmetic(Arithmetic::Multiply, left, right) = expr {
+        if let Some(factor) = constant(left) {
+            return (number(right), factor);
+        }
+        if let Some(factor) = constant(right) {
+            return (number(left), factor);
+        }
+    }
+    (expr, 1.0)
 }
 
 /// An expression without the cast that makes it a number.

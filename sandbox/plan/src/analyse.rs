@@ -49,8 +49,10 @@ const MAX_EXPRESSIONS: usize = 20_000;
 pub fn plan<'a>(sql: &str, tables: impl Into<Tables<'a>>) -> Result<PrivatePlan, Refusal> {
     let tables = tables.into();
     on_large_stack(|| {
-        let statement = parse::parse(sql, tables)?;
-        crate::travel::checked(decide(statement, tables)?)
+        let statement = parse::parse(sql, tables);
+        let plan = statement.and_then(|statement| decide(statement, tables));
+        plan.and_then(crate::travel::checked)
+            .map_err(|refusal| refusal.within(sql))
     })
 }
 

@@ -8,6 +8,7 @@ mod call;
 mod time;
 
 use datafusion_common::arrow::datatypes::{DataType, TimeUnit};
+use datafusion_common::tree_node::{TreeNode, TreeNodeRecursion};
 use datafusion_common::{DFSchema, ScalarValue};
 use datafusion_expr::expr::{BinaryExpr, Case, InList, Like};
 use datafusion_expr::{Expr, Operator};
@@ -48,6 +49,22 @@ pub(crate) fn column_span(column: &datafusion_common::Column) -> Option<Span> {
     })
 }
 
+/// The place of the first column that stands in an expression.
+pub(crate) fn place_of(expr: &Expr) -> Option<Span> {
+    let mut place = None;
+    let walked = expr.apply(|part| {
+        if let Expr::Column(column) = part {
+            place = column_span(column);
+        }
+        Ok(if place.is_some() {
+            TreeNodeRecursion::Stop
+        } else {
+            TreeNodeRecursion::Continue
+        })
+    });
+    walked.ok().and(place)
+}
+
 fn unsupported(what: &str) -> Refusal {
     Refusal::about(Rule::UnsupportedExpression, what)
 }
@@ -72,7 +89,8 @@ impl Lowering<'_> {
 
     /// Compiles one row expression.
     pub(crate) fn expr(&self, expr: &Expr) -> Planned<ScalarExpr> {
-        self.raw(expr).map(|lowered| canonical(fold(lowered)))
+        let lowered = self.raw(expr).map(|lowered| canonical(fold(lowered)));
+        lowered.map_err(|refusal| refusal.with_span(place_of(expr)))
     }
 
     /// Compiles a condition.
@@ -119,7 +137,10 @@ impl Lowering<'_> {
                 })
             }
             Expr::Case(case) => self.case(case),
-            Expr::Cast(cast) => self.cast(&cast.expr, cast.field.data_type()),
+            Expr::Cast(cast) => {
+                let whole = self.cast(&cast.expr, cast.field.data_type())?;
+                readable(whole)
+            }
             Expr::TryCast(cast) => self.cast(&cast.expr, cast.field.data_type()),
             Expr::ScalarFunction(call) => self.call(call),
             Expr::InList(list) => self.in_list(list),
@@ -382,10 +403,20 @@ impl Lowering<'_> {
         }
         constants.sort_by_cached_key(canonical_key);
         constants.dedup();
-        let mut found = ScalarExpr::InList {
-            expr: Box::new(expr),
-            list: constants,
-            has_null,
+        let mut found = match (constants.pop(), constants.is_empty(), has_null) {
+            // One of one is that one.
+            (Some(only), true, false) => {
+                let only = Box::new(ScalarExpr::Literal(only));
+                canonical(ScalarExpr::Compare(Comparison::Equal, Box::new(expr), only))
+            }
+            (last, ..) => {
+                constants.extend(last);
+                ScalarExpr::InList {
+                    expr: Box::new(expr),
+                    list: constants,
+                    has_null,
+                }
+            }
         };
         if !others.is_empty() {
             others.push(found);
@@ -393,6 +424,24 @@ impl Lowering<'_> {
         }
         Ok(if list.negated { not(found) } else { found })
     }
+}
+
+/// A cast, unless it is of a constant text that is no date or time: '2026-2-1' is meant to be one, and would be NULL without a word.
+fn readable(cast: ScalarExpr) -> Planned<ScalarExpr> {
+    if let ScalarExpr::Cast(inner, target) = &cast
+        && let ScalarExpr::Literal(Literal::Text(text)) = &**inner
+        && matches!(eval::constant(&cast), Some(Literal::Null(_)))
+    {
+        let short: String = text.chars().take(40).collect();
+        let form = match target {
+            CastTarget::Date => "write it as 2026-01-31",
+            CastTarget::Timestamp => "write it as 2026-01-31T08:30:00",
+            _ => return Ok(cast),
+        };
+        let what = format!("'{short}' is no {}: {form}", target.field_type().as_str());
+        return Err(Refusal::about(Rule::InvalidQuery, what));
+    }
+    Ok(cast)
 }
 
 fn cast_target(to: &DataType) -> Planned<CastTarget> {
@@ -495,6 +544,11 @@ pub(crate) fn canonical(expr: ScalarExpr) -> ScalarExpr {
         }
         flat.sort_by_cached_key(canonical_key);
         flat.dedup();
+        // What is true of every row says nothing beside other conditions, and nor does what is true of none beside alternatives.
+        let idle = ScalarExpr::Literal(Literal::Boolean(and));
+        if flat.len() > 1 {
+            flat.retain(|item| *item != idle);
+        }
         flat
     };
     match expr {

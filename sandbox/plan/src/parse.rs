@@ -47,8 +47,9 @@ const RECURSION: usize = 200;
 /// A [`Refusal`] if the query cannot be parsed.
 pub fn public_queries(sql: &str, protected: &[Relation]) -> Planned<Vec<PublicQuery>> {
     crate::analyse::on_large_stack(|| {
-        let mut statement = parse_statement(sql)?;
-        public::extract(sql, &mut statement, &names(protected))
+        let extracted = parse_statement(sql)
+            .and_then(|mut statement| public::extract(sql, &mut statement, &names(protected)));
+        extracted.map_err(|refusal| refusal.within(sql))
     })
 }
 

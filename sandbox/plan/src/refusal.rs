@@ -83,8 +83,8 @@ rules! {
         "请使用保留受保护数据一侧的 LEFT JOIN。", "Use a LEFT JOIN that keeps the rows of the protected side.";
     /// Any other join.
     Join = "join", "不支持这种连接。", "This kind of join is not allowed.",
-        "请先写受保护的数据集，再写 JOIN … ON …；多个公开表请先在子查询中连接。",
-        "Write the protected dataset first, then JOIN … ON …; join public tables with each other in a subquery.";
+        "请先写受保护的数据集，再写 JOIN … ON …；聚合结果之间写 JOIN 或 CROSS JOIN；多个公开表请先在子查询中连接。",
+        "Write the protected dataset first, then JOIN … ON …; between results write JOIN or CROSS JOIN; join public tables with each other in a subquery.";
     /// A join of released figures with rows of a protected dataset.
     JoinReleased = "join-released", "聚合结果不能再与受保护的行连接。",
         "Released figures cannot be joined with protected rows.",
@@ -327,6 +327,19 @@ impl Refusal {
     pub(crate) fn with_span(mut self, span: Option<Span>) -> Self {
         self.span = self.span.or(span);
         self
+    }
+
+    /// The same; its place is the whole text where nothing more exact is known.
+    pub(crate) fn within(self, sql: &str) -> Self {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let last = sql.lines().last().unwrap_or_default();
+        let whole = Span {
+            line: 1,
+            column: 1,
+            end_line: number(sql.lines().count().max(1)),
+            end_column: number(last.chars().count() + 1),
+        };
+        self.with_span((!sql.trim().is_empty()).then_some(whole))
     }
 
     /// The category for the edge.

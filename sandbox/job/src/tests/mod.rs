@@ -206,7 +206,7 @@ impl World {
             found: None,
         };
         let totals: Vec<Totals> = plan.parts.iter().map(|part| of_part(&part.core)).collect();
-        self.sandbox.settle(&stored, &plan, &cost, &totals).await.unwrap();
+        self.sandbox.settle(&stored, plan, cost, totals).await.unwrap();
     }
 
     /// A question that nobody has asked.

@@ -10,7 +10,7 @@ use super::join::named_once;
 use super::made::Made;
 use super::part::{Draft, Grouped, count_cells};
 use super::per_unit::Below;
-use super::shape::not_above;
+use super::shape::{not_above, place_in};
 use super::{Decision, MAX_EXPRESSIONS, bound_size, occurring};
 use crate::lower::{Bound, Lowering};
 use crate::plan::{GroupKey, KeyCells, MAX_CELLS, MAX_KEYS};
@@ -28,6 +28,11 @@ impl Decision<'_> {
     /// The released tables, and what stands above them: projections are put into the expressions that read them, so that
     /// everything reads released columns.
     pub(super) fn above(&self, plan: &LogicalPlan, made: &mut Made) -> Planned<Above> {
+        let above = self.above_node(plan, made);
+        above.map_err(|refusal| refusal.with_span(place_in(plan)))
+    }
+
+    fn above_node(&self, plan: &LogicalPlan, made: &mut Made) -> Planned<Above> {
         match plan {
             LogicalPlan::Aggregate(grouping) => self.released(grouping, made),
             LogicalPlan::SubqueryAlias(alias) => self.above(&alias.input, made),

@@ -6,7 +6,7 @@ use model::{FieldType, UnitDeclaration};
 
 use super::PerUnit;
 use crate::interval::{Range, range};
-use crate::lower::{Lowering, canonical_key, column_span};
+use crate::lower::{Lowering, canonical_key, column_span, place_of};
 use crate::moments::Moments;
 use crate::plan::{
     Aggregate, AggregateFunction, Candidates, GroupKey, KeyCells, MAX_AGGREGATES, MAX_ALL_CANDIDATES,
@@ -86,7 +86,13 @@ impl Grouped<'_> {
                 groups_per_unit,
                 needed: &mut needed,
             };
-            measures.push(call.map(|call| moments.measure(call)).transpose()?);
+            let measure = call.map(|call| {
+                let place = || call.params.args.iter().find_map(place_of);
+                moments
+                    .measure(call)
+                    .map_err(|refusal| refusal.with_span(place()))
+            });
+            measures.push(measure.transpose()?);
         }
         if needed.aggregates.is_empty() && needed.quantiles.is_empty() {
             return Err(Refusal::new(Rule::Rows));
@@ -176,7 +182,7 @@ impl Grouped<'_> {
 
     /// A key as it is written.
     pub(super) fn key(&self, expr: &Expr) -> Planned<GroupKey> {
-        key(self.below, self.lowering, expr)
+        key(self.below, self.lowering, expr).map_err(|refusal| refusal.with_span(place_of(expr)))
     }
 }
 

@@ -5,7 +5,7 @@ use datafusion_expr::expr::AggregateFunction as PlannerAggregate;
 use datafusion_expr::{Aggregate as PlannerGrouping, Expr, LogicalPlan, TableScan};
 use model::{FieldRole, FieldType};
 
-use super::shape::not_below;
+use super::shape::{not_below, place_in};
 use super::{Decision, MAX_EXPRESSIONS, PerUnit, admit, bound_size};
 use crate::lower::{Bound, Lowering, canonical};
 use crate::plan::{PlanError, ScanColumn};
@@ -65,6 +65,11 @@ impl Decision<'_> {
     }
 
     pub(super) fn below(&self, plan: &LogicalPlan) -> Planned<Below> {
+        self.below_node(plan)
+            .map_err(|refusal| refusal.with_span(place_in(plan)))
+    }
+
+    fn below_node(&self, plan: &LogicalPlan) -> Planned<Below> {
         Ok(match plan {
             LogicalPlan::Filter(filter) => {
                 let mut below = self.per_unit(&filter.input)?;

@@ -2,7 +2,13 @@
 
 use datafusion_expr::LogicalPlan;
 
-use crate::refusal::{Refusal, Rule};
+use crate::lower::place_of;
+use crate::refusal::{Refusal, Rule, Span};
+
+/// The place of the first column that a node itself names.
+pub(super) fn place_in(plan: &LogicalPlan) -> Option<Span> {
+    plan.expressions().iter().find_map(place_of)
+}
 
 /// The rule that a node breaks where an aggregation's output was expected.
 pub(super) fn not_above(plan: &LogicalPlan) -> Refusal {

@@ -403,6 +403,19 @@ fn the_decision_refuses_by_itself() {
 }
 
 #[test]
+fn every_refusal_has_a_place_unless_the_text_is_none() {
+    for (rule, sql) in cases() {
+        let Err(refusal) = crate::plan(&sql, &relation()) else {
+            continue;
+        };
+        assert!(
+            refusal.span.is_some() || sql.trim().is_empty(),
+            "{rule}: {sql}: {refusal}"
+        );
+    }
+}
+
+#[test]
 fn places_are_told() {
     let cases = [
         ("SELECT COUNT(*)\nFROM bike_trips WHERE person_id = '1'", (2, 23)),
