@@ -134,7 +134,7 @@ async fn planners_decide_as_this_process_would() {
         "SELECT MEDIAN(fare) AS m, COUNT(DISTINCT age) AS ages FROM trips WHERE note LIKE '%é\u{7f}%'",
         "SELECT SUM(n) AS s FROM (SELECT id, LEAST(COUNT(*), 2) AS n FROM trips GROUP BY id) u",
         "SELECT COUNT(*) AS n FROM trips a JOIN visits b ON a.id = b.id WHERE a.fare > b.fare",
-        "SELECT age, CORR(fare, age) AS r FROM trips WHERE start > TIMESTAMP '2024-02-30 00:00:00' GROUP BY ROLLUP(age)",
+        "SELECT age, CORR(fare, age) AS r FROM trips WHERE start > TIMESTAMP '2024-02-29 00:00:00' GROUP BY ROLLUP(age)",
         // Public parts.
         "SELECT o.name, SUM(t.fare * o.size) AS x FROM trips t JOIN areas o ON t.district = o.name GROUP BY o.name",
         "SELECT COUNT(*) AS n FROM trips WHERE district IN (SELECT name FROM areas WHERE size > 0.1)",
@@ -147,6 +147,7 @@ async fn planners_decide_as_this_process_would() {
         "SELECT * FROM trips",
         "SELECT MAX(fare) FROM trips",
         "SELECT name, COUNT(*) FROM trips GROUP BY name",
+        "SELECT COUNT(*) FROM trips WHERE start > TIMESTAMP '2024-02-30 00:00:00'",
         "SELECT COUNT(*) FROM trips\nWHERE no_such = '秘密'",
         "SELECT COUNT(*) FROM nowhere",
         "SELECT id FROM trips",
@@ -186,7 +187,7 @@ async fn planners_decide_as_this_process_would() {
             Err(_) => refused += 1,
         }
     }
-    assert_eq!((planned, refused), (10, 21));
+    assert_eq!((planned, refused), (10, 22));
 }
 
 #[tokio::test]
