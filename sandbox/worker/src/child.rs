@@ -1,10 +1,14 @@
 //! A child process: this program once more, for one request. Its parent believes nothing that it says, and leaves nothing
 //! of it behind.
+//!
+//! Starting a program of this size takes about as long as a small query. So once one child has answered, the next is started and
+//! waits behind its first walls for a request (ADR 0027). It has heard of nothing before, and serves nothing after.
 
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::PathBuf;
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -14,11 +18,21 @@ use zeroize::Zeroizing;
 
 use crate::frame::{self, HEADER};
 
-/// The program that serves as a child, with its arguments.
+/// The program that serves as a child, with its arguments. Clones share the child that waits.
 #[derive(Debug, Clone)]
 pub struct ChildProgram {
     program: PathBuf,
     args: Vec<OsString>,
+    ahead: Arc<Mutex<Ahead>>,
+}
+
+/// What is started before it is asked for.
+#[derive(Debug, Default)]
+struct Ahead {
+    /// A child that nobody has asked yet.
+    waiting: Option<Started>,
+    /// Whether one is being started.
+    starting: bool,
 }
 
 /// A request as it goes over the pipe. Wiped when it is dropped: it may hold a key.
@@ -63,6 +77,14 @@ impl ChildError {
     }
 }
 
+/// A child that reads, or will, what it is asked.
+#[derive(Debug)]
+struct Started {
+    /// Killed before the child is reaped.
+    group: Group,
+    child: Child,
+}
+
 /// The child's process group; killed when this is dropped, whatever happens.
 #[derive(Debug)]
 struct Group(Option<Pid>);
@@ -90,13 +112,59 @@ impl ChildProgram {
         Self {
             program,
             args: args.into_iter().collect(),
+            ahead: Arc::default(),
         }
     }
 
-    /// Starts a child with one request, and gives its one answer, of at most so many bytes. Dropped before that, it kills the
-    /// child.
+    /// Asks a child, and gives its one answer, of at most so many bytes. Dropped before that, it kills the child.
     pub(crate) async fn ask(&self, request: &Framed, most: usize) -> Result<Vec<u8>, ChildError> {
-        let mut child = Command::new(&self.program)
+        // In one piece as long as it is asked: given up, it is dropped in the order that its fields have.
+        let mut started = self.take_waiting().map_or_else(|| self.start(), Ok)?;
+        let answer = converse(&mut started.child, request, most).await;
+        let Started { group, mut child } = started;
+        drop(group);
+        // Of one that had ended already, this is still how it ended.
+        let status = child.wait().await;
+        let answer = answer.map_err(|_| status.map_or(ChildError::Broken, ChildError::of))?;
+        // Whoever asked does not wait for it. Not after a failure: a program that fails is not started for nothing.
+        let program = self.clone();
+        tokio::spawn(async move { program.start_next() });
+        Ok(answer)
+    }
+
+    /// The child that waits, unless it has ended meanwhile.
+    fn take_waiting(&self) -> Option<Started> {
+        let mut started = self.ahead().waiting.take()?;
+        if matches!(started.child.try_wait(), Ok(None)) {
+            return Some(started);
+        }
+        // Reaped: the group's number may be another's by now.
+        started.group = Group(None);
+        None
+    }
+
+    /// Sees to it that a child waits.
+    fn start_next(&self) {
+        {
+            let mut ahead = self.ahead();
+            if ahead.starting || ahead.waiting.is_some() {
+                return;
+            }
+            ahead.starting = true;
+        }
+        let started = self.start();
+        let mut ahead = self.ahead();
+        ahead.starting = false;
+        // Whoever asks next meets the error, if there still is one.
+        ahead.waiting = started.ok();
+    }
+
+    fn ahead(&self) -> MutexGuard<'_, Ahead> {
+        self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&self) -> Result<Started, ChildError> {
+        let child = Command::new(&self.program)
             .args(&self.args)
             .env_clear()
             .current_dir("/")
@@ -109,11 +177,7 @@ impl ChildProgram {
             .map_err(|_| ChildError::Spawn)?;
         let id = child.id().and_then(|id| i32::try_from(id).ok());
         let group = Group(id.map(Pid::from_raw));
-        let answer = converse(&mut child, request, most).await;
-        drop(group);
-        // Of one that had ended already, this is still how it ended.
-        let status = child.wait().await;
-        answer.map_err(|_| status.map_or(ChildError::Broken, ChildError::of))
+        Ok(Started { group, child })
     }
 }
 

@@ -175,16 +175,66 @@ async fn a_deadline_kills_the_worker_and_its_children() {
     assert!(started.elapsed() < Duration::from_secs(10));
     let text = std::fs::read_to_string(ids).unwrap();
     for id in text.split(' ') {
-        let stat = PathBuf::from(format!("/proc/{id}/stat"));
-        let gone = || std::fs::read_to_string(&stat).map_or(true, |s| s.contains(") Z "));
-        for _ in 0..100 {
-            if gone() {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        assert!(gone(), "process {id} is still there");
+        assert!(ends(id).await, "process {id} is still there");
     }
+}
+
+/// Whether a process is gone, or will be soon.
+async fn ends(id: &str) -> bool {
+    let stat = PathBuf::from(format!("/proc/{id}/stat"));
+    let gone = || std::fs::read_to_string(&stat).map_or(true, |s| s.contains(") Z "));
+    for _ in 0..100 {
+        if gone() {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    false
+}
+
+/// The processes that were started, once there are so many.
+async fn started(ids: &Path, count: usize) -> Vec<String> {
+    for _ in 0..200 {
+        let text = std::fs::read_to_string(ids).unwrap_or_default();
+        let found: Vec<String> = text.split_whitespace().map(str::to_owned).collect();
+        if found.len() >= count {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    vec![]
+}
+
+#[tokio::test]
+async fn the_next_worker_waits_and_serves_one_request_only() {
+    let folder = TempDir::new().unwrap();
+    let ids = folder.path().join("ids");
+    let parts = vec![part(&folder.path().join("a"), &[7])];
+    let supervisor = supervisor("register", &ids);
+    let total = async |parts: &Vec<Part>| {
+        let reply = supervisor.run(request(parts.clone()), LONG).await.unwrap();
+        assert!(reply.calls_filtered);
+        reply.totals.values
+    };
+    assert_eq!(total(&parts).await, [7]);
+    let first = started(&ids, 2).await;
+    assert_eq!(first.len(), 2, "one has answered, one waits");
+    assert!(ends(&first[0]).await, "who has answered is gone");
+    // It is asked something else, and answers that.
+    let other = vec![part(&folder.path().join("b"), &[8, 9])];
+    assert_eq!(total(&other).await, [8 + 9]);
+    let second = started(&ids, 3).await;
+    assert_eq!(second.len(), 3, "who waited was asked, and one more waits");
+    assert!(ends(&second[1]).await, "it has served its one request");
+    // What happens to a process that waits is no failure of a job.
+    let id = nix::unistd::Pid::from_raw(second[2].parse().unwrap());
+    nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGKILL).unwrap();
+    assert!(ends(&second[2]).await);
+    assert_eq!(total(&parts).await, [7]);
+    let third = started(&ids, 5).await;
+    assert_eq!(third.len(), 5);
+    drop(supervisor);
+    assert!(ends(&third[4]).await, "nobody waits for a server that is gone");
 }
 
 #[tokio::test]
