@@ -82,6 +82,28 @@ impl Lowering<'_> {
         }
     }
 
+    /// The condition of `CASE WHEN condition THEN unit_key END`.
+    pub(crate) fn unit_key_where<'e>(&self, expr: &'e Expr) -> Option<&'e Expr> {
+        let Expr::Case(case) = expr else {
+            return None;
+        };
+        let nothing = |expr: &Expr| match expr {
+            Expr::Literal(value, _) => value.is_null(),
+            Expr::Cast(cast) => matches!(&*cast.expr, Expr::Literal(value, _) if value.is_null()),
+            _ => false,
+        };
+        match case.when_then_expr.as_slice() {
+            [(condition, key)]
+                if case.expr.is_none()
+                    && self.is_unit_key(key)
+                    && case.else_expr.as_deref().is_none_or(nothing) =>
+            {
+                Some(condition)
+            }
+            _ => None,
+        }
+    }
+
     pub(crate) fn field_type(&self, expr: &ScalarExpr) -> Planned<FieldType> {
         expr.field_type(self.types)
             .ok_or_else(|| unsupported("a column that does not exist"))

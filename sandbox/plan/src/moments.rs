@@ -11,7 +11,7 @@ use model::{FieldType, UnitType};
 
 use crate::analyse::{Needed, aggregate};
 use crate::interval::range;
-use crate::lower::Lowering;
+use crate::lower::{Lowering, canonical};
 use crate::plan::{AggregateFunction, MAX_DISTINCT, MAX_DISTINCT_PER_UNIT};
 use crate::refusal::{Planned, Refusal, Rule};
 use crate::release::{Centred, Measure};
@@ -40,15 +40,26 @@ impl Moments<'_> {
         let name = call.func.name();
         match (name, params.args.as_slice(), params.distinct) {
             ("count", [argument], true) => {
-                let of_units = self.lowering.is_unit_key(argument);
-                match (of_units, filter) {
-                    (true, None) if self.shape.unit.unit_type != UnitType::Row => {
-                        self.total(AggregateFunction::CountUnits)
+                // `CASE WHEN condition THEN unit_key END` is the older way to write FILTER.
+                let case = self.lowering.unit_key_where(argument);
+                if case.is_none() && !self.lowering.is_unit_key(argument) {
+                    let counted = self.argument(argument, filter.as_ref())?;
+                    return self.distinct(counted);
+                }
+                let case = case.map(|condition| self.lowering.condition(condition));
+                // What is always true asks nothing more.
+                let asks = |condition: &ScalarExpr| *condition != ScalarExpr::Literal(Literal::Boolean(true));
+                match (filter.filter(asks), case.transpose()?.filter(asks)) {
+                    _ if self.shape.unit.unit_type == UnitType::Row => {
+                        Err(Refusal::new(Rule::AggregateClause))
                     }
-                    (true, _) => Err(Refusal::new(Rule::AggregateClause)),
-                    (false, filter) => {
-                        let counted = self.argument(argument, filter.as_ref())?;
-                        self.distinct(counted)
+                    (None, None) => self.total(AggregateFunction::CountUnits),
+                    (Some(one), None) | (None, Some(one)) => {
+                        self.total(AggregateFunction::CountUnitsWhere(one))
+                    }
+                    (Some(one), Some(other)) => {
+                        let both = canonical(ScalarExpr::And(vec![one, other]));
+                        self.total(AggregateFunction::CountUnitsWhere(both))
                     }
                 }
             }

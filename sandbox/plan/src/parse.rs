@@ -518,7 +518,7 @@ impl ShapeCheck<'_> {
                 FunctionArgExpr::Wildcard if aggregate && !distinct => {}
                 FunctionArgExpr::Expr(expr) => {
                     if distinct && name == "count" {
-                        match column_of(expr) {
+                        match column_of(case_of_one(expr).unwrap_or(expr)) {
                             Some(ident) if self.is_unit_key(ident) => {
                                 self.allowed_keys.insert(ident.span);
                             }
@@ -608,6 +608,22 @@ impl ShapeCheck<'_> {
             _ => Rule::UnsupportedExpression,
         };
         refuse(rule, expr.span())
+    }
+}
+
+/// What `CASE WHEN condition THEN x [ELSE NULL] END` gives where the condition is true.
+fn case_of_one(expr: &Expr) -> Option<&Expr> {
+    match expr {
+        Expr::Nested(inner) => case_of_one(inner),
+        Expr::Case {
+            operand: None,
+            conditions,
+            ..
+        } => match conditions.as_slice() {
+            [only] => Some(&only.result),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

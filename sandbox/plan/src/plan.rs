@@ -261,6 +261,8 @@ pub enum AggregateFunction {
     CountValues(ScalarExpr),
     /// COUNT(DISTINCT unit key).
     CountUnits,
+    /// The same with a condition: units with a row in the cell for which it is true.
+    CountUnitsWhere(ScalarExpr),
     /// SUM(x), NULLs left out.
     Sum(ScalarExpr),
     /// COUNT(DISTINCT x): of the values of each unit in a cell, as many as said, chosen by keyed hash; then the values of
@@ -277,7 +279,10 @@ impl AggregateFunction {
     /// The expression that is computed for every row.
     pub(crate) const fn expr(&self) -> Option<&ScalarExpr> {
         match self {
-            Self::CountValues(x) | Self::Sum(x) | Self::CountDistinct { of: x, .. } => Some(x),
+            Self::CountValues(x)
+            | Self::Sum(x)
+            | Self::CountUnitsWhere(x)
+            | Self::CountDistinct { of: x, .. } => Some(x),
             Self::CountRows | Self::CountUnits => None,
         }
     }
@@ -285,7 +290,10 @@ impl AggregateFunction {
     /// The same, to be changed.
     pub(crate) const fn expr_mut(&mut self) -> Option<&mut ScalarExpr> {
         match self {
-            Self::CountValues(x) | Self::Sum(x) | Self::CountDistinct { of: x, .. } => Some(x),
+            Self::CountValues(x)
+            | Self::Sum(x)
+            | Self::CountUnitsWhere(x)
+            | Self::CountDistinct { of: x, .. } => Some(x),
             Self::CountRows | Self::CountUnits => None,
         }
     }
@@ -293,6 +301,11 @@ impl AggregateFunction {
     /// Whether what a row adds depends on no other row.
     pub(crate) const fn adds_by_row(&self) -> bool {
         matches!(self, Self::CountRows | Self::CountValues(_) | Self::Sum(_))
+    }
+
+    /// Whether it counts units, each once a cell.
+    pub(crate) const fn counts_units(&self) -> bool {
+        matches!(self, Self::CountUnits | Self::CountUnitsWhere(_))
     }
 
     /// Whether it counts distinct values.

@@ -76,8 +76,8 @@ rules! {
         "请从数据集查询。", "Select from the dataset.";
     /// A query inside the query.
     Subquery = "subquery", "表达式中不支持子查询。", "Subqueries are not allowed in expressions.",
-        "子查询只能写在 FROM 或 WITH 中，或在 WHERE 里写作 x IN (SELECT … 开放数据)；排除请用 LEFT ANTI JOIN。",
-        "Subqueries stand in FROM and WITH, and in WHERE as x IN (SELECT … of open data); to exclude use LEFT ANTI JOIN.";
+        "子查询只能写在 FROM 或 WITH 中，或在 WHERE 里写作 x IN (SELECT … 开放数据)；排除请用 LEFT ANTI JOIN；总数可在 FROM 中用 CROSS JOIN 连接。",
+        "Subqueries stand in FROM and WITH, and in WHERE as x IN (SELECT … of open data); to exclude use LEFT ANTI JOIN; a total joins by CROSS JOIN.";
     /// An outer join.
     OuterJoin = "outer-join", "这种外连接会产生不属于任何单位的行。", "This outer join can make rows that belong to no unit.",
         "请使用保留受保护数据一侧的 LEFT JOIN。", "Use a LEFT JOIN that keeps the rows of the protected side.";
@@ -137,7 +137,8 @@ rules! {
         "请先聚合，再写 LIMIT 10 这样的常数。", "Aggregate first, then write a constant such as LIMIT 10.";
     /// Window functions.
     Window = "window", "不支持窗口函数。", "Window functions are not allowed.",
-        "请用 GROUP BY。", "Use GROUP BY.";
+        "请用 GROUP BY；占比可把各组结果与总数用 CROSS JOIN 连接。",
+        "Use GROUP BY; for shares join the groups with their total by CROSS JOIN.";
     /// GROUP BY ALL and the like.
     GroupingSets = "grouping-sets", "不支持这种分组写法。", "This way of grouping is not allowed.",
         "请列出分组键，或用 ROLLUP、CUBE、GROUPING SETS。", "List the keys, or use ROLLUP, CUBE or GROUPING SETS.";
@@ -153,14 +154,14 @@ rules! {
         "Group by keys with declared domains, or more coarsely.";
     /// GROUP BY below the release without the unit key.
     InnerAggregation = "inner-aggregation", "内层聚合须按单位键分组。", "An inner aggregation groups by the unit key.",
-        "请在内层 GROUP BY 中写上单位键；合计可用 ROLLUP。",
-        "Put the unit key into the inner GROUP BY; ROLLUP gives totals.";
+        "请在内层 GROUP BY 中写上单位键。聚合结果不能再聚合：合计请用 ROLLUP。",
+        "Put the unit key into the inner GROUP BY. A result is not aggregated again: ROLLUP gives its totals.";
     /// An aggregate that is not computed within a unit.
     InnerFunction = "inner-function", "内层聚合不支持该函数。", "This aggregate cannot be computed within a unit.",
         "内层可用 COUNT、SUM、AVG、MIN、MAX。", "Within a unit there are COUNT, SUM, AVG, MIN and MAX.";
     /// `*`.
     Wildcard = "wildcard", "不能选取行。", "Rows cannot be selected.",
-        "请用 COUNT(*)、COUNT(DISTINCT 单位键) 或 SUM。", "Use COUNT(*), COUNT(DISTINCT the unit key) or SUM.";
+        "请用 COUNT(*)、COUNT(DISTINCT 单位键) 或 SUM；聚合结果请写出列名。", "Use COUNT(*), COUNT(DISTINCT the unit key) or SUM; of a result name the columns.";
     /// No aggregate in the query.
     Rows = "rows", "查询不含聚合，会返回行。", "The query has no aggregate and would return rows.",
         "请加上 COUNT(*) 等聚合。", "Aggregate, for example by COUNT(*).";
@@ -175,10 +176,10 @@ rules! {
         "请写出具体的日期或数值。", "Write the date or number out.";
     /// MIN, MAX, ARRAY_AGG, percentiles, …
     UnboundedAggregate = "unbounded-aggregate", "该聚合会暴露个别值。", "This aggregate would reveal single values.",
-        "请用 COUNT、SUM、AVG、STDDEV、CORR 等。", "Use COUNT, SUM, AVG, STDDEV, CORR and the like.";
-    /// ORDER BY or NULL treatment in an aggregate; FILTER where it is not taken.
+        "请用 COUNT、SUM、AVG、STDDEV、CORR 等；PERCENTILE_CONT 请改写为 QUANTILE(x, 0.5)；MIN、MAX 只能在单位内使用。", "Use COUNT, SUM, AVG, STDDEV, CORR and the like; QUANTILE(x, 0.5) for PERCENTILE_CONT; MIN and MAX within a unit.";
+    /// ORDER BY, WITHIN GROUP or NULL treatment in an aggregate; rows counted as units that are none.
     AggregateClause = "aggregate-clause", "该聚合不支持此子句。", "This aggregate does not take this clause.",
-        "请把条件写入 WHERE 或 CASE。", "Put conditions into WHERE or CASE.";
+        "条件请写入 WHERE、FILTER 或 CASE。", "Put conditions into WHERE, FILTER or CASE.";
     /// COUNT(DISTINCT x) of another column.
     DistinctValues = "distinct-values", "DISTINCT 只能用于 COUNT。", "DISTINCT is for COUNT alone.",
         "COUNT(DISTINCT x) 统计不同的值；其余聚合请去掉 DISTINCT。",

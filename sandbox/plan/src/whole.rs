@@ -27,6 +27,7 @@ impl PrivatePlan {
             names.push(match &aggregate.function {
                 AggregateFunction::CountRows => "rows".to_owned(),
                 AggregateFunction::CountUnits => "units".to_owned(),
+                AggregateFunction::CountUnitsWhere(x) => named(core, "units", x),
                 AggregateFunction::CountValues(x) => named(core, "count", x),
                 AggregateFunction::Sum(x) => named(core, "sum", x),
                 AggregateFunction::CountDistinct { of, .. } => named(core, "distinct", of),

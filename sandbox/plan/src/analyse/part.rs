@@ -115,7 +115,7 @@ impl Grouped<'_> {
         if needed.aggregates.len() + needed.quantiles.len() > MAX_AGGREGATES {
             return Err(Refusal::new(Rule::TooManyColumns));
         }
-        let units = |aggregate: &Aggregate| aggregate.function == AggregateFunction::CountUnits;
+        let units = |aggregate: &Aggregate| aggregate.function.counts_units();
         let repeated = groups_per_unit > 1 && needed.aggregates.iter().any(units);
         let adds_up = !open && !repeated && distinct == 0 && needed.quantiles.is_empty();
         // C limits what counting a unit in several groups costs. Where nothing counts units, groups cost nothing, and leaving
@@ -306,7 +306,9 @@ pub(crate) fn aggregate(
     let rows = i128::from(unit.max_rows_per_unit);
     let (exponent, row_lo, row_hi) = match &function {
         AggregateFunction::CountRows | AggregateFunction::CountValues(_) => (0, 0, 1),
-        AggregateFunction::CountUnits | AggregateFunction::CountDistinct { .. } => (0, 0, 1),
+        AggregateFunction::CountUnits
+        | AggregateFunction::CountUnitsWhere(_)
+        | AggregateFunction::CountDistinct { .. } => (0, 0, 1),
         AggregateFunction::Sum(expr) => {
             let bounds = range(expr, &shape.columns).filter(|r| r.is_bounded());
             let bounds = bounds.ok_or_else(|| Refusal::new(Rule::MissingBounds))?;
@@ -314,7 +316,7 @@ pub(crate) fn aggregate(
         }
     };
     let (spread, unit_most) = match function {
-        AggregateFunction::CountUnits => (groups_per_unit, 1),
+        AggregateFunction::CountUnits | AggregateFunction::CountUnitsWhere(_) => (groups_per_unit, 1),
         AggregateFunction::CountDistinct { per_unit, .. } => (
             distinct_spread(&unit, groups_per_unit, per_unit),
             rows.min(per_unit.into()),

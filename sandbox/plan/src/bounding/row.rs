@@ -41,6 +41,11 @@ pub(super) fn row_values(
     Ok(match &aggregate.function {
         AggregateFunction::CountRows => Added::One,
         AggregateFunction::CountUnits => Added::Presence,
+        // The unit's sum in a cell is then clipped to one.
+        AggregateFunction::CountUnitsWhere(met) => {
+            let met = condition(met, columns, rows)?;
+            Added::Values(met.iter().map(i64::from).collect())
+        }
         AggregateFunction::CountValues(expr) => {
             let vector = eval::evaluate(expr, columns, rows)?;
             if !vector.scalar && vector.array.logical_null_count() == 0 {

@@ -311,6 +311,9 @@ impl PlanCore {
             let fits = match &aggregate.function {
                 AggregateFunction::CountRows | AggregateFunction::CountUnits => rows == (0, 1, 0),
                 AggregateFunction::CountValues(x) => well_typed(x).is_some() && rows == (0, 1, 0),
+                AggregateFunction::CountUnitsWhere(x) => {
+                    well_typed(x) == Some(FieldType::Boolean) && rows == (0, 1, 0)
+                }
                 AggregateFunction::Sum(x) => well_typed(x)
                     .is_some_and(|kind| kind.is_numeric() && exponents(kind).contains(&aggregate.exponent)),
                 AggregateFunction::CountDistinct { of, per_unit } => {
@@ -328,14 +331,14 @@ impl PlanCore {
                         .max(aggregate.row_hi.unsigned_abs()),
                 );
             let most = match aggregate.function {
-                AggregateFunction::CountUnits => 1,
+                AggregateFunction::CountUnits | AggregateFunction::CountUnitsWhere(_) => 1,
                 AggregateFunction::CountDistinct { per_unit, .. } => most.min(per_unit.into()),
                 _ => most.max(1),
             };
             // What a unit counts in more cells than one is no scaled vector: as many as it can be in are paid for. Neither
             // more, for the product must not overflow.
             let spread = match aggregate.function {
-                AggregateFunction::CountUnits => self.groups_per_unit,
+                AggregateFunction::CountUnits | AggregateFunction::CountUnitsWhere(_) => self.groups_per_unit,
                 AggregateFunction::CountDistinct { per_unit, .. } => {
                     distinct_spread(&self.unit, self.groups_per_unit, per_unit)
                 }

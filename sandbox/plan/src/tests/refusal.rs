@@ -75,9 +75,34 @@ pub(super) fn cases() -> Vec<(Rule, &'static str)> {
             Rule::UnitKey,
             "SELECT COUNT(*) FROM (SELECT upper(person_id) AS p FROM bike_trips) x",
         ),
+        // Units are counted where a condition is true, and nothing else comes of the key.
         (
-            Rule::AggregateClause,
-            "SELECT COUNT(DISTINCT person_id) FILTER (WHERE fare > 1) FROM bike_trips",
+            Rule::UnitKey,
+            "SELECT COUNT(DISTINCT CASE WHEN person_id = '1' THEN person_id END) FROM bike_trips",
+        ),
+        (
+            Rule::UnitKey,
+            "SELECT COUNT(DISTINCT person_id) FILTER (WHERE person_id = '1') FROM bike_trips",
+        ),
+        (
+            Rule::UnitKey,
+            "SELECT COUNT(DISTINCT CASE WHEN fare > 1 THEN person_id ELSE note END) FROM bike_trips",
+        ),
+        (
+            Rule::UnitKey,
+            "SELECT COUNT(DISTINCT CASE WHEN fare > 1 THEN CASE WHEN fare > 2 THEN person_id END END) FROM bike_trips",
+        ),
+        (
+            Rule::UnitKey,
+            "SELECT COUNT(CASE WHEN fare > 1 THEN person_id END) FROM bike_trips",
+        ),
+        (
+            Rule::UnitKey,
+            "SELECT COUNT(*) FROM (SELECT person_id, COUNT(DISTINCT CASE WHEN fare > 1 THEN person_id END) AS n FROM bike_trips GROUP BY person_id) x",
+        ),
+        (
+            Rule::UnboundedAggregate,
+            "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY fare) FROM bike_trips",
         ),
         (Rule::MissingBounds, "SELECT AVG(free) FROM bike_trips"),
         (Rule::MissingBounds, "SELECT CORR(free, fare) FROM bike_trips"),

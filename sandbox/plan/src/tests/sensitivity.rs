@@ -50,6 +50,7 @@ fn any_query() -> impl Strategy<Value = String> {
         Just("COUNT(*)"),
         Just("COUNT(distance)"),
         Just("COUNT(DISTINCT person_id)"),
+        Just("COUNT(DISTINCT person_id) FILTER (WHERE fare > 50)"),
         Just("SUM(fare)"),
         Just("SUM(distance)"),
         Just("SUM(distance - 10000)"),

@@ -332,10 +332,11 @@ fn aggregates(tape: &mut Tape<'_>, scope: &Scope, open: bool) -> Vec<String> {
             0 => "COUNT(*)".to_owned(),
             1 => format!("COUNT({})", number(tape, scope, 1)),
             2 => match &scope.unit {
-                Some(unit) => {
-                    all.push(format!("COUNT(DISTINCT {unit})"));
-                    continue;
+                Some(unit) if tape.one_in(3) => {
+                    let condition = condition(tape, scope, 1);
+                    format!("COUNT(DISTINCT CASE WHEN {condition} THEN {unit} END)")
                 }
+                Some(unit) => format!("COUNT(DISTINCT {unit})"),
                 None => "COUNT(*)".to_owned(),
             },
             3 if !open && tape.one_in(2) => format!("COUNT(DISTINCT {})", number(tape, scope, 1)),
