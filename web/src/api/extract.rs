@@ -36,6 +36,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for ApiJson<T> {
         let body = Bytes::from_request(request, state)
             .await
             .map_err(|_| too_long())?;
+        // Fields go by their names: serde would take a list of them in order as well, which no document promises.
+        if body.trim_ascii_start().first() == Some(&b'[') {
+            return Err(Failure::say(Code::InvalidInput, "why-json-object"));
+        }
         let mut reader = serde_json::Deserializer::from_slice(&body);
         let value = T::deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
         value
@@ -122,5 +126,45 @@ pub fn stale_is_precondition(failure: Failure, stale: bool) -> Failure {
         Failure::say(Code::PreconditionFailed, "why-changed-meanwhile")
     } else {
         failure
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use axum::body::Body;
+
+    use super::*;
+
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Named {
+        sql: String,
+        epsilon: f64,
+    }
+
+    #[tokio::test]
+    async fn fields_go_by_their_names() {
+        let read = async |body: &'static str| {
+            let request = Request::builder().header("content-type", "application/json");
+            let request = request.body(Body::from(body)).unwrap();
+            ApiJson::<Named>::from_request(request, &())
+                .await
+                .map(|body| body.0)
+        };
+        let named = read(r#" {"epsilon": 0.5, "sql": "SELECT 1"}"#).await.unwrap();
+        assert_eq!((named.sql.as_str(), named.epsilon), ("SELECT 1", 0.5));
+        for wrong in [
+            r#"["SELECT 1", 0.5]"#,
+            " \n[]",
+            "",
+            "7",
+            r#"{"sql": "SELECT 1"}"#,
+            r#"{"sql": "SELECT 1", "epsilon": 0.5, "more": 1}"#,
+            r#"{"sql": "SELECT 1", "epsilon": 0.5} 1"#,
+        ] {
+            let refused = read(wrong).await.unwrap_err();
+            assert_eq!(refused.0.code, Code::InvalidInput, "{wrong}");
+        }
     }
 }

@@ -37,6 +37,7 @@ why-form-too-long = The form is too long; it holds at most { $limit }.
 why-multipart = The multipart form cannot be read: { $reason }
 why-json-type = Send the body as Content-Type: application/json.
 why-json-too-long = A JSON body has at most { $limit } bytes.
+why-json-object = The JSON body is a list; an object with named fields is needed.
 why-json = The JSON body is wrong at line { $line }, column { $column }: { $reason }
 why-json-fields = { $count ->
         [one] One value in the body breaks a rule: see errors.
@@ -316,6 +317,8 @@ why-epsilon-or-precision = Give either epsilon or precision.
 why-precision-form = A precision has half_width, or percent and of: percent of a value that you expect, since the true one is not told beforehand.
 why-half-width = Half the width of an interval must be above 0; got { $got }.
 why-precision-column = Say which column should be so exact: one of { $figures }.
+why-precision-ranks = The error of { $column } is one of ranks, of which a percentage of a value is none: give half_width, in rows.
+why-precision-in-ranks = ±{ $half_width } rows in rank needs more than ε = { $most }, the most for one job; with that it is ±{ $best } rows. Ask for fewer columns or coarser groups.
 why-precision = ±{ $half_width } needs more than ε = { $most }, the most for one job; with that it is ±{ $best }. Ask for fewer columns or coarser groups.
 why-no-budget = The project has no budget for this dataset.
 why-budget-spent = Too little is left of { $purse }; at this ε it pays for { $left } more questions: ask with a smaller ε, or wait until earlier charges leave the window.
