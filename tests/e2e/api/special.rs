@@ -9,6 +9,10 @@ use serde_json::{Value, json};
 use crate::app::{TestApp, Who, form};
 use crate::fixture;
 
+/// Two aggregations, of which checkers see each.
+const SHARES: &str = "SELECT d.department, d.visits * 100.0 / a.visits AS percent \
+    FROM (SELECT department, COUNT(*) AS visits FROM visits GROUP BY department) AS d \
+    CROSS JOIN (SELECT COUNT(*) AS visits, AVG(cost_yuan) AS mean FROM visits) AS a";
 const DEPARTMENTS: &str =
     "SELECT department, COUNT(*) AS visits, AVG(cost_yuan) AS mean FROM visits GROUP BY department";
 
@@ -135,9 +139,35 @@ async fn two_checkers_release_or_withhold_an_answer() {
 
     // One who would not is enough.
     fix_in(&app, 15).await;
-    let job = submit(&app, &project, "SELECT COUNT(*) AS n FROM visits").await;
+    let job = submit(&app, &project, SHARES).await;
     let id = job["id"].as_str().unwrap();
     let check = app.wait_check().await;
+    let seen = app
+        .client(Who::SecondReviewer)
+        .get(&format!("/api/v1/checks/{check}"))
+        .await
+        .expect(200);
+    let further = seen["further"].as_array().unwrap();
+    let tables = [&seen, &further[0]];
+    assert_eq!(further.len(), 1, "{seen}");
+    let mut shapes = tables.map(|table| {
+        let count = |of: &str| table[of].as_array().unwrap().len();
+        (count("rows"), count("columns"))
+    });
+    shapes.sort_unstable();
+    assert_eq!(
+        shapes,
+        [(1, 3), (32, 2)],
+        "the totals behind the mean, and the departments: {seen}"
+    );
+    let second = app.client(Who::Anonymous).sign_in(Who::SecondReviewer).await;
+    let page = second
+        .request(Method::GET, &format!("/review/checks/{check}"))
+        .header(ACCEPT, "text/html");
+    let page = second.send(page).await.text();
+    assert_eq!(page.matches("<table>").count(), 2, "{page}");
+    assert_eq!(page.matches("<tr>").count(), 1 + 1 + 1 + 32, "{page}");
+    assert!(!page.contains("percent") && !page.contains(id), "{page}");
     let reason = "诊断信息敏感，不宜发布。";
     let withhold = json!({"verdict": "withhold", "reason": reason});
     let path = format!("/api/v1/checks/{check}/votes");

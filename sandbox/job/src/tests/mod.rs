@@ -4,6 +4,7 @@
 mod audit;
 mod check;
 mod closing;
+mod noise;
 mod planning;
 mod price;
 
@@ -27,7 +28,7 @@ use model::{
     ManualClock, OrganizationId, OrganizationKind, ProjectId, RequestId, RequestKind, RequestState, Role,
     Slug, Timestamp, UserId, VersionId, VersionState,
 };
-use privacy::OpenDpNoise;
+use privacy::{NoiseSource, OpenDpNoise};
 use sandbox_plan::{PlanCore, PrivatePlan, Totals};
 use sandbox_worker::{ChildProgram, PLANNER, PlannerLimits, Planners, Supervisor, WorkerLimits};
 use serde_json::json;
@@ -83,6 +84,16 @@ impl World {
 
     /// With planners of its own.
     async fn planned_by(test: &TestDatabase, special: bool, planners: Planners) -> Self {
+        Self::with(test, special, planners, Box::new(OpenDpNoise)).await
+    }
+
+    /// With planners and noise of its own.
+    async fn with(
+        test: &TestDatabase,
+        special: bool,
+        planners: Planners,
+        noise: Box<dyn NoiseSource>,
+    ) -> Self {
         let db = test.database.clone();
         let clock = ManualClock::new(Timestamp::parse("2026-11-20T01:00:00Z").unwrap());
         let shared: Arc<dyn Clock> = Arc::new(clock.clone());
@@ -100,7 +111,7 @@ impl World {
             store: SandboxStore::open(folder.path(), 0).unwrap(),
             supervisor: Supervisor::new(ChildProgram::new("/bin/false".into(), []), limits),
             planners,
-            noise: Mutex::new(Box::new(OpenDpNoise)),
+            noise: Mutex::new(noise),
             group_key: [2; 32],
             keys: seal::OperatorKey::new([3; 32].into()),
             cores: 1,
