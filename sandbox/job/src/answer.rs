@@ -10,6 +10,7 @@ use sandbox_plan::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::expected::quantile_scale;
 use crate::interval::Errors;
 use crate::{JobCost, JobError};
 
@@ -359,12 +360,10 @@ fn plain_noise(plan: &PrivatePlan, expr: &ScalarExpr, sigmas: &[Vec<f64>], rho: 
         }),
         // Its scale is one of ranks: how many rows a pick is off by.
         Measure::Quantile { place, .. } => {
-            let rows = part.core.unit.max_rows_per_unit;
             let rank = part.core.quantiles.get(*place)?.rank;
-            let scale = privacy::quantile::scale(rows, rank, plan.shares(), rho).ok()?;
             Some(Noise {
                 mechanism: "exponential".to_owned(),
-                scale: scale.as_f64() / f64::from(privacy::quantile::RANKS),
+                scale: quantile_scale(plan, part, rank, rho)?,
             })
         }
         _ => None,

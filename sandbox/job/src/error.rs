@@ -27,6 +27,12 @@ pub enum EpsilonRule {
         /// The columns whose error can be told beforehand.
         figures: Vec<String>,
     },
+    /// A quantile's error is one of ranks, of which a share of a value is none.
+    #[error("the error of {column} is one of ranks: give half_width, in rows")]
+    Ranks {
+        /// The quantile's column.
+        column: String,
+    },
     /// No job may cost as much as this would.
     #[error(
         "±{half_width} needs more than ε = {most}, the most for one job; with that it is ±{best}: ask for fewer columns \
@@ -35,6 +41,8 @@ pub enum EpsilonRule {
     Precision {
         /// What was asked for.
         half_width: f64,
+        /// Whether it is meant in rows.
+        in_ranks: bool,
         /// The most ε.
         most: f64,
         /// The half-width that this gives.

@@ -6,100 +6,15 @@ use db::allocation::{Charge, Cost};
 use db::subset::Subset;
 use identity::{Action, Actor};
 use model::{JobId, ProjectId, ReviewPolicy, Slug, Timestamp};
-use sandbox_plan::scalar::ScalarExpr;
-use sandbox_plan::{
-    BoundingCase, Leaf, Measure, OutputColumn, PlanPart, PrivatePlan, Relation, ReleasedColumn, UnitSubset,
-};
+use sandbox_plan::{BoundingCase, PlanPart, PrivatePlan, Relation, UnitSubset};
 use sandbox_worker::{PlanRequest, Planned as Decided};
 use serde::Serialize;
 use uuid::Uuid;
 
+use crate::expected::{AggregateError, expected_errors};
 use crate::project::Budget;
 use crate::submit::Standing;
 use crate::{JobCost, JobError, Obstacle, Price, Sandbox, open_data};
-
-/// The expected error of one column.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AggregateError {
-    /// The column's name.
-    pub column: String,
-    /// The noise's standard deviation per cell, in units of the column.
-    pub standard_deviation: f64,
-    /// Half the width of the 95 % interval per cell.
-    pub half_width95: f64,
-    /// The rows of a cell for which that holds; none for totals, whose error is the same in every cell.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub at_rows: Option<u64>,
-}
-
-/// The rows of the cell for which a mean's error is told: data sets are declared larger than they are, and cells uneven.
-const ROWS: u64 = 1_000;
-
-/// The most cells that a row of the answer is the sum of: 1, but for totals of ROLLUP and the like that are added up.
-fn most_cells(part: &PlanPart) -> f64 {
-    let summed = |set: &Vec<usize>| -> f64 {
-        let keys = part.core.keys.iter().enumerate();
-        #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
-        let left_out = keys
-            .filter(|(at, _)| !set.contains(at))
-            .map(|(_, key)| key.cells.count() as f64);
-        left_out.product()
-    };
-    part.sets.iter().flatten().map(summed).fold(1.0, f64::max)
-}
-
-/// What to expect of each output column that is a figure as it is released.
-///
-/// Of ROLLUP and the like it is the error of the row where it is largest. A mean's error depends on its cell's rows, which are nobody's business before the charge: it is told for a cell of a
-/// thousand rows, or of an equal share of the declared maximum if that is less. What is computed from several figures has its intervals in the answer.
-pub(crate) fn expected_errors(plan: &PrivatePlan, rho: f64) -> Vec<AggregateError> {
-    let figure = |column: &OutputColumn| {
-        let ScalarExpr::Column(at) = &column.expr else {
-            return None;
-        };
-        let (sigma, at_rows) = expected_error(plan, plan.released.get(*at)?, rho)?;
-        Some(AggregateError {
-            column: column.name.clone(),
-            standard_deviation: sigma,
-            half_width95: crate::interval::Z95 * sigma,
-            at_rows,
-        })
-    };
-    plan.output.iter().filter_map(figure).collect()
-}
-
-/// The standard deviation of a figure, and the rows of the cell for which it is told.
-fn expected_error(plan: &PrivatePlan, column: &ReleasedColumn, rho: f64) -> Option<(f64, Option<u64>)> {
-    let (leaf, measure) = match column {
-        ReleasedColumn::Measure { leaf, measure } => (leaf, measure),
-        ReleasedColumn::Stacked(members) => {
-            let members = members
-                .iter()
-                .map(|(_, column)| expected_error(plan, column, rho));
-            let largest = |one: (f64, Option<u64>), other: (f64, Option<u64>)| {
-                if other.0 > one.0 { other } else { one }
-            };
-            return members.collect::<Option<Vec<_>>>()?.into_iter().reduce(largest);
-        }
-        _ => return None,
-    };
-    let Leaf::Part(at) = *plan.leaves.get(*leaf)? else {
-        return None;
-    };
-    let part = plan.parts.get(at)?;
-    let spread = most_cells(part).sqrt();
-    match measure {
-        Measure::Total(total) => Some((spread * plan.expected_error(at, *total, rho)?, None)),
-        Measure::Mean { sum, .. } => {
-            let share = part.core.max_rows() / u64::from(part.core.cells.max(1));
-            let share = share.clamp(1, ROWS);
-            #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
-            let rows = share as f64;
-            Some((spread * plan.expected_error(at, *sum, rho)? / rows, Some(share)))
-        }
-        _ => None,
-    }
-}
 
 /// How one part of a query is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -4,7 +4,7 @@ use model::BudgetPolicy;
 use privacy::{Delta, Rho};
 use sandbox_plan::PrivatePlan;
 
-use crate::estimate::expected_errors;
+use crate::expected::expected_errors;
 use crate::{EpsilonRule, JobError};
 
 /// Prices are told and asked for in steps of a ten-thousandth ε, rounded up.
@@ -22,11 +22,13 @@ pub enum Price {
 /// How exact a column of the answer must be.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Precision {
-    /// Which column; not needed where the answer has a single figure.
+    /// Which column; not needed where the answer has a single figure, or a single total or mean.
     pub column: Option<String>,
     /// Half the width of the 95 % interval of a cell, in units of the column. Of a mean it is meant for a cell of as many
-    /// rows as its expected error is told for ([`crate::AggregateError::at_rows`]).
+    /// rows as its expected error is told for ([`crate::AggregateError::at_rows`]); of a quantile, in rows.
     pub half_width: f64,
+    /// Whether it was told as a share of an expected value, which means nothing for ranks.
+    pub relative: bool,
 }
 
 impl Price {
@@ -49,18 +51,26 @@ impl Precision {
             return Err(EpsilonRule::HalfWidth(self.half_width));
         }
         let at_one = expected_errors(plan, 1.0);
-        let figure = match (&self.column, at_one.as_slice()) {
-            (None, [only]) => Some(only),
-            (None, _) => None,
-            (Some(name), figures) => figures.iter().find(|figure| figure.column == *name),
+        let plain: Vec<_> = at_one.iter().filter(|figure| figure.is_plain()).collect();
+        let figure = match (&self.column, at_one.as_slice(), plain.as_slice()) {
+            (None, [only], _) => Some(only),
+            (None, _, [only]) => Some(*only),
+            (None, _, _) => None,
+            (Some(name), figures, _) => figures.iter().find(|figure| figure.column == *name),
         };
         let figure = figure.ok_or_else(|| EpsilonRule::Column {
             figures: at_one.iter().map(|figure| figure.column.clone()).collect(),
         })?;
+        if figure.in_ranks && self.relative {
+            return Err(EpsilonRule::Ranks {
+                column: figure.column.clone(),
+            });
+        }
         let rho = (figure.half_width95 / self.half_width).powi(2);
         let most = policy.job_epsilon;
         let unreachable = || EpsilonRule::Precision {
             half_width: self.half_width,
+            in_ranks: figure.in_ranks,
             most,
             best: expected_errors(plan, cap(most, plan).map_or(0.0, Rho::as_f64))
                 .into_iter()

@@ -8,7 +8,7 @@ use model::BudgetPolicy;
 use privacy::NoiseSource;
 use sandbox_plan::{PrivatePlan, Relation, Tables, Totals};
 
-use crate::{AggregateError, Answer, JobCost, JobError, OpenData, answer, estimate, open_data};
+use crate::{AggregateError, Answer, JobCost, JobError, OpenData, answer, expected, open_data};
 
 /// A query as a job would plan and price it.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ impl Rehearsal {
 
     /// The expected error of each noised column.
     pub fn expected_error(&self) -> Vec<AggregateError> {
-        estimate::expected_errors(&self.plan, self.cost.rho())
+        expected::expected_errors(&self.plan, self.cost.rho())
     }
 
     /// How long after its charge such a job is released on a portal with so many cores for it.

@@ -75,6 +75,7 @@ impl EstimateRequest {
         Ok(Price::Precision(Precision {
             column: precision.column.clone(),
             half_width,
+            relative: precision.percent.is_some(),
         }))
     }
 }

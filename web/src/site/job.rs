@@ -123,6 +123,7 @@ pub(super) async fn send(visit: Visit, ApiPath(id): ApiPath<ProjectId>, Form(for
             Price::Precision(Precision {
                 column: Some(typed.column.clone()).filter(|column| !column.is_empty()),
                 half_width: number,
+                relative: false,
             })
         } else {
             Price::Epsilon(number)
@@ -215,7 +216,9 @@ fn told(visit: &Visit, error: JobError, outcome: &mut Outcome) -> Result<(), Fai
         }
         JobError::Invalid(rule) => {
             let control = match rule {
-                EpsilonRule::HalfWidth(_) | EpsilonRule::Precision { .. } => "half_width",
+                EpsilonRule::HalfWidth(_) | EpsilonRule::Precision { .. } | EpsilonRule::Ranks { .. } => {
+                    "half_width"
+                }
                 EpsilonRule::Column { .. } => "column",
                 EpsilonRule::Range { .. } | EpsilonRule::TooSmall(_) => "epsilon",
             };
@@ -238,12 +241,20 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
     };
     let expected = |error: &sandbox_job::AggregateError| ExpectedError {
         column: match error.at_rows {
+            None if error.in_ranks => {
+                let shell = visit.shell(Section::Sandbox);
+                shell.t1("estimate-in-ranks", "column", error.column.as_str())
+            }
             None => error.column.clone(),
-            Some(rows) => visit.shell(Section::Sandbox).t2(
-                "estimate-at-rows",
-                &("column", error.column.as_str()),
-                &("rows", rows),
-            ),
+            Some(rows) => {
+                let told = if error.even_values {
+                    "estimate-even-values"
+                } else {
+                    "estimate-at-rows"
+                };
+                let name = ("column", error.column.as_str());
+                visit.shell(Section::Sandbox).t2(told, &name, &("rows", rows))
+            }
         },
         scale: error.standard_deviation,
         half_width: error.half_width95,

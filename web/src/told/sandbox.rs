@@ -52,14 +52,20 @@ impl Told for EpsilonRule {
                 .with("got", got.to_string()),
             Self::HalfWidth(got) => say("why-half-width").with("got", got.to_string()),
             Self::Column { figures } => say("why-precision-column").with("figures", figures.join(", ")),
+            Self::Ranks { column } => say("why-precision-ranks").with("column", column.clone()),
             Self::Precision {
                 half_width,
+                in_ranks,
                 most,
                 best,
-            } => say("why-precision")
-                .with("half_width", format::measured(*half_width))
-                .with("most", most.to_string())
-                .with("best", format::measured(*best)),
+            } => say(if *in_ranks {
+                "why-precision-in-ranks"
+            } else {
+                "why-precision"
+            })
+            .with("half_width", format::measured(*half_width))
+            .with("most", most.to_string())
+            .with("best", format::measured(*best)),
             Self::TooSmall(got) => say("why-epsilon-small").with("got", got.to_string()),
         }
     }

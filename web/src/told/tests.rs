@@ -355,7 +355,8 @@ fn of_queries_and_jobs() -> Vec<Sample> {
         EpsilonRule::TooSmall(_) => EpsilonRule::TooSmall(1e-20),
         EpsilonRule::HalfWidth(_) => EpsilonRule::HalfWidth(0.0),
         EpsilonRule::Column { .. } => EpsilonRule::Column { figures: vec!["n".to_owned()] },
-        EpsilonRule::Precision { .. } => EpsilonRule::Precision { half_width: 1.0, most: 0.5, best: 7.0 },
+        EpsilonRule::Precision { .. } => EpsilonRule::Precision { half_width: 1.0, in_ranks: true, most: 0.5, best: 7.0 },
+        EpsilonRule::Ranks { .. } => EpsilonRule::Ranks { column: "m".to_owned() },
     );
     every!(all, Shortage:
         Shortage::NoBudget => Shortage::NoBudget,

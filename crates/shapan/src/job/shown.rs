@@ -104,12 +104,17 @@ pub(super) fn verdict(rehearsal: &Rehearsal, size: Size) -> String {
     for error in rehearsal.expected_error() {
         let _ = write!(
             text,
-            "{}: ± {} in 95 of 100 cases (noise {})",
+            "{}: ± {}{} in 95 of 100 cases (noise {})",
             error.column,
             number(error.half_width95),
+            if error.in_ranks { " rows in rank" } else { "" },
             number(error.standard_deviation)
         );
         let _ = match error.at_rows {
+            Some(rows) if error.even_values => writeln!(
+                text,
+                ", for a cell of {rows} rows with values spread evenly over their bounds"
+            ),
             Some(rows) => writeln!(text, ", for a cell of {rows} rows"),
             None => writeln!(text, " in every cell"),
         };

@@ -291,11 +291,19 @@ async fn a_precision_finds_the_smallest_epsilon(test: TestDatabase) {
             "mean",
             90.0,
         ),
+        (
+            "SELECT STDDEV(fare) AS deviation, MEDIAN(fare) AS middle FROM trips",
+            "deviation",
+            400.0,
+        ),
+        // In rows.
+        ("SELECT MEDIAN(fare) AS middle FROM trips", "middle", 5_000.0),
     ] {
         let price = |half_width| {
             Price::Precision(Precision {
                 column: Some(column.to_owned()),
                 half_width,
+                relative: false,
             })
         };
         let estimate = |price| {
@@ -354,6 +362,7 @@ async fn a_precision_without_meaning_is_refused(test: TestDatabase) {
         let price = Price::Precision(Precision {
             column: column.map(str::to_owned),
             half_width,
+            relative: false,
         });
         let told = world
             .sandbox
@@ -364,4 +373,25 @@ async fn a_precision_without_meaning_is_refused(test: TestDatabase) {
         };
         assert!(fits(rule), "{column:?} {half_width}: {rule:?}");
     }
+    // Five per cent of a fare is no number of rows.
+    let sql = "SELECT COUNT(*) AS n, MEDIAN(fare) AS middle FROM trips";
+    let price = |column: Option<&str>| {
+        Price::Precision(Precision {
+            column: column.map(str::to_owned),
+            half_width: 5_000.0,
+            relative: true,
+        })
+    };
+    let estimate = async |price| {
+        world
+            .sandbox
+            .estimate(&world.analyst, project.id, sql, &price)
+            .await
+    };
+    let told = estimate(price(Some("middle"))).await.unwrap_err();
+    assert!(
+        matches!(told, JobError::Invalid(EpsilonRule::Ranks { .. })),
+        "{told:?}"
+    );
+    assert!(estimate(price(None)).await.is_ok(), "the only total is meant");
 }
