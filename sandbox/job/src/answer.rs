@@ -10,6 +10,7 @@ use sandbox_plan::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::estimate::PartEstimate;
 use crate::expected::quantile_scale;
 use crate::interval::Errors;
 use crate::{JobCost, JobError};
@@ -53,6 +54,8 @@ pub struct Answer {
     pub columns: Vec<AnswerColumn>,
     /// Its rows, sorted by key.
     pub rows: Vec<AnswerRow>,
+    /// How each of its aggregations was computed: intervals are about what was counted, not about what was left out.
+    pub parts: Vec<PartEstimate>,
 }
 
 /// What was noised of one part: totals, cell by cell, all aggregates of a cell together.
@@ -334,7 +337,11 @@ pub(crate) fn show(plan: &PrivatePlan, noised: &NoisedTotals, rho: Rho) -> Resul
                 .collect(),
         })
         .collect();
-    Ok(Answer { columns: shown, rows })
+    Ok(Answer {
+        columns: shown,
+        rows,
+        parts: plan.parts.iter().map(PartEstimate::of).collect(),
+    })
 }
 
 /// The noise of a column that is a total as it was noised, with the same scale in every row.

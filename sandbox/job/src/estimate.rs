@@ -8,7 +8,7 @@ use identity::{Action, Actor};
 use model::{JobId, ProjectId, ReviewPolicy, Slug, Timestamp};
 use sandbox_plan::{BoundingCase, PlanPart, PrivatePlan, Relation, UnitSubset};
 use sandbox_worker::{PlanRequest, Planned as Decided};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::expected::{AggregateError, expected_errors};
@@ -17,7 +17,7 @@ use crate::submit::Standing;
 use crate::{JobCost, JobError, Obstacle, Price, Sandbox, open_data};
 
 /// How one part of a query is computed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartEstimate {
     /// How many cells it has.
     pub cells: u32,
@@ -30,7 +30,7 @@ pub struct PartEstimate {
 }
 
 impl PartEstimate {
-    fn of(part: &PlanPart) -> Self {
+    pub(crate) fn of(part: &PlanPart) -> Self {
         Self {
             cells: part.core.cells,
             groups_per_unit: part.core.groups_per_unit,
@@ -157,7 +157,16 @@ impl Sandbox {
         let standing = self.standing(project, &planned).await?;
         let paid = matches!(standing, Standing::Paid(_));
         let cost = standing.cost(&planned);
-        let expected_error = expected_errors(&planned.plan, planned.cost.rho());
+        // Of an answer that is there it is that answer's.
+        let drawn = match &standing {
+            Standing::Paid(job) => {
+                let cost: JobCost = serde_json::from_value(job.cost.clone())
+                    .map_err(|_| JobError::Internal("stored cost"))?;
+                cost.answer_rho().as_f64()
+            }
+            Standing::New | Standing::TopUp { .. } => planned.cost.rho(),
+        };
+        let expected_error = expected_errors(&planned.plan, drawn);
         let charge = if paid { 0 } else { cost.rho_nano };
         let now = self.parts.clock.now();
         let schedule = planned.schedule(now);

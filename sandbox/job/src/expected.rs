@@ -65,7 +65,7 @@ impl Expected {
 }
 
 /// The rows of the cell for which a mean's error is told: data sets are declared larger than they are, and cells uneven.
-const ROWS: u64 = 1_000;
+const ROWS: u64 = 100_000;
 
 /// The most cells that a row of the answer is the sum of: 1, but for totals of ROLLUP and the like that are added up.
 fn most_cells(part: &PlanPart) -> f64 {
@@ -83,7 +83,7 @@ fn most_cells(part: &PlanPart) -> f64 {
 /// What to expect of each output column that is a figure as it is released.
 ///
 /// Of ROLLUP and the like it is the error of the row where it is largest. What depends on its cell's rows, which are nobody's
-/// business before the charge, is told for a cell of a thousand rows, or of an equal share of the declared maximum if that is less. What is
+/// business before the charge, is told for a cell of a hundred thousand rows, or of an equal share of the declared maximum if that is less. What is
 /// computed from several figures has its intervals in the answer.
 pub(crate) fn expected_errors(plan: &PrivatePlan, rho: f64) -> Vec<AggregateError> {
     let figure = |column: &OutputColumn| {

@@ -80,7 +80,7 @@ impl Precision {
         let needed = Rho::from_f64_up(rho).ok_or_else(unreachable)?;
         let half = Delta::from_units(Delta::promise(plan.most_units()).units() / 2);
         let least = privacy::conversion::epsilon(needed, half).ok_or_else(unreachable)?;
-        let mut steps = (least.value() * STEPS).ceil();
+        let mut steps = (least.value() * STEPS).ceil().max(1.0);
         // The conversion is known to nine digits: a step more than what it says is always enough.
         if cap(steps / STEPS, plan).is_none_or(|rho| rho < needed) {
             steps += 1.0;

@@ -8,6 +8,7 @@ mod made;
 mod occurring;
 mod part;
 mod per_unit;
+mod scalars;
 mod shape;
 
 use std::sync::Arc;
@@ -37,7 +38,7 @@ use crate::source::{ScanTable, Shape, Source};
 const STACK: usize = 64 * 1024 * 1024;
 
 /// The longest name of an output column, in characters.
-const MAX_NAME: usize = 200;
+pub(crate) const MAX_NAME: usize = 200;
 
 /// The most parts that the expressions of one projection may have once those below are put into them.
 const MAX_EXPRESSIONS: usize = 20_000;
@@ -144,9 +145,43 @@ fn planner_refusal(error: &DataFusionError) -> Refusal {
             }
             other => Refusal::about(Rule::InvalidQuery, other.to_string()),
         },
-        root => Refusal::about(Rule::InvalidQuery, root.strip_backtrace()),
+        root => misfit(&root.strip_backtrace()),
     };
     refusal.with_span(span)
+}
+
+/// What the planner complains about, without its words for its own workings.
+fn misfit(text: &str) -> Refusal {
+    const OWN_WORDS: [&str; 6] = [
+        "Error during planning: ",
+        "Execution error: ",
+        "This feature is not implemented: ",
+        "Schema error: ",
+        "SQL error: ",
+        "Internal error: ",
+    ];
+    let mut text = text;
+    while let Some(rest) = OWN_WORDS.iter().find_map(|words| text.strip_prefix(words)) {
+        text = rest;
+    }
+    let quoted = |mark: char| text.split(mark).nth(1).filter(|name| !name.is_empty());
+    if text.contains("GROUP BY clause") {
+        let column = quoted('"').unwrap_or_default();
+        let column = column.rsplit('.').next().unwrap_or_default();
+        return Refusal::about(
+            Rule::InvalidQuery,
+            format!("{column} is neither grouped nor aggregated"),
+        );
+    }
+    if text.contains("oerc") || text.contains("andidate functions") {
+        return match quoted('\'') {
+            Some(name) if text.contains("unction") => {
+                Refusal::about(Rule::UnsupportedExpression, format!("the arguments of {name}"))
+            }
+            _ => Refusal::about(Rule::UnsupportedExpression, "types that do not go together"),
+        };
+    }
+    Refusal::about(Rule::InvalidQuery, text.lines().next().unwrap_or_default())
 }
 
 pub(crate) struct Decision<'a> {
@@ -172,6 +207,7 @@ pub(crate) struct PerUnit {
 impl Decision<'_> {
     fn query(&self, plan: &LogicalPlan) -> Planned<PrivatePlan> {
         let mut made = Made::default();
+        let plan = &self.with_scalars_joined(plan)?;
         let above = self.above(plan, &mut made)?;
         let mut output = Vec::with_capacity(above.columns.len());
         for (bound, field) in above.columns.iter().zip(plan.schema().fields()) {

@@ -17,6 +17,7 @@ use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::parser::{Parser, ParserError};
 use datafusion_sql::sqlparser::tokenizer::{Span as SqlSpan, Token, TokenWithSpan, Tokenizer};
 
+use crate::analyse::MAX_NAME;
 use crate::function;
 use crate::refusal::{Planned, Refusal, Rule, Span};
 use crate::relation::{Relation, Tables};
@@ -76,6 +77,9 @@ fn names(protected: &[Relation]) -> HashSet<String> {
 /// Parses one SELECT, puts the given public relations in for what is public in it, and checks its shape.
 pub(crate) fn parse(sql: &str, tables: Tables<'_>) -> Planned<Statement> {
     let mut statement = parse_statement(sql)?;
+    if let Statement::Query(query) = &mut statement {
+        name_columns(query);
+    }
     let needed = public::extract(sql, &mut statement, &names(tables.protected))?;
     for query in needed {
         if tables.find_public(&query.name).is_none() {
@@ -85,12 +89,35 @@ pub(crate) fn parse(sql: &str, tables: Tables<'_>) -> Planned<Statement> {
     let mut check = ShapeCheck {
         tables,
         allowed_keys: HashSet::new(),
+        allowed_scalars: HashSet::new(),
         named: HashSet::new(),
         queries: 0,
         nested: false,
     };
     check.statement(&statement)?;
     Ok(statement)
+}
+
+/// Names the columns of an answer that have no name as they are written: the engine has words of its own for them.
+fn name_columns(query: &mut Query) {
+    match &mut *query.body {
+        SetExpr::Query(inner) => name_columns(inner),
+        SetExpr::Select(select) => {
+            for item in &mut select.projection {
+                let SelectItem::UnnamedExpr(expr) = item else {
+                    continue;
+                };
+                if column_of(expr).is_none() {
+                    let name: String = expr.to_string().chars().take(MAX_NAME).collect();
+                    *item = SelectItem::ExprWithAlias {
+                        expr: expr.clone(),
+                        alias: Ident::with_quote('"', name),
+                    };
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Parses one statement of any kind, under the limits.
@@ -114,6 +141,7 @@ pub(crate) fn parse_statement(sql: &str) -> Planned<Statement> {
     let mut statements = parsed.map_err(syntax)?;
     match (statements.pop(), statements.len()) {
         (Some(statement), 0) => Ok(statement),
+        (None, _) => Err(Refusal::about(Rule::OneStatement, "0 statements")),
         (_, others) => Err(Refusal::about(
             Rule::OneStatement,
             format!("{} statements", others + 1),
@@ -186,6 +214,8 @@ struct ShapeCheck<'a> {
     tables: Tables<'a>,
     /// Places where the unit key may stand: inside COUNT(DISTINCT …), and where an inner query passes it on.
     allowed_keys: HashSet<SqlSpan>,
+    /// Queries that may stand for a value; whether they do is for the decision.
+    allowed_scalars: HashSet<SqlSpan>,
     /// The names that WITH gives.
     named: HashSet<String>,
     queries: usize,
@@ -253,6 +283,14 @@ impl ShapeCheck<'_> {
             let keys: Vec<SqlSpan> = keys.map(|ident| ident.span).collect();
             self.allowed_keys.extend(keys);
         }
+        for expr in public::with_scalars(select) {
+            // Visited here in a copy: what is looked at is not changed.
+            let allow = &mut |query: &mut Query| {
+                self.allowed_scalars.insert(query.span());
+                Ok(())
+            };
+            let _ = public::each_scalar(&mut expr.clone(), allow);
+        }
         let joins = || select.from.iter().flat_map(|from| &from.joins);
         for join in joins() {
             if let Some(condition) = condition_of(&join.join_operator) {
@@ -308,6 +346,7 @@ impl ShapeCheck<'_> {
             || query.for_clause.is_some()
             || query.settings.is_some()
             || query.format_clause.is_some()
+            || query.fetch.is_some()
             || !query.pipe_operators.is_empty()
         {
             return refuse(Rule::Clause, query.span());
@@ -602,6 +641,7 @@ impl ShapeCheck<'_> {
             } => {
                 return Ok(());
             }
+            Expr::Subquery(query) if self.allowed_scalars.contains(&query.span()) => return Ok(()),
             Expr::InSubquery { .. } | Expr::Exists { .. } | Expr::Subquery(_) => Rule::Subquery,
             Expr::GroupingSets(_) | Expr::Cube(_) | Expr::Rollup(_) => return Ok(()),
             Expr::Wildcard(_) | Expr::QualifiedWildcard(..) => Rule::Wildcard,

@@ -37,8 +37,11 @@ use crate::public::PublicTable;
 use crate::scalar::{Real, ScalarExpr};
 use crate::source::{ScanTable, Source};
 
-/// C: the most groups that one unit may touch where its being in several costs (privacy.md, defaults; ADR 0021).
+/// C by default, where a unit's being in several groups costs (privacy.md, defaults).
 pub const MAX_GROUPS_PER_UNIT: u32 = 5;
+
+/// The largest C where each group of a unit is kept apart: a row is looked up among them (ADR 0028).
+pub const MAX_CHOSEN_GROUPS: u32 = 128;
 
 /// The most cells of a release.
 pub const MAX_CELLS: u32 = 50_000;
@@ -735,12 +738,13 @@ impl PlanCore {
         let types = self.column_types();
         let exprs: u64 = self.row_exprs().map(|expr| cost::expr(expr, &types)).sum();
         let (keys, aggregates) = (self.keys.len() as u64, u64::from(self.shares()));
-        let per_row = exprs + keys * KEY_NANOS + aggregates * AGGREGATE_NANOS;
         let groups = if self.adds_by_row() {
             0
         } else {
             u64::from(self.groups_per_unit)
         };
+        let per_row =
+            exprs + keys * KEY_NANOS + aggregates * AGGREGATE_NANOS + groups.div_ceil(4) * FOUR_SLOTS_NANOS;
         let (open_row, open_group) = if self.is_open() {
             (OPEN_ROW_NANOS, OPEN_GROUP_NANOS)
         } else {
@@ -823,6 +827,8 @@ const DISTINCT_ROW_NANOS: u64 = 120;
 const DISTINCT_NANOS: u64 = 400;
 const KEY_NANOS: u64 = 10;
 const AGGREGATE_NANOS: u64 = 6;
+/// Looking at four of the groups of the open unit, to find a row's.
+const FOUR_SLOTS_NANOS: u64 = 1;
 const UNIT_NANOS: u64 = 100;
 const CELL_NANOS: u64 = 30;
 /// Drawing the noise of one total: one thread of the server does it.

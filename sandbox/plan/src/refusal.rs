@@ -75,9 +75,9 @@ rules! {
     Values = "values", "不支持 VALUES 或 TABLE。", "VALUES and TABLE are not allowed.",
         "请从数据集查询。", "Select from the dataset.";
     /// A query inside the query.
-    Subquery = "subquery", "表达式中不支持子查询。", "Subqueries are not allowed in expressions.",
-        "子查询只能写在 FROM 或 WITH 中，或在 WHERE 里写作 x IN (SELECT … 开放数据)；排除请用 LEFT ANTI JOIN；总数可在 FROM 中用 CROSS JOIN 连接。",
-        "Subqueries stand in FROM and WITH, and in WHERE as x IN (SELECT … of open data); to exclude use LEFT ANTI JOIN; a total joins by CROSS JOIN.";
+    Subquery = "subquery", "此处不能使用这样的子查询。", "Such a subquery cannot stand here.",
+        "子查询可写在 FROM 与 WITH 中；在 SELECT 与 HAVING 中可当作一个值，但须聚合为一行；在 WHERE 中写作 x IN (SELECT … 开放数据)；排除请用 LEFT ANTI JOIN。",
+        "Subqueries stand in FROM and WITH; in SELECT and HAVING for a value, if they aggregate to one row; in WHERE as x IN (SELECT … of open data); to exclude use LEFT ANTI JOIN.";
     /// An outer join.
     OuterJoin = "outer-join", "这种外连接会产生不属于任何单位的行。", "This outer join can make rows that belong to no unit.",
         "请使用保留受保护数据一侧的 LEFT JOIN。", "Use a LEFT JOIN that keeps the rows of the protected side.";

@@ -57,10 +57,16 @@ pub(crate) fn too_long() -> Failure {
 pub(crate) fn misfit(error: &serde_json::Error) -> Message {
     let text = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
+    let text = text.strip_suffix(&place).unwrap_or(&text);
+    // The parser calls shapes by the names that they have in our code.
+    let reason = match text.split_once("expected struct ") {
+        Some((before, _)) => format!("{before}expected an object"),
+        None => text.replace("expected f64", "expected a number"),
+    };
     say("why-json")
         .with("line", error.line())
         .with("column", error.column())
-        .with("reason", text.strip_suffix(&place).unwrap_or(&text))
+        .with("reason", reason)
 }
 
 /// Query parameters.
@@ -165,6 +171,8 @@ mod tests {
         ] {
             let refused = read(wrong).await.unwrap_err();
             assert_eq!(refused.0.code, Code::InvalidInput, "{wrong}");
+            let said = format!("{:?}", refused.0.detail);
+            assert!(!said.contains("struct Named"), "{said}");
         }
     }
 }

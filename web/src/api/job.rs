@@ -235,6 +235,8 @@ pub async fn result(
         let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8")];
         return Ok((kind, answer.to_csv()).into_response());
     }
-    let body = json!({"columns": answer.columns, "rows": answer.rows, "receipt": receipt});
+    let body = json!({
+        "columns": answer.columns, "rows": answer.rows, "parts": answer.parts, "receipt": receipt,
+    });
     Ok(Json(body).into_response())
 }

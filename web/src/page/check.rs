@@ -78,7 +78,7 @@ impl CheckPage {
         Verdict::ALL
     }
 
-    fn plus_minus(&self, low: &f64, high: &f64) -> String {
-        super::job::plus_minus(*low, *high)
+    fn plus_minus(&self, value: &f64, low: &f64, high: &f64) -> Option<String> {
+        super::job::plus_minus(*value, *low, *high)
     }
 }

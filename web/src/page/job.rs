@@ -64,6 +64,8 @@ pub enum EstimateOutcome {
         paid_before: f64,
         /// Whether the same job was answered before: free.
         repeat: bool,
+        /// Whether an error is told for a cell of so many rows, and would be another for more.
+        by_rows: bool,
     },
     /// The rules refuse it. Nothing is charged.
     Refused(SqlFailure),
@@ -201,6 +203,8 @@ pub struct JobResult {
     pub columns: Vec<ResultColumn>,
     /// Rows, each as long as `columns`.
     pub rows: Vec<Vec<ResultCell>>,
+    /// In how many groups a unit counts, where it may be left out of others.
+    pub left_out: Option<u64>,
 }
 
 impl JobResult {
@@ -348,8 +352,8 @@ impl JobPage {
         parts
     }
 
-    fn plus_minus(&self, low: &f64, high: &f64) -> String {
-        plus_minus(*low, *high)
+    fn plus_minus(&self, value: &f64, low: &f64, high: &f64) -> Option<String> {
+        plus_minus(*value, *low, *high)
     }
 
     /// What is said of the time when it ends.
@@ -362,7 +366,9 @@ impl JobPage {
     }
 }
 
-/// Half the width of an interval.
-pub(super) fn plus_minus(low: f64, high: f64) -> String {
-    format::measured((high - low).abs() / 2.0)
+/// Half the width of an interval, if the value is in its middle: else its ends say more.
+pub(super) fn plus_minus(value: f64, low: f64, high: f64) -> Option<String> {
+    let half = (high - low).abs() / 2.0;
+    let off = (value - (low + high) / 2.0).abs();
+    (off <= half / 20.0).then(|| format::measured(half))
 }

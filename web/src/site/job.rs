@@ -282,6 +282,10 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
             .unwrap_or(u64::MAX),
         checked_until: estimate.checked_until,
         repeat: estimate.already_paid,
+        by_rows: estimate
+            .expected_error
+            .iter()
+            .any(|error| error.at_rows.is_some()),
     }
 }
 
@@ -461,6 +465,11 @@ impl Keys {
 }
 
 pub(super) fn result(answer: Answer, keys: Keys) -> JobResult {
+    let chosen = answer
+        .parts
+        .iter()
+        .filter(|part| part.bounding == BoundingCase::ChosenGroups);
+    let left_out = chosen.map(|part| u64::from(part.groups_per_unit)).min();
     let columns = answer.columns.into_iter().map(|column| ResultColumn {
         name: column.name,
         interval: column.interval,
@@ -477,7 +486,11 @@ pub(super) fn result(answer: Answer, keys: Keys) -> JobResult {
             .collect()
     });
     let rows = rows.collect();
-    JobResult { columns, rows }
+    JobResult {
+        columns,
+        rows,
+        left_out,
+    }
 }
 
 fn cell(value: Value, interval: Option<[f64; 2]>, noised: bool, keys: Keys) -> ResultCell {

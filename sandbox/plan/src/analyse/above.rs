@@ -385,7 +385,7 @@ fn parts_of_sets(
 }
 
 /// Whether a node gives released figures: an aggregation, perhaps under others.
-fn releases(plan: &LogicalPlan) -> bool {
+pub(super) fn releases(plan: &LogicalPlan) -> bool {
     match plan {
         LogicalPlan::Aggregate(_) => true,
         LogicalPlan::Projection(projection) => releases(&projection.input),

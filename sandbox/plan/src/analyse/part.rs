@@ -10,13 +10,16 @@ use crate::lower::{Lowering, canonical_key, column_span, place_of};
 use crate::moments::Moments;
 use crate::plan::{
     Aggregate, AggregateFunction, Candidates, GroupKey, KeyCells, MAX_AGGREGATES, MAX_ALL_CANDIDATES,
-    MAX_CANDIDATES, MAX_CELLS, MAX_DISTINCT, MAX_GROUPS_PER_UNIT, MAX_KEY_VALUES, MAX_TOTAL, MIN_CANDIDATES,
-    PlanCore, Quantile, distinct_spread,
+    MAX_CANDIDATES, MAX_CELLS, MAX_CHOSEN_GROUPS, MAX_DISTINCT, MAX_GROUPS_PER_UNIT, MAX_KEY_VALUES,
+    MAX_TOTAL, MIN_CANDIDATES, PlanCore, Quantile, distinct_spread,
 };
 use crate::refusal::{Planned, Refusal, Rule};
 use crate::release::Measure;
 use crate::scalar::{Function, Literal, Real, ScalarExpr};
 use crate::source::{Shape, SourceColumns, mark, renumber};
+
+/// The ρ at which groups are weighed against noise: about a quarter of what one job may cost by default (ε = 0.5).
+const TYPICAL_RHO: f64 = 0.001;
 
 /// What a query needs, in the order in which it is found; nothing twice.
 #[derive(Default)]
@@ -38,6 +41,45 @@ fn place_in<T: PartialEq>(all: &mut Vec<T>, one: T) -> usize {
 impl Needed {
     pub(crate) fn place(&mut self, aggregate: Aggregate) -> usize {
         place_in(&mut self.aggregates, aggregate)
+    }
+
+    /// C, where cells are known: in how many of them a unit counts, by expected error (docs/adr/0028). `least` is what privacy.md has
+    /// by default.
+    ///
+    /// Rows add on their own and quantiles are calibrated to rows, so groups cost them nothing: a unit counts in all. Where units
+    /// are counted, C groups need noise of variance C·A/2ρ, and leaving out what a unit has beyond them takes
+    /// U·(d − C)/G from each of the G cells, if each of U units has R rows that fall on cells at random, on
+    /// d = G·(1 − (1 − 1/G)^R) of them. The C with the least sum of both, squared, is taken. Counts of different values keep the
+    /// least: more groups would leave room for fewer values of each.
+    fn groups_per_unit(&self, unit: UnitDeclaration, cells: u32, least: u32) -> u32 {
+        let most = cells.min(unit.max_rows_per_unit);
+        let functions = || self.aggregates.iter().map(|aggregate| &aggregate.function);
+        if least <= 1 || functions().any(AggregateFunction::is_distinct) {
+            return least;
+        }
+        if !functions().any(AggregateFunction::counts_units) {
+            let slots = if self.quantiles.is_empty() {
+                u32::MAX
+            } else {
+                MAX_CHOSEN_GROUPS
+            };
+            return most.min(slots).max(least);
+        }
+        #[expect(clippy::cast_precision_loss, reason = "an expectation")]
+        let shares = (self.aggregates.len() + self.quantiles.len()) as f64;
+        #[expect(clippy::cast_precision_loss, reason = "an expectation")]
+        let units = unit.max_units as f64;
+        let (cells, rows) = (f64::from(cells), f64::from(unit.max_rows_per_unit));
+        let met = cells * (1.0 - (1.0 - 1.0 / cells).powf(rows));
+        let error = |groups: u32| {
+            let groups = f64::from(groups);
+            let bias = units * (met - groups).max(0.0) / cells;
+            groups * shares / (2.0 * TYPICAL_RHO) + bias * bias
+        };
+        let choices = least..=most.min(MAX_CHOSEN_GROUPS).max(least);
+        choices
+            .min_by(|one, other| error(*one).total_cmp(&error(*other)))
+            .unwrap_or(least)
     }
 
     /// A quantile of a rank in thousandths.
@@ -76,23 +118,14 @@ impl Grouped<'_> {
         let too_many = || Refusal::about(Rule::TooManyCells, format!("{cells} cells, at most {MAX_CELLS}"));
         let listed = u32::try_from(cells).ok().filter(|cells| *cells <= MAX_CELLS);
         let listed = listed.ok_or_else(too_many)?;
-        let groups_per_unit = groups_per_unit(shape, &keys, if open { u32::MAX } else { listed });
-        let mut needed = Needed::default();
-        let mut measures = Vec::with_capacity(self.calls.len());
-        for call in &self.calls {
-            let mut moments = Moments {
-                shape,
-                lowering: self.lowering,
-                groups_per_unit,
-                needed: &mut needed,
-            };
-            let measure = call.map(|call| {
-                let place = || call.params.args.iter().find_map(place_of);
-                moments
-                    .measure(call)
-                    .map_err(|refusal| refusal.with_span(place()))
-            });
-            measures.push(measure.transpose()?);
+        let least_groups = groups_per_unit(shape, &keys, if open { u32::MAX } else { listed });
+        let (mut needed, mut measures) = self.measured(least_groups)?;
+        let groups_per_unit = match open {
+            true => least_groups,
+            false => needed.groups_per_unit(shape.unit, listed, least_groups),
+        };
+        if groups_per_unit != least_groups {
+            (needed, measures) = self.measured(groups_per_unit)?;
         }
         if needed.aggregates.is_empty() && needed.quantiles.is_empty() {
             return Err(Refusal::new(Rule::Rows));
@@ -118,18 +151,6 @@ impl Grouped<'_> {
         let units = |aggregate: &Aggregate| aggregate.function.counts_units();
         let repeated = groups_per_unit > 1 && needed.aggregates.iter().any(units);
         let adds_up = !open && !repeated && distinct == 0 && needed.quantiles.is_empty();
-        // C limits what counting a unit in several groups costs. Where nothing counts units, groups cost nothing, and leaving
-        // some out would only be an error more.
-        let by_row = |aggregate: &Aggregate| aggregate.function.adds_by_row();
-        let groups_per_unit = if !open
-            && needed.quantiles.is_empty()
-            && needed.aggregates.iter().all(by_row)
-            && groups_per_unit > 1
-        {
-            listed.min(shape.unit.max_rows_per_unit)
-        } else {
-            groups_per_unit
-        };
         let (aggregates, order) = canonical_order(needed.aggregates);
         let of_each = needed.quantiles.len() * parts;
         let quantiles = needed.quantiles.into_iter().map(|(expr, rank)| {
@@ -166,6 +187,28 @@ impl Grouped<'_> {
             measures,
             adds_up,
         })
+    }
+
+    /// What the calls need, and their figures, where a unit counts in so many groups.
+    fn measured(&self, groups_per_unit: u32) -> Planned<(Needed, Vec<Option<Measure>>)> {
+        let mut needed = Needed::default();
+        let mut measures = Vec::with_capacity(self.calls.len());
+        for call in &self.calls {
+            let mut moments = Moments {
+                shape: &self.below.shape,
+                lowering: self.lowering,
+                groups_per_unit,
+                needed: &mut needed,
+            };
+            let measure = call.map(|call| {
+                let place = || call.params.args.iter().find_map(place_of);
+                moments
+                    .measure(call)
+                    .map_err(|refusal| refusal.with_span(place()))
+            });
+            measures.push(measure.transpose()?);
+        }
+        Ok((needed, measures))
     }
 
     /// The most different values that are counted in all cells.
@@ -245,7 +288,7 @@ fn listed(columns: &SourceColumns, expr: &ScalarExpr) -> Option<Vec<i64>> {
     }
 }
 
-/// C = min(5, cells, rows per unit), and 1 where every key is a unit-static column as it stands.
+/// The least C: min(5, cells, rows per unit), and 1 where every key is a unit-static column as it stands.
 fn groups_per_unit(shape: &Shape, keys: &[GroupKey], cells: u32) -> u32 {
     let fixed = |key: &GroupKey| match &key.expr {
         ScalarExpr::Column(column) => shape

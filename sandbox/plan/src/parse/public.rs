@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ops::ControlFlow;
 
 use datafusion_sql::sqlparser::ast::{
-    BinaryOperator, Cte, Expr, Ident, Join, JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query,
-    Select, SetExpr, Spanned, Statement, TableAlias, TableFactor, TableWithJoins, visit_relations,
+    BinaryOperator, Cte, Expr, FunctionArg, FunctionArgExpr, FunctionArguments, GroupByExpr, Ident, Join,
+    JoinConstraint, JoinOperator, ObjectName, ObjectNamePart, Query, Select, SelectItem, SetExpr, Spanned,
+    Statement, TableAlias, TableFactor, TableWithJoins, visit_relations,
 };
 
 use serde::{Deserialize, Serialize};
@@ -144,6 +145,9 @@ impl Extraction<'_> {
             .from
             .iter_mut()
             .try_for_each(|from| self.joined(from, scope))?;
+        for expr in with_scalars_mut(select) {
+            each_scalar(expr, &mut |query| self.scalar(query, scope))?;
+        }
         if let (Some(condition), [from]) = (select.selection.take(), select.from.as_mut_slice()) {
             select.selection = self.members(condition, from, scope)?;
         }
@@ -229,6 +233,34 @@ impl Extraction<'_> {
         }
     }
 
+    /// A query that stands for a value: over open data alone it is computed beforehand, and of it one value is read.
+    fn scalar(&mut self, query: &mut Query, scope: &Scope) -> Planned<()> {
+        if !self.is_public(query, scope) {
+            return self.query(query, scope);
+        }
+        let span = to_span(query.span());
+        let text = with_before(scope, &format!("SELECT {MEMBER} FROM ({query}) AS t ({MEMBER})"));
+        let SetExpr::Select(select) = &mut *query.body else {
+            // Refused by its shape.
+            return Ok(());
+        };
+        let name = self.derived_name();
+        select.projection = vec![SelectItem::UnnamedExpr(Expr::Identifier(Ident::new(MEMBER)))];
+        select.from = vec![TableWithJoins {
+            relation: named_table(&name, None),
+            joins: vec![],
+        }];
+        (select.distinct, select.selection, select.having) = (None, None, None);
+        select.group_by = GroupByExpr::Expressions(vec![], vec![]);
+        (query.with, query.order_by) = (None, None);
+        (query.limit_clause, query.fetch) = (None, None);
+        self.note(PublicQuery {
+            name,
+            body: PublicBody::Query(text),
+            span,
+        })
+    }
+
     fn derived_name(&mut self) -> String {
         self.derived += 1;
         format!("__public_{}", self.derived - 1)
@@ -295,6 +327,66 @@ impl Extraction<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// The expressions of a query in which others may stand for a value: they are computed above the aggregation.
+pub(super) fn with_scalars(select: &Select) -> impl Iterator<Item = &Expr> {
+    let shown = select.projection.iter().filter_map(|item| match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+        _ => None,
+    });
+    shown.chain(&select.having)
+}
+
+fn with_scalars_mut(select: &mut Select) -> impl Iterator<Item = &mut Expr> {
+    let shown = select.projection.iter_mut().filter_map(|item| match item {
+        SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. } => Some(expr),
+        _ => None,
+    });
+    shown.chain(&mut select.having)
+}
+
+/// Visits the queries that stand for a value in an expression.
+pub(super) fn each_scalar(expr: &mut Expr, visit: &mut impl FnMut(&mut Query) -> Planned<()>) -> Planned<()> {
+    match expr {
+        Expr::Subquery(query) => visit(query),
+        Expr::Nested(x)
+        | Expr::UnaryOp { expr: x, .. }
+        | Expr::Cast { expr: x, .. }
+        | Expr::IsNull(x)
+        | Expr::IsNotNull(x) => each_scalar(x, visit),
+        Expr::BinaryOp { left, right, .. } => {
+            each_scalar(left, visit)?;
+            each_scalar(right, visit)
+        }
+        Expr::Between { expr, low, high, .. } => {
+            let all = [expr, low, high];
+            all.into_iter().try_for_each(|x| each_scalar(x, visit))
+        }
+        Expr::Case {
+            operand,
+            conditions,
+            else_result,
+            ..
+        } => {
+            let branches = conditions
+                .iter_mut()
+                .flat_map(|branch| [&mut branch.condition, &mut branch.result]);
+            let others = operand.iter_mut().chain(else_result).map(|x| &mut **x);
+            branches.chain(others).try_for_each(|x| each_scalar(x, visit))
+        }
+        Expr::Function(call) => {
+            let FunctionArguments::List(list) = &mut call.args else {
+                return Ok(());
+            };
+            let arguments = list.args.iter_mut().filter_map(|argument| match argument {
+                FunctionArg::Unnamed(FunctionArgExpr::Expr(x)) => Some(x),
+                _ => None,
+            });
+            arguments.into_iter().try_for_each(|x| each_scalar(x, visit))
+        }
+        _ => Ok(()),
     }
 }
 

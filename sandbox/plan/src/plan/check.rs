@@ -9,9 +9,9 @@ use model::FieldType;
 
 use super::{
     AggregateFunction, Candidates, FORMAT, KeyCells, Leaf, MAX_AGGREGATES, MAX_ALL_CANDIDATES,
-    MAX_CANDIDATES, MAX_CELLS, MAX_DISTINCT, MAX_DISTINCT_PER_UNIT, MAX_GROUPS_PER_UNIT, MAX_KEYS, MAX_PARTS,
-    MAX_REPLY, MAX_SHARES, MAX_TOTAL, OutputColumn, PlanCore, PlanError, PlanPart, PrivatePlan,
-    distinct_spread, privacy_ranks,
+    MAX_CANDIDATES, MAX_CELLS, MAX_CHOSEN_GROUPS, MAX_DISTINCT, MAX_DISTINCT_PER_UNIT, MAX_GROUPS_PER_UNIT,
+    MAX_KEYS, MAX_PARTS, MAX_REPLY, MAX_SHARES, MAX_TOTAL, OutputColumn, PlanCore, PlanError, PlanPart,
+    PrivatePlan, distinct_spread, privacy_ranks,
 };
 use crate::bounding::{Bounding, GroupKeySecret, Pass};
 use crate::context::planner_type;
@@ -252,8 +252,10 @@ impl PlanCore {
         }
         let most_groups = if self.adds_by_row() {
             self.most_groups()
-        } else {
+        } else if open {
             MAX_GROUPS_PER_UNIT.min(self.cells)
+        } else {
+            MAX_CHOSEN_GROUPS.min(self.most_groups())
         };
         if !(1..=most_groups).contains(&self.groups_per_unit) {
             return Err(PlanError("groups per unit"));

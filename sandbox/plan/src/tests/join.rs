@@ -395,6 +395,15 @@ fn what_is_public_is_asked_for_beforehand() {
             "WITH a AS (SELECT * FROM parks), b AS (SELECT * FROM a) SELECT * FROM \"b\""
         )]
     );
+    assert_eq!(
+        asked(
+            "SELECT COUNT(*) * 1.0 / (SELECT SUM(places) FROM parks WHERE places > 9) AS n FROM bike_trips"
+        ),
+        [pair(
+            "__public_0",
+            "SELECT __member FROM (SELECT SUM(places) FROM parks WHERE places > 9) AS t (__member)"
+        )]
+    );
     // Whatever reads a protected table, by whatever name, is not public.
     for sql in [
         "SELECT COUNT(*) FROM (SELECT * FROM bike_trips) x",
@@ -408,6 +417,29 @@ fn what_is_public_is_asked_for_beforehand() {
         asked("SELECT COUNT(*) FROM bike_trips t JOIN (SELECT 1 AS x FROM parks, bike_trips) p ON true");
     assert_eq!(hidden.len(), 1, "{hidden:?}");
     assert_eq!(hidden[0].0, "parks");
+}
+
+#[test]
+fn an_open_value_is_one_row() {
+    let mut world = world();
+    let sql = "SELECT district, COUNT(*) * 1.0 / (SELECT SUM(places) FROM parks ORDER BY 1 LIMIT 5) AS n \
+               FROM bike_trips GROUP BY district HAVING COUNT(*) > (SELECT SUM(places) FROM parks ORDER BY 1 LIMIT 5)";
+    let asked = crate::public_queries(sql, &world.protected).unwrap();
+    assert_eq!(asked.len(), 2);
+    for (rows, accepted) in [(0, false), (1, true), (2, false)] {
+        let value = |name: &str| {
+            let values: Vec<i64> = (0..rows).collect();
+            public(name, vec![("__member", Arc::new(Int64Array::from(values)))])
+        };
+        world.public = asked.iter().map(|query| value(&query.name)).collect();
+        match world.plan(sql) {
+            Ok(plan) => assert!(accepted && plan.parts.len() == 1, "{rows} rows"),
+            Err(refusal) => assert!(
+                !accepted && refusal.rule == Rule::Subquery,
+                "{rows} rows: {refusal}"
+            ),
+        }
+    }
 }
 
 /// What a batch becomes by a join need not fit the memory: neither many public rows for a key nor many rows of a unit on

@@ -356,7 +356,7 @@ pub(super) fn cases() -> Vec<(Rule, &'static str)> {
             "SELECT COUNT(*) FROM bike_trips WHERE date_part('fortnight', start) = 1",
         ),
         (
-            Rule::InvalidQuery,
+            Rule::UnsupportedExpression,
             "SELECT COUNT(*) FROM bike_trips WHERE fare + district",
         ),
         (Rule::InvalidQuery, "SELECT district, COUNT(*) FROM bike_trips"),

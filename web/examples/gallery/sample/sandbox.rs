@@ -198,6 +198,7 @@ impl Maker {
                 checked_until: None,
                 paid_before: 0.0012,
                 repeat: true,
+                by_rows: false,
             },
             errors: FieldErrors::default(),
         };
@@ -271,6 +272,7 @@ impl Maker {
             })
         };
         job.result = Some(JobResult {
+            left_out: None,
             columns: vec![
                 ResultColumn {
                     name: "start_district".to_owned(),
@@ -324,6 +326,7 @@ impl Maker {
         });
         job.repeat = true;
         job.result = Some(JobResult {
+            left_out: None,
             columns: vec![ResultColumn {
                 name: "trips".to_owned(),
                 interval: true,

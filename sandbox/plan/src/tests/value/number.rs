@@ -134,7 +134,7 @@ fn what_has_no_value_is_null() {
 #[test]
 fn arguments_that_do_not_fit_are_refused() {
     refused(
-        "invalid-query",
+        "unsupported-expression",
         &[
             "sin(note)",
             "sin(fare, fare)",
