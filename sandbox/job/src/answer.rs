@@ -117,13 +117,32 @@ pub(crate) fn noised(
     let drawing = Drawing {
         rho: cost.drawn_rho(),
         shares: plan.shares(),
-        // Each threshold takes its share of the job's.
-        threshold_delta: Delta::from_units(cost.threshold_delta / plan.open_parts().max(1)),
+        threshold_delta: threshold_delta(plan, cost),
     };
     let scales = scales(plan, drawing.rho)?;
     let parts = plan.parts.iter().zip(totals).zip(&scales);
     let noised = parts.map(|((part, totals), scales)| drawing.noised(&part.core, totals, scales, noise));
     Ok(NoisedTotals(noised.collect::<Result<_, _>>()?))
+}
+
+/// The noised count of units, drawn at this scale, from which a found cell is shown.
+fn threshold(core: &PlanCore, scale: Scale, delta: Delta) -> Option<i128> {
+    let (least, groups) = (core.least_units(), core.groups_per_unit);
+    privacy::threshold::release_threshold_above(least, scale, 1, delta, groups)
+}
+
+/// The δ of each of a job's thresholds: they share it.
+fn threshold_delta(plan: &PrivatePlan, cost: &JobCost) -> Delta {
+    Delta::from_units(cost.threshold_delta / plan.open_parts().max(1))
+}
+
+/// The noised count of units from which a found cell of a part is shown at this price; none where cells are known.
+pub(crate) fn shown_from(plan: &PrivatePlan, part: usize, cost: &JobCost) -> Option<u64> {
+    let core = &plan.parts.get(part)?.core;
+    let units = core.units_aggregate().filter(|_| core.is_open())?;
+    let squared = plan.noise_sensitivity_squared(part, units)?;
+    let scale = Scale::calibrate(squared, cost.drawn_rho()).ok()?;
+    u64::try_from(threshold(core, scale, threshold_delta(plan, cost))?).ok()
 }
 
 /// What the noise of all parts of a job is drawn for.
@@ -160,13 +179,7 @@ impl Drawing {
             (true, Some(units)) => {
                 let scale = *scales.get(units).ok_or(JobError::Internal("noise scale"))?;
                 let delta = self.threshold_delta;
-                let least = privacy::threshold::release_threshold_above(
-                    core.least_units(),
-                    scale,
-                    1,
-                    delta,
-                    core.groups_per_unit,
-                );
+                let least = threshold(core, scale, delta);
                 Some((units, least.ok_or(JobError::Internal("threshold"))?))
             }
             (true, None) => return Err(JobError::Internal("threshold")),

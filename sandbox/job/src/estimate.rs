@@ -27,6 +27,9 @@ pub struct PartEstimate {
     pub bounding: BoundingCase,
     /// The most rows of one unit that count.
     pub rows_per_unit: u32,
+    /// Where groups are found, the noised count of units from which one is shown at this price.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_from: Option<u64>,
 }
 
 impl PartEstimate {
@@ -36,6 +39,7 @@ impl PartEstimate {
             groups_per_unit: part.core.groups_per_unit,
             bounding: part.core.bounding_case(),
             rows_per_unit: part.core.unit.max_rows_per_unit,
+            shown_from: None,
         }
     }
 }
@@ -181,9 +185,15 @@ impl Sandbox {
                 values: subset.values.into_iter().collect(),
             }));
         }
+        let parts = planned.plan.parts.iter().enumerate();
+        let parts = parts.map(|(at, part)| PartEstimate {
+            shown_from: crate::answer::shown_from(&planned.plan, at, &planned.cost),
+            ..PartEstimate::of(part)
+        });
+        let parts = parts.collect();
         Ok(Estimate {
             cost,
-            parts: planned.plan.parts.iter().map(PartEstimate::of).collect(),
+            parts,
             expected_error,
             questions_left: after
                 .iter()

@@ -127,7 +127,13 @@ fn expected_error(plan: &PrivatePlan, column: &ReleasedColumn, rho: f64) -> Opti
     let part = plan.parts.get(at)?;
     let spread = most_cells(part).sqrt();
     let noise = |total: usize| Some(spread * plan.expected_error(at, total, rho)?);
-    let share = part.core.max_rows() / u64::from(part.core.cells.max(1));
+    // Of groups that are found, those are shown that many are in.
+    let cells = if part.core.is_open() {
+        1
+    } else {
+        part.core.cells.max(1)
+    };
+    let share = part.core.max_rows() / u64::from(cells);
     let share = share.clamp(1, ROWS);
     #[expect(clippy::cast_precision_loss, reason = "an estimate for people")]
     let rows = share as f64;

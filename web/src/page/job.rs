@@ -64,6 +64,8 @@ pub enum EstimateOutcome {
         paid_before: f64,
         /// Whether the same job was answered before: free.
         repeat: bool,
+        /// The noised count of units from which a found group is shown, if groups are found.
+        shown_from: Option<u64>,
         /// Whether an error is told for a cell of so many rows, and would be another for more.
         by_rows: bool,
     },

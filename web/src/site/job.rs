@@ -282,6 +282,7 @@ fn estimated(visit: &Visit, estimate: &Estimate) -> EstimateOutcome {
             .unwrap_or(u64::MAX),
         checked_until: estimate.checked_until,
         repeat: estimate.already_paid,
+        shown_from: estimate.parts.iter().filter_map(|part| part.shown_from).max(),
         by_rows: estimate
             .expected_error
             .iter()

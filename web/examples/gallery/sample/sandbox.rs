@@ -199,6 +199,7 @@ impl Maker {
                 paid_before: 0.0012,
                 repeat: true,
                 by_rows: false,
+                shown_from: None,
             },
             errors: FieldErrors::default(),
         };
