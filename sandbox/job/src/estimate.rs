@@ -162,15 +162,15 @@ impl Sandbox {
         let paid = matches!(standing, Standing::Paid(_));
         let cost = standing.cost(&planned);
         // Of an answer that is there it is that answer's.
-        let drawn = match &standing {
+        let (drawn, rho) = match &standing {
             Standing::Paid(job) => {
-                let cost: JobCost = serde_json::from_value(job.cost.clone())
+                let stored: JobCost = serde_json::from_value(job.cost.clone())
                     .map_err(|_| JobError::Internal("stored cost"))?;
-                cost.answer_rho().as_f64()
+                (stored, stored.answer_rho().as_f64())
             }
-            Standing::New | Standing::TopUp { .. } => planned.cost.rho(),
+            Standing::New | Standing::TopUp { .. } => (planned.cost, planned.cost.rho()),
         };
-        let expected_error = expected_errors(&planned.plan, drawn);
+        let expected_error = expected_errors(&planned.plan, rho);
         let charge = if paid { 0 } else { cost.rho_nano };
         let now = self.parts.clock.now();
         let schedule = planned.schedule(now);
@@ -187,7 +187,7 @@ impl Sandbox {
         }
         let parts = planned.plan.parts.iter().enumerate();
         let parts = parts.map(|(at, part)| PartEstimate {
-            shown_from: crate::answer::shown_from(&planned.plan, at, &planned.cost),
+            shown_from: crate::answer::shown_from(&planned.plan, at, &drawn),
             ..PartEstimate::of(part)
         });
         let parts = parts.collect();

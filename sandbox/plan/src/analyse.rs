@@ -38,7 +38,7 @@ use crate::source::{ScanTable, Shape, Source};
 const STACK: usize = 64 * 1024 * 1024;
 
 /// The longest name of an output column, in characters.
-pub(crate) const MAX_NAME: usize = 200;
+const MAX_NAME: usize = 200;
 
 /// The most parts that the expressions of one projection may have once those below are put into them.
 const MAX_EXPRESSIONS: usize = 20_000;

@@ -17,7 +17,6 @@ use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::parser::{Parser, ParserError};
 use datafusion_sql::sqlparser::tokenizer::{Span as SqlSpan, Token, TokenWithSpan, Tokenizer};
 
-use crate::analyse::MAX_NAME;
 use crate::function;
 use crate::refusal::{Planned, Refusal, Rule, Span};
 use crate::relation::{Relation, Tables};
@@ -108,7 +107,7 @@ fn name_columns(query: &mut Query) {
                     continue;
                 };
                 if column_of(expr).is_none() {
-                    let name: String = expr.to_string().chars().take(MAX_NAME).collect();
+                    let name = expr.to_string();
                     *item = SelectItem::ExprWithAlias {
                         expr: expr.clone(),
                         alias: Ident::with_quote('"', name),

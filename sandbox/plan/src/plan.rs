@@ -41,7 +41,7 @@ use crate::source::{ScanTable, Source};
 pub const MAX_GROUPS_PER_UNIT: u32 = 5;
 
 /// The largest C where each group of a unit is kept apart: a row is looked up among them (ADR 0028).
-pub const MAX_CHOSEN_GROUPS: u32 = 128;
+pub const MAX_CHOSEN_GROUPS: u32 = 32;
 
 /// The most cells of a release.
 pub const MAX_CELLS: u32 = 50_000;
@@ -743,8 +743,12 @@ impl PlanCore {
         } else {
             u64::from(self.groups_per_unit)
         };
-        let per_row =
-            exprs + keys * KEY_NANOS + aggregates * AGGREGATE_NANOS + groups.div_ceil(4) * FOUR_SLOTS_NANOS;
+        let slots = match self.bounding_case() {
+            // One row in e brings another group that is kept, and one of those that are there is given up for it, at worst.
+            BoundingCase::ChosenGroups => groups * SLOT_NANOS * 3 / 2,
+            _ => groups * SLOT_NANOS,
+        };
+        let per_row = exprs + keys * KEY_NANOS + aggregates * AGGREGATE_NANOS + slots;
         let (open_row, open_group) = if self.is_open() {
             (OPEN_ROW_NANOS, OPEN_GROUP_NANOS)
         } else {
@@ -827,8 +831,8 @@ const DISTINCT_ROW_NANOS: u64 = 120;
 const DISTINCT_NANOS: u64 = 400;
 const KEY_NANOS: u64 = 10;
 const AGGREGATE_NANOS: u64 = 6;
-/// Looking at four of the groups of the open unit, to find a row's.
-const FOUR_SLOTS_NANOS: u64 = 1;
+/// Looking at one of the groups of the open unit, to find a row's.
+const SLOT_NANOS: u64 = 1;
 const UNIT_NANOS: u64 = 100;
 const CELL_NANOS: u64 = 30;
 /// Drawing the noise of one total: one thread of the server does it.

@@ -1,6 +1,7 @@
 //! The open unit: its groups, of which at most C are kept, and what it adds to each.
 
 use std::borrow::Borrow;
+use std::cmp::Ordering;
 
 use arrow::buffer::BooleanBuffer;
 
@@ -17,6 +18,9 @@ struct Picked {
     /// The distinct values that count.
     values: Vec<ChosenValue>,
 }
+
+/// The room for candidates that a slot keeps from one unit to the next.
+const KEPT_PLACES: usize = 1_024;
 
 /// What one unit adds to an aggregate at most.
 #[derive(Debug, Clone, Copy)]
@@ -200,6 +204,16 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
         K: Borrow<Q>,
         Q: ?Sized + Ord + ToOwned<Owned = K>,
     {
+        // Where some were given up already, most others are as well: what comes after the worst is not among the kept.
+        if let Some(unit) = self.hash {
+            let own = choice(unit, hash(cell));
+            let worst: &Q = self.cells.get(self.worst)?.borrow();
+            match (self.hashes[self.worst], worst).cmp(&(own, cell)) {
+                Ordering::Less => return None,
+                Ordering::Equal => return Some(self.worst),
+                Ordering::Greater => {}
+            }
+        }
         let known = |own: &K| {
             let own: &Q = own.borrow();
             own == cell
@@ -240,8 +254,7 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
         }
         let aggregates = self.limits.len();
         self.sums[at * aggregates..(at + 1) * aggregates].fill(0);
-        self.picked[at].places.clear();
-        self.picked[at].values.clear();
+        self.picked[at].forget();
         Some(at)
     }
 
@@ -275,6 +288,9 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
             };
             add(cell, of_cell);
         }
+        if self.slot_rows.is_none() {
+            self.picked[..self.used].iter_mut().for_each(Picked::forget);
+        }
         self.used = 0;
         self.rows = 0;
         self.hash = None;
@@ -291,6 +307,16 @@ const fn choice(unit: u64, cell: u64) -> u64 {
 }
 
 impl Picked {
+    /// Makes room for another cell. What a large unit took is given back: all slots together hold no more than the open
+    /// unit's rows, and a little each.
+    fn forget(&mut self) {
+        if self.places.capacity() > KEPT_PLACES {
+            self.places = Vec::new();
+        }
+        self.places.clear();
+        self.values.clear();
+    }
+
     /// Counts a distinct value, if it is among the m with the least hashes so far. As with cells, the m least at every step
     /// are the m least at the end.
     fn choose(&mut self, core: &PlanCore, aggregate: usize, value: u64, choice: impl FnOnce() -> u64) {

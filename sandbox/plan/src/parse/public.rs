@@ -116,6 +116,11 @@ impl Extraction<'_> {
             let mut kept = Vec::new();
             for mut table in std::mem::take(&mut with.cte_tables) {
                 let name = resolved(&table.alias.name);
+                let public = |other: &Cte| resolved(&other.alias.name) == name;
+                if scope.kept.contains(&name) || scope.public.iter().any(public) {
+                    // Which of the two is meant would depend on what the other reads.
+                    return Err(Refusal::at(Rule::Cte, to_span(table.span())));
+                }
                 // One that is named as a protected dataset stays, to be refused.
                 if table.from.is_none()
                     && !self.protected.contains(&name)

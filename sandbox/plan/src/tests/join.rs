@@ -420,6 +420,20 @@ fn what_is_public_is_asked_for_beforehand() {
 }
 
 #[test]
+fn a_name_of_with_is_given_once() {
+    let world = world();
+    for sql in [
+        "WITH k AS (SELECT COUNT(*) AS s FROM bike_trips) SELECT COUNT(*) * 1.0 / (WITH k AS (SELECT SUM(places) AS s \
+         FROM parks) SELECT s FROM k) AS x FROM bike_trips",
+        "WITH k AS (SELECT SUM(places) AS s FROM parks) SELECT * FROM (WITH K AS (SELECT COUNT(*) AS s FROM bike_trips) \
+         SELECT s FROM k) AS t",
+        "WITH k AS (SELECT 1 AS s FROM parks), k AS (SELECT 2 AS s FROM parks) SELECT COUNT(*) FROM bike_trips CROSS JOIN k",
+    ] {
+        assert_eq!(world.rule(sql), Rule::Cte, "{sql}");
+    }
+}
+
+#[test]
 fn an_open_value_is_one_row() {
     let mut world = world();
     let sql = "SELECT district, COUNT(*) * 1.0 / (SELECT SUM(places) FROM parks ORDER BY 1 LIMIT 5) AS n \
