@@ -152,6 +152,8 @@ fn cast(inner: &ScalarExpr, target: CastTarget, columns: &(impl ColumnRange + ?S
             (a <= b).then_some(Range::Integer(a, b))
         }
         (CastTarget::Integer { lo, hi }, None) => Some(Range::Integer(lo, hi)),
+        // What has no bounds as an integer has none as a number either: a mean of it is refused as a sum is.
+        (CastTarget::Number | CastTarget::Single, Some(r)) if r == ANY_INTEGER => Some(ANY_NUMBER),
         (CastTarget::Number, Some(r)) => {
             let (a, b) = r.ends();
             Some(Range::Number(a, b))
