@@ -44,7 +44,7 @@ bench: build-tools ui bench-tools ## measure against the peers; writes target/be
 # The same tests with their loops lengthened: more seeds for the statistical and property tests, more kill
 # points for the fault tests. Hours rather than minutes.
 audit: build-tools ui test-tools ## the same tests at length: statistical audit, properties, fault loops
-	SHAPAN_AUDIT=1 PROPTEST_CASES=10000 cargo nextest run --locked --workspace --all-targets --profile audit
+	SHAPAN_AUDIT=1 PROPTEST_CASES=3000 cargo nextest run --locked --workspace --all-targets --profile audit
 	$(MAKE) fuzz
 
 # The texts that reach new code are kept, so that the next run begins where this one ended. The compiler takes the flags
