@@ -46,8 +46,8 @@ impl Needed {
     /// C, where cells are known: in how many of them a unit counts, by expected error (docs/adr/0028). `least` is what privacy.md has
     /// by default.
     ///
-    /// Rows add on their own and quantiles are calibrated to rows, so groups cost them nothing: a unit counts in all. Where units
-    /// are counted, C groups need noise of variance C·A/2ρ, and leaving out what a unit has beyond them takes
+    /// Rows add on their own and quantiles are calibrated to rows, so groups cost them no noise: a unit counts in all of the first,
+    /// and in as many of the second as are kept apart. Where units are counted, C groups need noise of variance C·A/2ρ, and leaving out what a unit has beyond them takes
     /// U·(d − C)/G from each of the G cells, if each of U units has R rows that fall on cells at random, on
     /// d = G·(1 − (1 − 1/G)^R) of them. The C with the least sum of both, squared, is taken. Counts of different values keep the
     /// least: more groups would leave room for fewer values of each.
