@@ -14,7 +14,9 @@
 //! Totals are exact integers in 128 bits, so the order of addition and the number of partitions cannot show.
 
 mod by_row;
+mod by_unit;
 mod cells;
+mod counts;
 mod exec;
 mod numbered;
 mod open_keys;
@@ -39,6 +41,7 @@ use crate::plan::{KeyCells, MAX_BUCKETS, PlanCore};
 use crate::scalar::ScalarExpr;
 
 use by_row::ByRow;
+use by_unit::ByUnit;
 use cells::find_cells;
 pub use exec::BoundingExec;
 pub(crate) use exec::{bounded, sieves};
@@ -46,7 +49,7 @@ use numbered::Numbered;
 pub(crate) use open_keys::OpenKeys;
 use row::{candidate_places, condition, row_values};
 pub use sieve::Sieve;
-use unit::{ChosenValue, OpenUnit, Rows, Units};
+use unit::{ChosenValue, OfCell, OpenUnit, Rows, Units};
 
 /// The secret by which a unit with too many groups keeps the same C of them every time.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,17 +123,14 @@ enum State {
     ByRow(ByRow),
     /// Cells are known beforehand, and have numbers.
     Listed {
-        unit: OpenUnit<u32>,
+        units: ByUnit,
         totals: Vec<i128>,
         /// Values for each candidate of the quantiles, cell by cell.
         counted: Vec<u64>,
         distinct: Distinct,
     },
     /// Cells are found, all of them, and numbered as they are met.
-    Numbered {
-        unit: OpenUnit<u32>,
-        found: Box<Numbered>,
-    },
+    Numbered { units: ByUnit, found: Box<Numbered> },
     /// Cells are found, a share of them in each pass, and named by their keys.
     Named {
         unit: OpenUnit<Vec<u8>>,
@@ -226,7 +226,7 @@ impl Bounding {
             let keys = OpenKeys::new(&core)?;
             match pass {
                 Pass::Whole { room } => State::Numbered {
-                    unit: OpenUnit::new(&core),
+                    units: ByUnit::new(&core),
                     found: Box::new(Numbered::new(&core, keys, secret.clone(), room)),
                 },
                 Pass::Sieve { buckets } if !buckets.is_power_of_two() || buckets > MAX_BUCKETS => {
@@ -246,7 +246,7 @@ impl Bounding {
             }
         } else {
             State::Listed {
-                unit: OpenUnit::new(&core),
+                units: ByUnit::new(&core),
                 totals: vec![0; core.cells as usize * aggregates],
                 counted: vec![0; core.cells as usize * core.candidates()],
                 distinct: Distinct::default(),
@@ -324,35 +324,25 @@ impl Bounding {
         match &mut self.state {
             State::ByRow(totals) => totals.add(&rows, &mut self.cells),
             State::Listed {
-                unit,
+                units,
                 totals,
                 counted,
                 distinct,
             } => {
-                let (secret, cells) = (&self.secret, &self.cells);
-                unit.walk(
-                    &rows,
-                    secret,
-                    |row| cells.get(row).unwrap_or(&0),
-                    |cell| of_number(*cell),
-                    &mut |cell, slot| {
-                        add_listed(totals, *cell, slot.sums);
-                        count_places(counted, *cell, core.candidates(), slot.places);
-                        add_values(distinct, *cell, slot.values);
-                    },
-                )
+                let cells = (self.cells.as_slice(), core.cells as usize);
+                units.add(&rows, &self.secret, cells, of_number, &mut |cell, slot| {
+                    add_listed(totals, *cell, slot.sums);
+                    count_places(counted, *cell, core.candidates(), slot.places);
+                    add_values(distinct, *cell, slot.values);
+                })
             }
-            State::Numbered { unit, found } => {
+            State::Numbered { units, found } => {
                 found.find(&core, &self.texts, columns, rows.count, &mut self.cells)?;
-                let (secret, cells) = (&self.secret, &self.cells);
                 let (names, totals) = found.parts();
-                unit.walk(
-                    &rows,
-                    secret,
-                    |row| cells.get(row).unwrap_or(&0),
-                    |cell| names.hash(*cell),
-                    &mut |cell, slot| add_listed(totals, *cell, slot.sums),
-                )
+                let cells = (self.cells.as_slice(), names.count());
+                let hash = |cell| names.hash(cell);
+                let add = &mut |cell: &u32, slot: OfCell<'_>| add_listed(totals, *cell, slot.sums);
+                units.add(&rows, &self.secret, cells, hash, add)
             }
             State::Named {
                 unit,
@@ -393,27 +383,29 @@ impl Bounding {
         match &mut self.state {
             State::ByRow(_) => {}
             State::Listed {
-                unit,
+                units,
                 totals,
                 counted,
                 distinct,
             } => {
                 let candidates = self.core.candidates();
-                unit.close(&self.core, &mut |cell, slot| {
+                units.finish(&self.core, &self.secret, of_number, &mut |cell, slot| {
                     add_listed(totals, *cell, slot.sums);
                     count_places(counted, *cell, candidates, slot.places);
                     add_values(distinct, *cell, slot.values);
                 });
             }
-            State::Numbered { unit, found } => {
-                let (_, totals) = found.parts();
-                unit.close(&self.core, &mut |cell, slot| add_listed(totals, *cell, slot.sums));
+            State::Numbered { units, found } => {
+                let (names, totals) = found.parts();
+                let hash = |cell| names.hash(cell);
+                let add = &mut |cell: &u32, slot: OfCell<'_>| add_listed(totals, *cell, slot.sums);
+                units.finish(&self.core, &self.secret, hash, add);
             }
             State::Named {
                 unit, totals, share, ..
             } => {
                 let (secret, sieve) = (&self.secret, self.sieve.as_deref());
-                unit.close(&self.core, &mut |cell: &Vec<u8>, slot| {
+                unit.close(&mut |cell: &Vec<u8>, slot| {
                     if share.has(secret, cell) && sieve.is_none_or(|sieve| sieve.lets(secret, cell)) {
                         add_found(totals, cell, slot.sums);
                     }
@@ -421,7 +413,7 @@ impl Bounding {
             }
             State::Sieved { unit, sieve, .. } => {
                 let secret = &self.secret;
-                unit.close(&self.core, &mut |cell: &Vec<u8>, _| sieve.count(secret, cell));
+                unit.close(&mut |cell: &Vec<u8>, _| sieve.count(secret, cell));
             }
         }
         match self.state {

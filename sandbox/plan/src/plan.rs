@@ -82,7 +82,7 @@ pub(crate) const MAX_DISTINCT: u64 = 16_000_000;
 
 /// The memory that found cells may take in a worker, and what one of them takes beside its keys and totals, in bytes.
 pub(crate) const FOUND_MEMORY: u64 = 512 << 20;
-const FOUND_BYTES: u64 = 128;
+const FOUND_BYTES: u64 = 160;
 
 /// The most buckets of a sieve, a byte each for every thread.
 pub(crate) const MAX_BUCKETS: u32 = 1 << 27;

@@ -41,6 +41,11 @@ pub(super) struct Names {
 }
 
 impl Names {
+    /// How many were met.
+    pub(super) fn count(&self) -> usize {
+        self.names.len()
+    }
+
     /// The hash of a cell that was met.
     pub(super) fn hash(&self, number: u32) -> u64 {
         self.hashes.get(number as usize).copied().unwrap_or_default()

@@ -67,6 +67,17 @@ pub(super) struct OfCell<'a> {
     pub(super) values: &'a [ChosenValue],
 }
 
+impl<'a> OfCell<'a> {
+    /// Nothing but sums.
+    pub(super) const fn of_sums(sums: &'a [i64]) -> Self {
+        Self {
+            sums,
+            places: &[],
+            values: &[],
+        }
+    }
+}
+
 /// No value.
 pub(super) const NO_PLACE: u32 = u32::MAX;
 /// No value to be told from others.
@@ -107,8 +118,6 @@ pub(super) struct OpenUnit<K> {
     /// The slot with the greatest hash, then.
     worst: usize,
     sums: Vec<i64>,
-    /// Of plans that count rows and units and nothing else: how many rows each slot has, which is all that they need.
-    slot_rows: Option<Vec<i64>>,
     picked: Vec<Picked>,
     limits: Vec<Limit>,
 }
@@ -116,11 +125,6 @@ pub(super) struct OpenUnit<K> {
 impl<K: Clone + Default + Ord> OpenUnit<K> {
     pub(super) fn new(core: &PlanCore) -> Self {
         let groups = core.groups_per_unit as usize;
-        let counts = |aggregate: &Aggregate| {
-            let counted = [AggregateFunction::CountRows, AggregateFunction::CountUnits];
-            counted.contains(&aggregate.function)
-        };
-        let counts = core.quantiles.is_empty() && core.aggregates.iter().all(counts);
         Self {
             unit: None,
             rows: 0,
@@ -130,7 +134,6 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
             hashes: vec![0; groups],
             worst: 0,
             sums: vec![0; groups * core.aggregates.len()],
-            slot_rows: counts.then(|| vec![0; groups]),
             picked: vec![Picked::default(); groups],
             limits: core.aggregates.iter().map(Limit::of).collect(),
         }
@@ -158,7 +161,7 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
                 if self.unit.is_some_and(|open| open > *unit) {
                     return Err(Incident::OutOfOrder.into());
                 }
-                self.close(rows.core, add);
+                self.close(add);
                 self.unit = Some(*unit);
             }
             self.rows = self.rows.saturating_add(1);
@@ -168,10 +171,6 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
             let Some(slot) = self.slot(cell(row), || secret.of_unit(*unit), &hash) else {
                 continue;
             };
-            if let Some(slot_rows) = &mut self.slot_rows {
-                slot_rows[slot] += 1;
-                continue;
-            }
             let sums = &mut self.sums[slot * aggregates..(slot + 1) * aggregates];
             for ((at, sum), added) in sums.iter_mut().enumerate().zip(rows.added) {
                 match added {
@@ -248,10 +247,6 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
             self.find_worst();
             at
         };
-        if let Some(slot_rows) = &mut self.slot_rows {
-            slot_rows[at] = 0;
-            return Some(at);
-        }
         let aggregates = self.limits.len();
         self.sums[at * aggregates..(at + 1) * aggregates].fill(0);
         self.picked[at].forget();
@@ -265,17 +260,9 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
     }
 
     /// Clips the open unit's vector and gives it away.
-    pub(super) fn close(&mut self, core: &PlanCore, add: &mut impl FnMut(&K, OfCell<'_>)) {
+    pub(super) fn close(&mut self, add: &mut impl FnMut(&K, OfCell<'_>)) {
         let aggregates = self.limits.len();
         let sums = &mut self.sums[..self.used * aggregates];
-        if let Some(slot_rows) = &self.slot_rows {
-            for (sums, rows) in sums.chunks_exact_mut(aggregates.max(1)).zip(slot_rows) {
-                for (sum, aggregate) in sums.iter_mut().zip(&core.aggregates) {
-                    let once = aggregate.function == AggregateFunction::CountUnits;
-                    *sum = if once { 1 } else { *rows };
-                }
-            }
-        }
         for (at, limit) in self.limits.iter().enumerate() {
             clip(sums.get_mut(at..).unwrap_or_default(), aggregates, *limit);
         }
@@ -288,9 +275,7 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
             };
             add(cell, of_cell);
         }
-        if self.slot_rows.is_none() {
-            self.picked[..self.used].iter_mut().for_each(Picked::forget);
-        }
+        self.picked[..self.used].iter_mut().for_each(Picked::forget);
         self.used = 0;
         self.rows = 0;
         self.hash = None;
@@ -299,7 +284,7 @@ impl<K: Clone + Default + Ord> OpenUnit<K> {
 
 /// By which one of the groups of a unit is kept: the hashes of the unit and of the group, mixed as SplitMix64 does (Steele, Lea
 /// and Flood 2014, "Fast splittable pseudorandom number generators"). Both are keyed, so nobody can tell which are kept.
-const fn choice(unit: u64, cell: u64) -> u64 {
+pub(super) const fn choice(unit: u64, cell: u64) -> u64 {
     let mut z = unit.wrapping_add(cell);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -361,13 +346,14 @@ impl Picked {
 /// With n = ⌈‖x‖⌉ and s = ⌊Δ⌋ every entry becomes ⌊|x|·s/n⌋ with its sign, so the squared norm is at most
 /// s²·‖x‖²/n² ≤ s² ≤ Δ².
 fn clip(sums: &mut [i64], step: usize, limit: Limit) {
-    let mut sum = 0u64;
+    let (mut sum, mut most) = (0u64, 0);
     for entry in sums.iter_mut().step_by(step) {
         *entry = (*entry).clamp(limit.lo, limit.hi);
         sum = sum.saturating_add(entry.unsigned_abs());
+        most = most.max(entry.unsigned_abs());
     }
-    // The L2 norm is no greater than the sum of magnitudes.
-    if sum <= limit.radius {
+    // The squared norm is no greater than the sum of magnitudes times the greatest of them.
+    if u128::from(sum) * u128::from(most) <= limit.squared {
         return;
     }
     let squares = sums.iter().step_by(step);

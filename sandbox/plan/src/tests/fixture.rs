@@ -111,7 +111,7 @@ pub(super) fn relation() -> Relation {
     relation
 }
 
-fn batch(trips: &[Trip]) -> RecordBatch {
+pub(super) fn batch(trips: &[Trip]) -> RecordBatch {
     let moment = DataType::Timestamp(TimeUnit::Microsecond, None);
     let schema = Schema::new(vec![
         Field::new("__unit", DataType::UInt64, false),
