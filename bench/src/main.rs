@@ -63,6 +63,9 @@ struct Cli {
     /// The largest size of private-sql, in millions of rows.
     #[arg(long, default_value_t = 50)]
     millions: u64,
+    /// Only these queries of private-sql, separated by commas; all if not given. There is no geometric mean of some.
+    #[arg(long, value_delimiter = ',', value_parser = parse_query)]
+    queries: Vec<&'static str>,
     /// The Adult census as CSV without a header, for accuracy; left out where it is not there.
     #[arg(
         long,
@@ -99,6 +102,13 @@ fn parse_scale(text: &str) -> Result<f64, String> {
     }
 }
 
+fn parse_query(text: &str) -> Result<&'static str, String> {
+    let mut names = demo::queries::PRIVATE.iter().map(|query| query.name);
+    names
+        .find(|name| *name == text)
+        .ok_or_else(|| "must be one of q01 to q24".to_owned())
+}
+
 /// What all families go by.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
@@ -108,6 +118,8 @@ pub(crate) struct Settings {
     pub(crate) repeats: usize,
     /// The largest size of private-sql.
     pub(crate) most_millions: u64,
+    /// These queries of private-sql; if none, all.
+    pub(crate) queries: Vec<&'static str>,
     /// Where the Adult census would be.
     pub(crate) adult: PathBuf,
     /// The Python that has DuckDB and OpenDP.
@@ -187,6 +199,7 @@ async fn run(cli: Cli) -> Result<(), Failure> {
         scale: cli.scale,
         repeats: cli.repeats.max(1),
         most_millions: cli.millions,
+        queries: cli.queries,
         adult: cli.adult,
         python: python("SHAPAN_BENCH_PYTHON"),
         smartnoise_python: python("SHAPAN_BENCH_SMARTNOISE_PYTHON"),

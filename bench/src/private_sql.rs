@@ -96,7 +96,8 @@ async fn size(
         .map(Protected::relation)
         .collect::<Result<Vec<_>, _>>()?;
     let (mut refused, mut most_memory) = (Vec::new(), 0.0);
-    for query in PRIVATE {
+    let asked = |name| settings.queries.is_empty() || settings.queries.contains(&name);
+    for query in PRIVATE.into_iter().filter(|query| asked(query.name)) {
         let due = match planned(&plain, query.sql, &relations).await? {
             Ok(plan) => plan.due_in(LIMITS.threads),
             Err(rule) => {
@@ -145,7 +146,9 @@ async fn size(
             "s",
         );
     }
-    summary.add_geomean(&family);
+    if settings.queries.is_empty() {
+        summary.add_geomean(&family);
+    }
     let name = format!("private-sql-memory/{millions}m");
     summary.add(&name, most_memory, MEMORY_BAR_MB, "the bar", "MB");
     if !refused.is_empty() {
