@@ -2,6 +2,7 @@
 //! plan and expression: what is not named is refused.
 
 mod above;
+mod calendar;
 mod grouping;
 mod join;
 mod made;

@@ -26,10 +26,10 @@ pub(crate) use number::factorial;
 pub(crate) use pattern::compiles;
 #[cfg(test)]
 pub(crate) use text::is_chinese;
-pub(crate) use vector::{Vector, integers, keys, missing_rows, numbers, texts};
+pub(crate) use vector::{Slots, Vector, days, integers, keys, missing_rows, numbers, texts};
 
 use crate::scalar::{Comparison, Literal, Real, ScalarExpr, Subject};
-use vector::{booleans, days, plain, scalar};
+use vector::{booleans, plain, scalar};
 
 /// The expression does not fit its columns: a bug of ours, never a matter of the values.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

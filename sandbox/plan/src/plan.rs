@@ -157,6 +157,16 @@ pub enum KeyCells {
         /// The greatest.
         hi: i64,
     },
+    /// Listed days since 1970-01-01, in order.
+    Dates {
+        /// The public values.
+        values: Vec<i32>,
+    },
+    /// Listed microseconds since 1970-01-01T00:00 on the dataset's clock, in order.
+    Timestamps {
+        /// The public values.
+        values: Vec<i64>,
+    },
     /// False, then true.
     Boolean,
     /// Any value of a type, NULL among them: which there are is found, and shown only where enough units have it.
@@ -168,7 +178,8 @@ impl KeyCells {
     pub fn count(&self) -> u64 {
         let values = match self {
             Self::Text { values, other } => values.len() as u64 + u64::from(*other),
-            Self::Integers { values } => values.len() as u64,
+            Self::Integers { values } | Self::Timestamps { values } => values.len() as u64,
+            Self::Dates { values } => values.len() as u64,
             Self::Integer { lo, hi } => hi.abs_diff(*lo).saturating_add(1),
             Self::Boolean => 2,
             Self::Open(_) => 0,
@@ -181,6 +192,8 @@ impl KeyCells {
         match self {
             Self::Text { .. } => FieldType::Text,
             Self::Integer { .. } | Self::Integers { .. } => FieldType::Integer,
+            Self::Dates { .. } => FieldType::Date,
+            Self::Timestamps { .. } => FieldType::Timestamp,
             Self::Boolean => FieldType::Boolean,
             Self::Open(field_type) => *field_type,
         }
@@ -194,6 +207,8 @@ impl KeyCells {
             (Self::Text { other, .. }, KeyValue::Other) => *other,
             (Self::Integers { values }, KeyValue::Integer(value)) => values.contains(value),
             (Self::Integer { lo, hi }, KeyValue::Integer(value)) => (lo..=hi).contains(&value),
+            (Self::Dates { values }, KeyValue::Date(value)) => values.contains(value),
+            (Self::Timestamps { values }, KeyValue::Timestamp(value)) => values.contains(value),
             (Self::Boolean, KeyValue::Boolean(_))
             | (Self::Open(FieldType::Text), KeyValue::Text(_))
             | (Self::Open(FieldType::Integer), KeyValue::Integer(_))
@@ -217,6 +232,11 @@ impl KeyCells {
                 Some(value) if value <= *hi => KeyValue::Integer(value),
                 _ => KeyValue::Null,
             },
+            Self::Dates { values } => values.get(at).copied().map_or(KeyValue::Null, KeyValue::Date),
+            Self::Timestamps { values } => values
+                .get(at)
+                .copied()
+                .map_or(KeyValue::Null, KeyValue::Timestamp),
             Self::Boolean => match cell {
                 0 => KeyValue::Boolean(false),
                 1 => KeyValue::Boolean(true),

@@ -109,16 +109,7 @@ fn files(folder: &Path, manifest: &Value, when: &str) {
 async fn search(app: &TestApp, released: &BTreeSet<String>, when: &str) {
     let mut found = BTreeSet::new();
     for _ in 0..100 {
-        let answer = app
-            .client(Who::Anonymous)
-            .get("/api/v1/datasets?per_page=100")
-            .await
-            .expect(200);
-        let results = answer["results"].as_array().unwrap();
-        found = results
-            .iter()
-            .map(|r| r["slug"].as_str().unwrap().to_owned())
-            .collect();
+        found = all_found(app).await;
         // The outbox is worked off in the background after a start.
         if found == *released {
             return;
@@ -126,6 +117,22 @@ async fn search(app: &TestApp, released: &BTreeSet<String>, when: &str) {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
     assert_eq!(found, *released, "{when}: search and catalogue differ");
+}
+
+/// What a search for everything finds, on all its pages.
+async fn all_found(app: &TestApp) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for page in 1.. {
+        let path = format!("/api/v1/datasets?sort=title&per_page=100&page={page}");
+        let answer = app.client(Who::Anonymous).get(&path).await.expect(200);
+        let results = answer["results"].as_array().unwrap();
+        let slugs = results.iter().map(|result| result["slug"].as_str().unwrap());
+        found.extend(slugs.map(str::to_owned));
+        if results.len() < 100 {
+            break;
+        }
+    }
+    found
 }
 
 /// The projects of the tests' enterprises.

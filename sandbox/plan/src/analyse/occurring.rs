@@ -183,6 +183,6 @@ fn value(key: &Tied<'_>, rows: &RecordBatch, row: usize) -> Option<Option<Value>
             values.binary_search(&value).ok().map(|_| Value::Integer(value))
         }
         KeyCells::Boolean => Some(Value::Boolean(column.as_boolean_opt()?.value(row))),
-        KeyCells::Open(_) => return None,
+        KeyCells::Dates { .. } | KeyCells::Timestamps { .. } | KeyCells::Open(_) => return None,
     })
 }

@@ -4,7 +4,7 @@ use datafusion_expr::Expr;
 use datafusion_expr::expr::AggregateFunction as PlannerAggregate;
 use model::{FieldType, UnitDeclaration};
 
-use super::PerUnit;
+use super::{PerUnit, calendar};
 use crate::interval::{Range, range};
 use crate::lower::{Lowering, canonical_key, column_span, place_of};
 use crate::moments::Moments;
@@ -112,7 +112,12 @@ impl Grouped<'_> {
     /// The part with these keys, of an aggregation with so many of them.
     pub(super) fn draft(&self, keys: &[GroupKey], parts: usize) -> Planned<Draft> {
         let shape = &self.below.shape;
-        let (keys, places) = canonical_order(keys.to_vec());
+        let mut keys = keys.to_vec();
+        if count_cells(&keys) > MAX_CELLS.into() {
+            let found = keys.into_iter().map(|key| found(&shape.columns, key));
+            keys = found.collect::<Planned<Vec<_>>>()?;
+        }
+        let (keys, places) = canonical_order(keys);
         let open = keys.iter().any(|key| matches!(key.cells, KeyCells::Open(_)));
         let cells = count_cells(&keys);
         let too_many = || Refusal::about(Rule::TooManyCells, format!("{cells} cells, at most {MAX_CELLS}"));
@@ -247,10 +252,22 @@ fn key(below: &PerUnit, lowering: &Lowering<'_>, expr: &Expr) -> Planned<GroupKe
             FieldType::Number | FieldType::Boolean => {
                 return Err(Refusal::about(Rule::UndeclaredDomain, expr.to_string()).with_span(span));
             }
-            other => KeyCells::Open(other),
+            other => calendar::cells(&below.shape.columns, below.filter.as_ref(), &lowered, other)
+                .unwrap_or(KeyCells::Open(other)),
         },
     };
     Ok(GroupKey { expr: lowered, cells })
+}
+
+/// A key whose values are to be found, where the calendar between the times of a query has too many for all of them.
+fn found(columns: &SourceColumns, key: GroupKey) -> Planned<GroupKey> {
+    Ok(match key_cells(columns, &key.expr)? {
+        Some(_) => key,
+        None => GroupKey {
+            cells: KeyCells::Open(key.cells.field_type()),
+            expr: key.expr,
+        },
+    })
 }
 
 /// The cells of a key: a declared domain, or one derived from the expression.

@@ -78,15 +78,11 @@ pub(super) fn add_codes(
                 *cell += code;
             }
         }
-        KeyCells::Integers { values: listed } => {
-            let values = eval::integers(&vector)?;
-            for (row, cell) in cells.iter_mut().enumerate() {
-                let place = values
-                    .get(row)
-                    .and_then(|value| listed.binary_search(&value).ok());
-                let code = place.and_then(|place| u32::try_from(place).ok());
-                *cell += code.unwrap_or(null) * stride;
-            }
+        KeyCells::Integers { values: listed } | KeyCells::Timestamps { values: listed } => {
+            add_places(listed, &eval::integers(&vector)?, (null, stride), cells);
+        }
+        KeyCells::Dates { values: listed } => {
+            add_places(listed, &eval::days(&vector)?, (null, stride), cells);
         }
         KeyCells::Boolean => {
             let array = vector.into_array(rows)?;
@@ -98,4 +94,20 @@ pub(super) fn add_codes(
         KeyCells::Open(_) => return Err(ExecutionError::Internal),
     }
     Ok(())
+}
+
+/// Adds the places of values in a list that is in order.
+fn add_places<T: Copy + Ord>(
+    listed: &[T],
+    values: &eval::Slots<'_, T>,
+    (null, stride): (u32, u32),
+    cells: &mut [u32],
+) {
+    for (row, cell) in cells.iter_mut().enumerate() {
+        let place = values
+            .get(row)
+            .and_then(|value| listed.binary_search(&value).ok());
+        let code = place.and_then(|place| u32::try_from(place).ok());
+        *cell += code.unwrap_or(null) * stride;
+    }
 }

@@ -157,6 +157,20 @@ pub(crate) enum Piece {
     Half,
 }
 
+impl Piece {
+    /// The finest part of a time that it shows, of day, hour, minute and second; `None` if it shows less than a second.
+    pub(crate) const fn finest(&self) -> Option<DatePart> {
+        match self {
+            Self::Part(part, _) => Some(*part),
+            Self::Hour12 | Self::Half => Some(DatePart::Hour),
+            Self::Text(_) | Self::Year | Self::ShortYear | Self::IsoYear | Self::Weekday => {
+                Some(DatePart::Day)
+            }
+            Self::Millisecond | Self::Microsecond => None,
+        }
+    }
+}
+
 /// The longest pattern of `to_char`, in bytes.
 const MAX_TIME_PATTERN: usize = 64;
 

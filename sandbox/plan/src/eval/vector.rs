@@ -177,7 +177,7 @@ pub(crate) fn numbers(vector: &Vector) -> Evaluated<Slots<'_, f64>> {
     })
 }
 
-pub(super) fn days(vector: &Vector) -> Evaluated<Slots<'_, i32>> {
+pub(crate) fn days(vector: &Vector) -> Evaluated<Slots<'_, i32>> {
     let array = vector
         .array
         .as_any()

@@ -271,6 +271,8 @@ impl PlanCore {
             let wanted = match key.cells {
                 KeyCells::Text { .. } => FieldType::Text,
                 KeyCells::Integer { .. } | KeyCells::Integers { .. } => FieldType::Integer,
+                KeyCells::Dates { .. } => FieldType::Date,
+                KeyCells::Timestamps { .. } => FieldType::Timestamp,
                 KeyCells::Boolean => FieldType::Boolean,
                 KeyCells::Open(FieldType::Number | FieldType::Boolean) => return Err(PlanError("key")),
                 KeyCells::Open(field_type) => field_type,

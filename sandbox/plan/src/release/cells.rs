@@ -341,7 +341,7 @@ impl<'a> Names<'a> {
 
 fn key_array<'a>(cells: &KeyCells, values: impl Iterator<Item = &'a KeyValue>) -> ArrayRef {
     match cells {
-        KeyCells::Open(FieldType::Date) => Arc::new(
+        KeyCells::Dates { .. } | KeyCells::Open(FieldType::Date) => Arc::new(
             values
                 .map(|value| match value {
                     KeyValue::Date(days) => Some(*days),
@@ -349,7 +349,7 @@ fn key_array<'a>(cells: &KeyCells, values: impl Iterator<Item = &'a KeyValue>) -
                 })
                 .collect::<Date32Array>(),
         ),
-        KeyCells::Open(FieldType::Timestamp) => Arc::new(
+        KeyCells::Timestamps { .. } | KeyCells::Open(FieldType::Timestamp) => Arc::new(
             values
                 .map(|value| match value {
                     KeyValue::Timestamp(micros) => Some(*micros),

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod attack;
+mod calendar;
 mod counts;
 mod distinct;
 mod fixture;
