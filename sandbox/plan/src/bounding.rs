@@ -30,7 +30,7 @@ use std::fmt;
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{AsArray, BinaryArray, RecordBatch};
 use arrow::datatypes::{DataType, UInt64Type};
 use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher24;
@@ -185,8 +185,17 @@ impl Share {
 /// 64-bit hash count as one; that changes a count by chance and its sensitivity not at all.
 pub type Distinct = HashSet<(u32, u32, u64), foldhash::fast::RandomState>;
 
+/// Cells that were found, each once.
+#[derive(Debug, PartialEq)]
+pub struct FoundCells {
+    /// Their encoded keys.
+    pub names: BinaryArray,
+    /// Cell by cell, all aggregates of a cell together.
+    pub totals: Vec<i128>,
+}
+
 /// Totals of one partition.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum Partial {
     /// Cell by cell in plan order, all aggregates of a cell together; the values for each candidate of the quantiles; and
     /// the distinct values, which are counted once those of all partitions are known.
@@ -198,8 +207,8 @@ pub enum Partial {
         /// The distinct values.
         distinct: Distinct,
     },
-    /// The cells that some unit is in, by their encoded keys.
-    Found(HashMap<Vec<u8>, Vec<i128>>),
+    /// The cells that some unit is in.
+    Found(FoundCells),
     /// How many units count in the cells of each bucket, up to 255.
     Sieved(Vec<u8>),
 }
@@ -433,7 +442,13 @@ impl Bounding {
                 distinct,
             },
             State::Numbered { found, .. } => Partial::Found(found.finish(&self.core)),
-            State::Named { totals, .. } => Partial::Found(totals),
+            State::Named { totals, .. } => {
+                let (names, totals): (Vec<_>, Vec<_>) = totals.into_iter().unzip();
+                Partial::Found(FoundCells {
+                    names: BinaryArray::from_iter_values(names),
+                    totals: totals.concat(),
+                })
+            }
             State::Sieved { sieve, .. } => Partial::Sieved(sieve.into_counts()),
         }
     }

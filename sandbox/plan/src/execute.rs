@@ -14,7 +14,8 @@ use seal::DataKey;
 use serde::{Deserialize, Serialize};
 
 use crate::bounding::{
-    BoundingExec, Distinct, GroupKeySecret, OpenKeys, Partial, Pass, Share, Sieve, bounded, sieves,
+    BoundingExec, Distinct, FoundCells, GroupKeySecret, OpenKeys, Partial, Pass, Share, Sieve, bounded,
+    sieves,
 };
 use crate::eval::EvalError;
 use crate::operator::{SourceExec, SourceSpec, source_of};
@@ -441,20 +442,32 @@ fn run(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, Exe
             found: None,
         });
     }
-    let mut all: HashMap<Vec<u8>, Vec<i128>> = HashMap::new();
+    let mut found = Vec::with_capacity(partials.len());
     for partial in partials {
         let Partial::Found(cells) = partial else {
             return Err(ExecutionError::Internal);
         };
-        for (name, values) in cells {
-            match all.entry(name) {
+        found.push(cells);
+    }
+    // The totals of a cell are put where they are in the first partition that found it.
+    let mut places: HashMap<&[u8], usize, foldhash::quality::RandomState> = HashMap::default();
+    let (mut names, mut all): (Vec<&[u8]>, Vec<i128>) = (vec![], vec![]);
+    for cells in &found {
+        for (name, totals) in cells
+            .names
+            .iter()
+            .flatten()
+            .zip(cells.totals.chunks_exact(aggregates.max(1)))
+        {
+            match places.entry(name) {
                 Entry::Vacant(place) => {
-                    place.insert(values);
+                    place.insert(names.len());
+                    names.push(name);
+                    all.extend(totals);
                 }
-                Entry::Occupied(mut place) => {
-                    for (total, part) in place.get_mut().iter_mut().zip(values) {
-                        *total += part;
-                    }
+                Entry::Occupied(place) => {
+                    let own = all.iter_mut().skip(place.get() * aggregates);
+                    own.zip(totals).for_each(|(total, part)| *total += part);
                 }
             }
         }
@@ -462,14 +475,14 @@ fn run(core: &PlanCore, physical: &Arc<dyn ExecutionPlan>) -> Result<Totals, Exe
     // Nothing of a cell with few units leaves the worker, not even that it is there.
     let units = core.units_aggregate().ok_or(ExecutionError::Internal)?;
     let least = core.least_units();
-    all.retain(|_, values| values.get(units).is_some_and(|units| *units >= least));
-    let (names, values): (Vec<_>, Vec<_>) = all.into_iter().unzip();
-    let found = OpenKeys::new(core)?.decode(core, &names)?;
+    let cells = names.into_iter().zip(all.chunks_exact(aggregates.max(1)));
+    let kept = cells.filter(|(_, totals)| totals.get(units).is_some_and(|units| *units >= least));
+    let (names, totals): (Vec<&[u8]>, Vec<&[i128]>) = kept.unzip();
     Ok(Totals {
         aggregates,
-        values: values.concat(),
+        values: totals.concat(),
         counted: vec![],
-        found: Some(found),
+        found: Some(OpenKeys::new(core)?.decode(core, &names)?),
     })
 }
 
@@ -533,7 +546,8 @@ fn partial(
         let counts = names.iter().flatten().next().map(<[u8]>::to_vec);
         return counts.map(Partial::Sieved).ok_or(ExecutionError::Internal);
     }
-    let names = names.iter().flatten().map(<[u8]>::to_vec);
-    let cells = names.zip(values.chunks_exact(aggregates.max(1)).map(<[i128]>::to_vec));
-    Ok(Partial::Found(cells.collect()))
+    Ok(Partial::Found(FoundCells {
+        names: names.clone(),
+        totals: values,
+    }))
 }

@@ -82,8 +82,9 @@ impl Lowering<'_> {
         }
     }
 
-    /// The condition of `CASE WHEN condition THEN unit_key END`.
-    pub(crate) fn unit_key_where<'e>(&self, expr: &'e Expr) -> Option<&'e Expr> {
+    /// The condition under which a CASE is the unit key, if it is that or NULL: of `CASE WHEN condition THEN unit_key END`, and of
+    /// any other with more branches, an operand, or the key behind ELSE.
+    pub(crate) fn unit_key_where(&self, expr: &Expr) -> Option<Planned<ScalarExpr>> {
         let Expr::Case(case) = expr else {
             return None;
         };
@@ -92,16 +93,35 @@ impl Lowering<'_> {
             Expr::Cast(cast) => matches!(&*cast.expr, Expr::Literal(value, _) if value.is_null()),
             _ => false,
         };
-        match case.when_then_expr.as_slice() {
-            [(condition, key)]
-                if case.expr.is_none()
-                    && self.is_unit_key(key)
-                    && case.else_expr.as_deref().is_none_or(nothing) =>
-            {
-                Some(condition)
-            }
-            _ => None,
+        // Whether a branch is the key; `None` if it is anything else but NULL.
+        let is_key = |branch: &Expr| match self.is_unit_key(branch) {
+            false if !nothing(branch) => None,
+            key => Some(key),
+        };
+        let branches = case.when_then_expr.iter().map(|(_, then)| is_key(then));
+        let branches = branches.collect::<Option<Vec<bool>>>()?;
+        let otherwise = case.else_expr.as_deref().map_or(Some(false), is_key)?;
+        if let ([(condition, _)], [true], false, None) = (
+            case.when_then_expr.as_slice(),
+            branches.as_slice(),
+            otherwise,
+            &case.expr,
+        ) {
+            return Some(self.condition(condition));
         }
+        if !otherwise && !branches.contains(&true) {
+            return None;
+        }
+        let answer = |key: bool| Box::new(Expr::Literal(ScalarValue::Boolean(Some(key)), None));
+        let whens = case.when_then_expr.iter().zip(branches);
+        let asked = Case {
+            expr: case.expr.clone(),
+            when_then_expr: whens
+                .map(|((when, _), key)| (when.clone(), answer(key)))
+                .collect(),
+            else_expr: Some(answer(otherwise)),
+        };
+        Some(self.condition(&Expr::Case(asked)))
     }
 
     pub(crate) fn field_type(&self, expr: &ScalarExpr) -> Planned<FieldType> {

@@ -40,13 +40,12 @@ impl Moments<'_> {
         let name = call.func.name();
         match (name, params.args.as_slice(), params.distinct) {
             ("count", [argument], true) => {
-                // `CASE WHEN condition THEN unit_key END` is the older way to write FILTER.
+                // A CASE of the unit key is the older way to write FILTER.
                 let case = self.lowering.unit_key_where(argument);
                 if case.is_none() && !self.lowering.is_unit_key(argument) {
                     let counted = self.argument(argument, filter.as_ref())?;
                     return self.distinct(counted);
                 }
-                let case = case.map(|condition| self.lowering.condition(condition));
                 // What is always true asks nothing more.
                 let asks = |condition: &ScalarExpr| *condition != ScalarExpr::Literal(Literal::Boolean(true));
                 match (filter.filter(asks), case.transpose()?.filter(asks)) {

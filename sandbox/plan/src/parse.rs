@@ -556,14 +556,13 @@ impl ShapeCheck<'_> {
                 FunctionArgExpr::Wildcard if aggregate && !distinct => {}
                 FunctionArgExpr::Expr(expr) => {
                     if distinct && name == "count" {
-                        match column_of(case_of_one(expr).unwrap_or(expr)) {
-                            Some(ident) if self.is_unit_key(ident) => {
-                                self.allowed_keys.insert(ident.span);
+                        for column in branches(expr).into_iter().filter_map(column_of) {
+                            if self.is_unit_key(column) {
+                                self.allowed_keys.insert(column.span);
+                            } else if !self.nested {
+                                self.column(column)?;
                             }
-                            // Perhaps the unit key by another name, or values of one unit.
-                            _ if self.nested => {}
-                            Some(ident) => self.column(ident)?,
-                            None => {}
+                            // Else perhaps the unit key by another name, or values of one unit.
                         }
                     }
                 }
@@ -650,19 +649,19 @@ impl ShapeCheck<'_> {
     }
 }
 
-/// What `CASE WHEN condition THEN x [ELSE NULL] END` gives where the condition is true.
-fn case_of_one(expr: &Expr) -> Option<&Expr> {
+/// What an expression can be: the branches of a CASE, or itself.
+fn branches(expr: &Expr) -> Vec<&Expr> {
     match expr {
-        Expr::Nested(inner) => case_of_one(inner),
+        Expr::Nested(inner) => branches(inner),
         Expr::Case {
-            operand: None,
             conditions,
+            else_result,
             ..
-        } => match conditions.as_slice() {
-            [only] => Some(&only.result),
-            _ => None,
-        },
-        _ => None,
+        } => {
+            let results = conditions.iter().map(|branch| &branch.result);
+            results.chain(else_result.as_deref()).collect()
+        }
+        other => vec![other],
     }
 }
 

@@ -148,7 +148,7 @@ impl ExecutionPlan for BoundingExec {
             }
             let core = Arc::clone(&bounding.core);
             let count = core.aggregates.len();
-            let (totals, names): (Vec<i128>, Vec<Vec<u8>>) = match bounding.finish() {
+            let (totals, names): (Vec<i128>, BinaryArray) = match bounding.finish() {
                 Partial::Listed {
                     totals,
                     counted,
@@ -165,17 +165,10 @@ impl ExecutionPlan for BoundingExec {
                         name.extend(aggregate.to_le_bytes());
                         name.extend(value.to_le_bytes());
                     }
-                    (totals, names)
+                    (totals, BinaryArray::from_iter_values(names))
                 }
-                Partial::Found(cells) => {
-                    let (mut totals, mut names) = (Vec::with_capacity(cells.len() * count), vec![]);
-                    for (name, values) in cells {
-                        names.push(name);
-                        totals.extend(values);
-                    }
-                    (totals, names)
-                }
-                Partial::Sieved(counts) => (vec![0; count], vec![counts]),
+                Partial::Found(cells) => (cells.totals, cells.names),
+                Partial::Sieved(counts) => (vec![0; count], BinaryArray::from_iter_values([counts])),
             };
             let mut columns: Vec<ArrayRef> = Vec::with_capacity(count + 1);
             for at in 0..count {
@@ -183,7 +176,7 @@ impl ExecutionPlan for BoundingExec {
                 let array = Decimal128Array::from_iter_values(values).with_precision_and_scale(38, 0)?;
                 columns.push(Arc::new(array));
             }
-            columns.push(Arc::new(BinaryArray::from_iter_values(names)));
+            columns.push(Arc::new(names));
             Ok(RecordBatch::try_new(schema, columns)?)
         };
         let stream = futures::stream::once(work);

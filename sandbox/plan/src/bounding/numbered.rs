@@ -4,14 +4,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, new_null_array};
 use arrow::compute::concat;
 use arrow::datatypes::Int32Type;
 use arrow::row::Rows;
 use model::FieldType;
 
-use super::GroupKeySecret;
 use super::open_keys::{OpenKeys, short};
+use super::{FoundCells, GroupKeySecret};
 use crate::eval::{self, EvalError};
 use crate::execute::ExecutionError;
 use crate::plan::{KeyCells, PlanCore, found_bytes};
@@ -175,17 +175,16 @@ impl Numbered {
         (&self.names, &mut self.totals)
     }
 
-    /// The totals of every cell that some unit is in.
-    pub(super) fn finish(self, core: &PlanCore) -> HashMap<Vec<u8>, Vec<i128>> {
+    /// The cells that some unit is in.
+    pub(super) fn finish(self, core: &PlanCore) -> FoundCells {
         let units = core.units_aggregate();
-        let cells = self
-            .names
-            .names
-            .iter()
-            .zip(self.totals.chunks_exact(self.aggregates.max(1)));
-        cells
-            .filter(|(_, totals)| units.is_some_and(|units| totals[units] > 0))
-            .map(|(name, totals)| (name.to_vec(), totals.to_vec()))
-            .collect()
+        let totals = self.totals.chunks_exact(self.aggregates.max(1));
+        let all = self.names.names.iter().zip(totals);
+        let met = all.filter(|(_, totals)| units.is_some_and(|units| totals[units] > 0));
+        let (names, totals): (Vec<&[u8]>, Vec<&[i128]>) = met.map(|(name, totals)| (&**name, totals)).unzip();
+        FoundCells {
+            names: BinaryArray::from_iter_values(names),
+            totals: totals.concat(),
+        }
     }
 }

@@ -72,7 +72,7 @@ impl OpenKeys {
     pub(crate) fn decode(
         &self,
         core: &PlanCore,
-        names: &[Vec<u8>],
+        names: &[&[u8]],
     ) -> Result<Vec<Vec<KeyValue>>, ExecutionError> {
         let parser = self.converter.parser();
         let rows = names.iter().map(|name| parser.parse(name));

@@ -30,7 +30,11 @@ fn totals(core: &PlanCore, batches: &[Vec<Trip>]) -> BTreeMap<Vec<u8>, Vec<(Aggr
                 .zip(cells)
                 .collect()
         }
-        Partial::Found(cells) => cells.into_iter().collect(),
+        Partial::Found(cells) => {
+            let totals = cells.totals.chunks(core.aggregates.len()).map(<[i128]>::to_vec);
+            let names = cells.names.iter().flatten().map(<[u8]>::to_vec);
+            names.zip(totals).collect()
+        }
         Partial::Sieved(_) => panic!("nothing was to be sieved"),
     };
     let named = |totals: Vec<i128>| core.aggregates.iter().cloned().zip(totals).collect();
