@@ -2,12 +2,14 @@
 //! the query alone: the calendar between them is gone through, once for each day, or hour, or what the key tells apart
 //! (docs/adr/0029). So months of a year are twelve cells, not keys that have to be found among the data.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, Date32Array, TimestampMicrosecondArray};
+use arrow::datatypes::{Date32Type, Int64Type, TimestampMicrosecondType};
 use model::FieldType;
 
+use super::size;
 use crate::civil::{self, MICROS_PER_DAY};
 use crate::eval;
 use crate::plan::{KeyCells, MAX_KEY_VALUES, MAX_OPEN_TEXT};
@@ -21,6 +23,12 @@ const MAX_STEPS: i64 = 40_000;
 const LONGEST_PERIOD: i64 = 366 * MICROS_PER_DAY;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
+
+/// The most parts of expressions that are computed, over all steps: well under a second.
+const MAX_COMPUTED: u64 = 1 << 22;
+
+/// The steps that are computed at once, so that texts take little memory however long they are.
+const AT_ONCE: usize = 1_024;
 
 /// The cells of a key that reads one column of dates or times and nothing else, if `filter` lets through the rows of a limited
 /// span only, and the key has not too many values in it.
@@ -40,91 +48,117 @@ pub(super) fn cells(
     if !(1..=MAX_STEPS).contains(&count) {
         return None;
     }
+    // Other conditions on the same column, where they are the same throughout a step.
+    let conditions = conjuncts(filter).into_iter().filter(|condition| {
+        Time::of(columns, condition).is_some_and(|other| other.column == time.column)
+            && time.step(condition).is_some_and(|own| own % step == 0)
+    });
+    let conditions: Vec<ScalarExpr> = conditions.map(|condition| time.alone(condition)).collect();
+    let key = time.alone(key);
+    let parts = conditions.iter().chain([&key]).map(size).sum::<usize>() as u64;
+    if parts.checked_mul(count.unsigned_abs())? > MAX_COMPUTED {
+        return None;
+    }
     let starts = (first..=last).map(|at| at.checked_mul(step));
     let starts = starts.collect::<Option<Vec<i64>>>()?;
-    let column: ArrayRef = if time.is_date {
-        let days = starts
-            .iter()
-            .map(|start| i32::try_from(start / MICROS_PER_DAY).ok());
-        Arc::new(Date32Array::from_iter_values(days.collect::<Option<Vec<_>>>()?))
-    } else {
-        Arc::new(TimestampMicrosecondArray::from(starts))
-    };
-    let rows = column.len();
-    let value = |expr: &ScalarExpr| {
-        let vector = eval::evaluate(&time.alone(expr), std::slice::from_ref(&column), rows);
-        vector.and_then(|vector| vector.into_array(rows)).ok()
-    };
-    // Other conditions on the same column, where they are the same throughout a step.
-    let mut kept = vec![true; rows];
-    for condition in conjuncts(filter) {
-        if Time::of(columns, condition).is_some_and(|other| other.column == time.column)
-            && time.step(condition).is_some_and(|own| own % step == 0)
-        {
+    let mut values = Values::new(field_type)?;
+    for starts in starts.chunks(AT_ONCE) {
+        let column = [time.column_of(starts)?];
+        let value = |expr: &ScalarExpr| {
+            let vector = eval::evaluate(expr, &column, starts.len());
+            vector.and_then(|vector| vector.into_array(starts.len())).ok()
+        };
+        let mut kept = vec![true; starts.len()];
+        for condition in &conditions {
             let holds = value(condition)?;
             let holds = holds.as_boolean_opt()?;
             for (row, kept) in kept.iter_mut().enumerate() {
                 *kept &= holds.is_valid(row) && holds.value(row);
             }
         }
+        values.add(&value(&key)?, &kept)?;
     }
-    let values = value(key)?;
-    let rows = (0..rows).filter(|row| kept[*row] && values.is_valid(*row));
-    listed(&values, rows, field_type)
+    values.into_cells()
 }
 
-/// The different values in these rows, as cells.
-fn listed(values: &ArrayRef, rows: impl Iterator<Item = usize>, field_type: FieldType) -> Option<KeyCells> {
-    let most = usize::try_from(MAX_KEY_VALUES).ok()?;
-    let rows: Vec<usize> = rows.collect();
-    let numbers = |value: &dyn Fn(usize) -> i64| {
-        let all: BTreeSet<i64> = rows.iter().map(|row| value(*row)).collect();
-        (1..=most)
-            .contains(&all.len())
-            .then(|| all.into_iter().collect::<Vec<i64>>())
-    };
-    Some(match field_type {
-        FieldType::Date => {
-            let days = values.as_primitive_opt::<arrow::datatypes::Date32Type>()?;
-            let days = numbers(&|row| days.value(row).into())?;
-            let values = days.into_iter().map(|day| i32::try_from(day).ok());
-            KeyCells::Dates {
-                values: values.collect::<Option<_>>()?,
-            }
+/// The different values of a key.
+enum Values {
+    Dates(BTreeSet<i32>),
+    Timestamps(BTreeSet<i64>),
+    Integers(BTreeSet<i64>),
+    /// In the order of the calendar, which is that of most keys.
+    Texts(HashSet<String>, Vec<String>),
+}
+
+impl Values {
+    /// None yet; `None` for what is no key, or one that needs no calendar.
+    fn new(field_type: FieldType) -> Option<Self> {
+        match field_type {
+            FieldType::Date => Some(Self::Dates(BTreeSet::new())),
+            FieldType::Timestamp => Some(Self::Timestamps(BTreeSet::new())),
+            FieldType::Integer => Some(Self::Integers(BTreeSet::new())),
+            FieldType::Text => Some(Self::Texts(HashSet::new(), vec![])),
+            FieldType::Number | FieldType::Boolean => None,
         }
-        FieldType::Timestamp => {
-            let moments = values.as_primitive_opt::<arrow::datatypes::TimestampMicrosecondType>()?;
-            KeyCells::Timestamps {
-                values: numbers(&|row| moments.value(row))?,
+    }
+
+    /// Adds those of the rows that are kept and have one; `None` once there are too many.
+    fn add(&mut self, values: &ArrayRef, kept: &[bool]) -> Option<()> {
+        let rows = (0..values.len()).filter(|row| kept.get(*row) == Some(&true) && values.is_valid(*row));
+        match self {
+            Self::Dates(all) => {
+                let days = values.as_primitive_opt::<Date32Type>()?;
+                all.extend(rows.map(|row| days.value(row)));
             }
-        }
-        FieldType::Integer => {
-            let integers = values.as_primitive_opt::<arrow::datatypes::Int64Type>()?;
-            KeyCells::Integers {
-                values: numbers(&|row| integers.value(row))?,
+            Self::Timestamps(all) => {
+                let moments = values.as_primitive_opt::<TimestampMicrosecondType>()?;
+                all.extend(rows.map(|row| moments.value(row)));
             }
-        }
-        FieldType::Text => {
-            let texts = values.as_string_opt::<i32>()?;
-            let mut met = BTreeSet::new();
-            let mut values = Vec::new();
-            // In the order of the calendar, which is that of most keys.
-            for row in rows {
-                let text = texts.value(row);
-                if met.insert(text) {
-                    values.push(text.to_owned());
+            Self::Integers(all) => {
+                let integers = values.as_primitive_opt::<Int64Type>()?;
+                all.extend(rows.map(|row| integers.value(row)));
+            }
+            Self::Texts(met, all) => {
+                let texts = values.as_string_opt::<i32>()?;
+                for text in rows.map(|row| texts.value(row)) {
+                    if text.len() > MAX_OPEN_TEXT {
+                        return None;
+                    }
+                    if met.insert(text.to_owned()) {
+                        all.push(text.to_owned());
+                    }
                 }
-                if values.len() > most || text.len() > MAX_OPEN_TEXT {
-                    return None;
-                }
             }
-            if values.is_empty() {
-                return None;
-            }
-            KeyCells::Text { values, other: false }
         }
-        FieldType::Number | FieldType::Boolean => return None,
-    })
+        (self.len() <= usize::try_from(MAX_KEY_VALUES).ok()?).then_some(())
+    }
+
+    fn len(&self) -> usize {
+        match self {
+            Self::Dates(all) => all.len(),
+            Self::Timestamps(all) | Self::Integers(all) => all.len(),
+            Self::Texts(_, all) => all.len(),
+        }
+    }
+
+    /// The cells, if there are any.
+    fn into_cells(self) -> Option<KeyCells> {
+        if self.len() == 0 {
+            return None;
+        }
+        Some(match self {
+            Self::Dates(all) => KeyCells::Dates {
+                values: all.into_iter().collect(),
+            },
+            Self::Timestamps(all) => KeyCells::Timestamps {
+                values: all.into_iter().collect(),
+            },
+            Self::Integers(all) => KeyCells::Integers {
+                values: all.into_iter().collect(),
+            },
+            Self::Texts(_, values) => KeyCells::Text { values, other: false },
+        })
+    }
 }
 
 fn conjuncts(filter: &ScalarExpr) -> Vec<&ScalarExpr> {
@@ -190,6 +224,19 @@ impl Time {
             }),
             _ => None,
         }
+    }
+
+    /// A column of it that holds these moments.
+    fn column_of(&self, starts: &[i64]) -> Option<ArrayRef> {
+        if !self.is_date {
+            return Some(Arc::new(TimestampMicrosecondArray::from(starts.to_vec())));
+        }
+        let days = starts
+            .iter()
+            .map(|start| i32::try_from(start.div_euclid(MICROS_PER_DAY)).ok());
+        Some(Arc::new(Date32Array::from_iter_values(
+            days.collect::<Option<Vec<_>>>()?,
+        )))
     }
 
     /// The expression over this column alone.

@@ -1,5 +1,7 @@
 //! Keys made of times, between the times that a query asks about.
 
+use std::time::{Duration, Instant};
+
 use model::FieldType;
 use proptest::prelude::*;
 
@@ -186,6 +188,23 @@ fn what_is_open_at_an_end_or_depends_on_more_is_found() {
             "{key} where {filter}"
         );
     }
+}
+
+/// However much there would be to compute, a plan is there at once: what is too much is found.
+#[test]
+fn a_calendar_takes_no_time() {
+    let begun = Instant::now();
+    let century = "day BETWEEN '1901-01-01' AND '2000-12-31'";
+    let years = |count: usize| vec!["year(day)"; count].join(" + ");
+    assert!(matches!(cells(&years(10), century), KeyCells::Integers { .. }));
+    assert_eq!(cells(&years(60), century), KeyCells::Open(FieldType::Integer));
+    let long = "rpad(to_char(day, 'YYYY-MM-DD'), 4000, 'x')";
+    assert_eq!(cells(long, century), KeyCells::Open(FieldType::Text));
+    assert_eq!(
+        cells("to_char(day, 'YYYY-MM-DD')", century),
+        KeyCells::Open(FieldType::Text)
+    );
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
 /// Known days and known other keys may be too many together: then the days are found, as they were before they were known.

@@ -75,6 +75,25 @@ fn empty_groups_are_there_as_well() {
     );
 }
 
+/// Whether anybody did anything in some month. Learns: nothing, for all months between the times that are asked about are there,
+/// and what they are is told by the query alone.
+#[test]
+fn months_without_anybody_are_there_as_well() {
+    let plan = plan(
+        "SELECT date_trunc('month', start) AS month, COUNT(*) FROM bike_trips \
+         WHERE start >= '2023-01-01' AND start < '2024-01-01' GROUP BY 1",
+    );
+    // In November.
+    let one = vec![trip(1, "东城")];
+    let (with, without) = neighbours(&plan, &one, 1);
+    assert_eq!(differences(&with, &without).len(), 1);
+    for totals in [&with, &without] {
+        assert!(totals.found.is_none());
+        let released = plan.release(&[noised(totals, &[])]).unwrap();
+        assert_eq!(released.len(), 13, "twelve months, and NULL");
+    }
+}
+
 /// NULL, NaN and values outside the declared domain as marks of one person. Learns: they have cells of their own or share
 /// one, bounded like any other.
 #[test]
