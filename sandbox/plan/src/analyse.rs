@@ -12,6 +12,7 @@ mod per_unit;
 mod scalars;
 mod shape;
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use datafusion_common::config::ConfigOptions;
@@ -93,7 +94,11 @@ pub(crate) fn decide(statement: Statement, tables: Tables<'_>) -> Planned<Privat
     let analysed = Analyzer::with_rules(rules)
         .execute_and_check(logical, &ConfigOptions::default(), |_, _| {})
         .map_err(|e| planner_refusal(&e))?;
-    let plan = Decision { tables }.query(&analysed)?;
+    let decision = Decision {
+        tables,
+        calendar_nanos: Cell::new(calendar::MAX_NANOS),
+    };
+    let plan = decision.query(&analysed)?;
     let reply = plan.parts.iter().map(|part| part.core.reply_bytes());
     if reply.fold(0, u64::saturating_add) > MAX_REPLY {
         return Err(Refusal::about(
@@ -187,6 +192,8 @@ fn misfit(text: &str) -> Refusal {
 
 pub(crate) struct Decision<'a> {
     pub(crate) tables: Tables<'a>,
+    /// How long calendars may still take.
+    calendar_nanos: Cell<u64>,
 }
 
 /// A relation whose rows each belong to one unit.

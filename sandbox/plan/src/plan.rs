@@ -18,7 +18,7 @@
 
 mod aggregate;
 mod check;
-mod cost;
+pub(crate) mod cost;
 mod key;
 mod private;
 mod subset;

@@ -132,12 +132,18 @@ impl ChildProgram {
         let answer = converse(&mut started.child, request, most).await;
         let Started { group, mut child } = started;
         drop(group);
-        // Of one that had ended already, this is still how it ended.
-        let status = child.wait().await;
-        let answer = answer.map_err(|_| status.map_or(ChildError::Broken, ChildError::of))?;
-        // Whoever asked does not wait for it. Not after a failure: a program that fails is not started for nothing.
+        let Ok(answer) = answer else {
+            // Of one that had ended already, this is still how it ended.
+            let status = child.wait().await;
+            return Err(status.map_or(ChildError::Broken, ChildError::of));
+        };
+        // Whoever asked waits neither for the end of this one, whose memory the system takes back, nor for the next. Not after a
+        // failure: a program that fails is not started for nothing.
         let program = self.clone();
-        tokio::spawn(async move { program.start_next() });
+        tokio::spawn(async move {
+            let _ = child.wait().await;
+            program.start_next();
+        });
         Ok(answer)
     }
 

@@ -146,7 +146,7 @@ impl<'a> Rest<'a> {
     }
 
     /// A key that its column can have; anything else is no answer.
-    fn key(&mut self, cells: &KeyCells) -> Option<KeyValue> {
+    fn key(&mut self, (cells, texts): &(&KeyCells, HashSet<&str>)) -> Option<KeyValue> {
         let [tag] = self.array()?;
         let value = match tag {
             0 => KeyValue::Null,
@@ -161,7 +161,11 @@ impl<'a> Rest<'a> {
             }
             _ => return None,
         };
-        cells.can_hold(&value).then_some(value)
+        let can_hold = match (cells, &value) {
+            (KeyCells::Text { .. }, KeyValue::Text(text)) => texts.contains(text.as_str()),
+            _ => cells.can_hold(&value),
+        };
+        can_hold.then_some(value)
     }
 }
 
@@ -177,9 +181,15 @@ pub(crate) fn decode(bytes: &[u8], plan: &PlanCore) -> Option<Result<Reply, Faul
     let mut found = None;
     if plan.is_open() {
         let count = rest.length().filter(|count| *count <= cells)?;
+        // There may be many cells, and many texts in a domain.
+        let domains = plan.keys.iter().map(|key| match &key.cells {
+            KeyCells::Text { values, .. } => (&key.cells, values.iter().map(String::as_str).collect()),
+            other => (other, HashSet::new()),
+        });
+        let domains: Vec<(&KeyCells, HashSet<&str>)> = domains.collect();
         let mut keys = Vec::new();
         for _ in 0..count {
-            let of_cell = plan.keys.iter().map(|key| rest.key(&key.cells));
+            let of_cell = domains.iter().map(|domain| rest.key(domain));
             keys.push(of_cell.collect::<Option<Vec<_>>>()?);
         }
         let distinct: HashSet<&Vec<KeyValue>> = keys.iter().collect();

@@ -90,5 +90,7 @@ pub fn run_planner(mut stdin: impl Read, mut stdout: impl Write) -> std::io::Res
     isolation::filter_calls();
     isolation::open_no_files()?;
     let answer = serde_json::to_vec(&request.decide())?;
-    frame::write(&mut stdout, &answer, MAX_PLANNED)
+    frame::write(&mut stdout, &answer, MAX_PLANNED)?;
+    crate::process::hang_up();
+    Ok(())
 }

@@ -36,7 +36,16 @@ pub fn run_worker(mut stdin: impl Read, mut stdout: impl Write, clock: &dyn Cloc
         Ok(()) => serve(&request, clock, &mut walls),
         Err(_) => Err(Fault::Isolation),
     };
-    frame::write(&mut stdout, &encode(&answer, walls), reply_length(&request.plan))
+    frame::write(&mut stdout, &encode(&answer, walls), reply_length(&request.plan))?;
+    hang_up();
+    Ok(())
+}
+
+/// Ends the answer. The server reads until the pipe is closed, and else would wait until the system has taken back all memory of
+/// this process.
+pub(crate) fn hang_up() {
+    // One that is closed already is as good.
+    let _ = nix::unistd::close(nix::libc::STDOUT_FILENO);
 }
 
 fn serve(request: &WorkRequest, clock: &dyn Clock, walls: &mut (bool, bool)) -> Result<Totals, Fault> {

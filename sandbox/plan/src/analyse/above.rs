@@ -136,6 +136,7 @@ impl Decision<'_> {
         let grouped = Grouped {
             below: &below,
             lowering: &lowering,
+            calendar_nanos: &self.calendar_nanos,
             calls: called
                 .iter()
                 .copied()

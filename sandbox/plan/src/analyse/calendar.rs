@@ -2,6 +2,7 @@
 //! the query alone: the calendar between them is gone through, once for each day, or hour, or what the key tells apart
 //! (docs/adr/0029). So months of a year are twelve cells, not keys that have to be found among the data.
 
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
@@ -9,11 +10,10 @@ use arrow::array::{Array, ArrayRef, AsArray, Date32Array, TimestampMicrosecondAr
 use arrow::datatypes::{Date32Type, Int64Type, TimestampMicrosecondType};
 use model::FieldType;
 
-use super::size;
 use crate::civil::{self, MICROS_PER_DAY};
 use crate::eval;
-use crate::plan::{KeyCells, MAX_KEY_VALUES, MAX_OPEN_TEXT};
-use crate::scalar::{CastTarget, Comparison, DatePart, Function, Literal, ScalarExpr};
+use crate::plan::{KeyCells, MAX_KEY_VALUES, MAX_OPEN_TEXT, cost};
+use crate::scalar::{CastTarget, Comparison, DatePart, Function, Literal, ScalarExpr, Subject};
 use crate::source::SourceColumns;
 
 /// The most days, hours, … that are gone through: a century of days, four years of hours.
@@ -24,8 +24,8 @@ const LONGEST_PERIOD: i64 = 366 * MICROS_PER_DAY;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
-/// The most parts of expressions that are computed, over all steps: well under a second.
-const MAX_COMPUTED: u64 = 1 << 22;
+/// How long all calendars of a query may take, in nanoseconds as deadlines count them: a planner has ten seconds for everything.
+pub(super) const MAX_NANOS: u64 = 2_000_000_000;
 
 /// The steps that are computed at once, so that texts take little memory however long they are.
 const AT_ONCE: usize = 1_024;
@@ -37,6 +37,7 @@ pub(super) fn cells(
     filter: Option<&ScalarExpr>,
     key: &ScalarExpr,
     field_type: FieldType,
+    nanos_left: &Cell<u64>,
 ) -> Option<KeyCells> {
     let time = Time::of(columns, key)?;
     let filter = filter?;
@@ -55,10 +56,13 @@ pub(super) fn cells(
     });
     let conditions: Vec<ScalarExpr> = conditions.map(|condition| time.alone(condition)).collect();
     let key = time.alone(key);
-    let parts = conditions.iter().chain([&key]).map(size).sum::<usize>() as u64;
-    if parts.checked_mul(count.unsigned_abs())? > MAX_COMPUTED {
-        return None;
-    }
+    let one = conditions.iter().chain([&key]).map(|expr| time.nanos(expr));
+    let one = one.fold(Some(0u64), |sum, nanos| sum?.checked_add(nanos?))?;
+    nanos_left.set(
+        nanos_left
+            .get()
+            .checked_sub(one.checked_mul(count.unsigned_abs())?)?,
+    );
     let starts = (first..=last).map(|at| at.checked_mul(step));
     let starts = starts.collect::<Option<Vec<i64>>>()?;
     let mut values = Values::new(field_type)?;
@@ -239,6 +243,27 @@ impl Time {
         )))
     }
 
+    /// How long an expression over this column alone may take for one step; `None` if that depends on more than its size, as the
+    /// search for a pattern does.
+    fn nanos(&self, expr: &ScalarExpr) -> Option<u64> {
+        fn seeks(expr: &ScalarExpr) -> bool {
+            let own = match expr {
+                ScalarExpr::Like { .. } => true,
+                ScalarExpr::Call(function, _) => function.subject() == Subject::Pattern,
+                _ => false,
+            };
+            own || expr.children().into_iter().any(seeks)
+        }
+        let kind = if self.is_date {
+            FieldType::Date
+        } else {
+            FieldType::Timestamp
+        };
+        // A nanosecond for each byte that is made.
+        let nanos = cost::expr(expr, &[kind]).saturating_add(cost::text_bytes(expr, &[kind]));
+        (!seeks(expr)).then_some(nanos.max(1))
+    }
+
     /// The expression over this column alone.
     fn alone(&self, expr: &ScalarExpr) -> ScalarExpr {
         let mut expr = expr.clone();
@@ -347,7 +372,10 @@ impl Time {
         let cut = match time {
             own if self.is(own) => return Some((moment, moment)),
             ScalarExpr::Cast(inner, CastTarget::Date) => self.is(inner),
-            ScalarExpr::Call(Function::DateTruncate(DatePart::Decade | DatePart::Century), _) => false,
+            ScalarExpr::Call(
+                Function::DateTruncate(DatePart::IsoYear | DatePart::Decade | DatePart::Century),
+                _,
+            ) => false,
             ScalarExpr::Call(Function::DateTruncate(_), args) => {
                 args.first().is_some_and(|first| self.is(first))
             }

@@ -1,5 +1,7 @@
 //! The parts of a plan: an aggregation by which figures are released, on integer grids, with the cells of its keys.
 
+use std::cell::Cell;
+
 use datafusion_expr::Expr;
 use datafusion_expr::expr::AggregateFunction as PlannerAggregate;
 use model::{FieldType, UnitDeclaration};
@@ -92,6 +94,8 @@ impl Needed {
 pub(super) struct Grouped<'a> {
     pub(super) below: &'a PerUnit,
     pub(super) lowering: &'a Lowering<'a>,
+    /// How long calendars may still take.
+    pub(super) calendar_nanos: &'a Cell<u64>,
     /// What is computed of each group; GROUPING(…) is not of the data.
     pub(super) calls: Vec<Option<&'a PlannerAggregate>>,
 }
@@ -230,7 +234,8 @@ impl Grouped<'_> {
 
     /// A key as it is written.
     pub(super) fn key(&self, expr: &Expr) -> Planned<GroupKey> {
-        key(self.below, self.lowering, expr).map_err(|refusal| refusal.with_span(place_of(expr)))
+        key(self.below, self.lowering, expr, self.calendar_nanos)
+            .map_err(|refusal| refusal.with_span(place_of(expr)))
     }
 }
 
@@ -240,7 +245,12 @@ pub(super) fn count_cells(keys: &[GroupKey]) -> u64 {
         .fold(1u64, |cells, key| cells.saturating_mul(key.cells.count()))
 }
 
-fn key(below: &PerUnit, lowering: &Lowering<'_>, expr: &Expr) -> Planned<GroupKey> {
+fn key(
+    below: &PerUnit,
+    lowering: &Lowering<'_>,
+    expr: &Expr,
+    calendar_nanos: &Cell<u64>,
+) -> Planned<GroupKey> {
     let span = match expr {
         Expr::Column(column) => column_span(column),
         _ => None,
@@ -252,8 +262,11 @@ fn key(below: &PerUnit, lowering: &Lowering<'_>, expr: &Expr) -> Planned<GroupKe
             FieldType::Number | FieldType::Boolean => {
                 return Err(Refusal::about(Rule::UndeclaredDomain, expr.to_string()).with_span(span));
             }
-            other => calendar::cells(&below.shape.columns, below.filter.as_ref(), &lowered, other)
-                .unwrap_or(KeyCells::Open(other)),
+            other => {
+                let (columns, filter) = (&below.shape.columns, below.filter.as_ref());
+                let known = calendar::cells(columns, filter, &lowered, other, calendar_nanos);
+                known.unwrap_or(KeyCells::Open(other))
+            }
         },
     };
     Ok(GroupKey { expr: lowered, cells })

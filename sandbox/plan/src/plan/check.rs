@@ -277,7 +277,15 @@ impl PlanCore {
                 KeyCells::Open(FieldType::Number | FieldType::Boolean) => return Err(PlanError("key")),
                 KeyCells::Open(field_type) => field_type,
             };
-            if well_typed(&key.expr) != Some(wanted) {
+            // They are searched by halves.
+            let in_order = match &key.cells {
+                KeyCells::Integers { values } | KeyCells::Timestamps { values } => {
+                    values.is_sorted_by(|a, b| a < b)
+                }
+                KeyCells::Dates { values } => values.is_sorted_by(|a, b| a < b),
+                _ => true,
+            };
+            if !in_order || well_typed(&key.expr) != Some(wanted) {
                 return Err(PlanError("key"));
             }
         }

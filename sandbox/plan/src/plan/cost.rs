@@ -74,7 +74,7 @@ fn call(function: Function, args: &[ScalarExpr]) -> u64 {
 }
 
 /// One evaluation of an expression over columns of these types.
-pub(super) fn expr(of: &ScalarExpr, types: &[FieldType]) -> u64 {
+pub(crate) fn expr(of: &ScalarExpr, types: &[FieldType]) -> u64 {
     let own = match of {
         ScalarExpr::Column(_) | ScalarExpr::Literal(_) => 0,
         ScalarExpr::Not(_) | ScalarExpr::And(_) | ScalarExpr::Or(_) | ScalarExpr::IsNull(_) => 2,
@@ -103,7 +103,7 @@ pub(super) fn expr(of: &ScalarExpr, types: &[FieldType]) -> u64 {
 }
 
 /// Bytes of text that an expression makes for a row at most, those of its parts included.
-pub(super) fn text_bytes(of: &ScalarExpr, types: &[FieldType]) -> u64 {
+pub(crate) fn text_bytes(of: &ScalarExpr, types: &[FieldType]) -> u64 {
     let makes = match of {
         ScalarExpr::Call(..) | ScalarExpr::Cast(..) | ScalarExpr::Case { .. } => {
             of.field_type(types) == Some(FieldType::Text)

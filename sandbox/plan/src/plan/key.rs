@@ -76,10 +76,10 @@ impl KeyCells {
             (_, KeyValue::Null) => true,
             (Self::Text { values, .. }, KeyValue::Text(text)) => values.contains(text),
             (Self::Text { other, .. }, KeyValue::Other) => *other,
-            (Self::Integers { values }, KeyValue::Integer(value)) => values.contains(value),
+            (Self::Integers { values }, KeyValue::Integer(value)) => values.binary_search(value).is_ok(),
             (Self::Integer { lo, hi }, KeyValue::Integer(value)) => (lo..=hi).contains(&value),
-            (Self::Dates { values }, KeyValue::Date(value)) => values.contains(value),
-            (Self::Timestamps { values }, KeyValue::Timestamp(value)) => values.contains(value),
+            (Self::Dates { values }, KeyValue::Date(value)) => values.binary_search(value).is_ok(),
+            (Self::Timestamps { values }, KeyValue::Timestamp(value)) => values.binary_search(value).is_ok(),
             (Self::Boolean, KeyValue::Boolean(_))
             | (Self::Open(FieldType::Text), KeyValue::Text(_))
             | (Self::Open(FieldType::Integer), KeyValue::Integer(_))

@@ -195,15 +195,31 @@ fn what_is_open_at_an_end_or_depends_on_more_is_found() {
 fn a_calendar_takes_no_time() {
     let begun = Instant::now();
     let century = "day BETWEEN '1901-01-01' AND '2000-12-31'";
-    let years = |count: usize| vec!["year(day)"; count].join(" + ");
-    assert!(matches!(cells(&years(10), century), KeyCells::Integers { .. }));
-    assert_eq!(cells(&years(32), century), KeyCells::Open(FieldType::Integer));
+    let labels = |count: usize| vec!["to_char(day, 'YYYY')"; count].join(" || ");
+    assert!(matches!(cells(&labels(2), century), KeyCells::Text { .. }));
+    assert_eq!(cells(&labels(4), century), KeyCells::Open(FieldType::Text));
+    let month = "day BETWEEN '2000-12-01' AND '2000-12-31'";
+    assert!(matches!(cells(&labels(4), month), KeyCells::Text { .. }));
+    // What has to be sought may take long whatever its size.
+    let sought = format!(
+        "CASE WHEN rpad(to_char(day, 'D'), 4000, 'a') LIKE '%{}b' THEN year(day) END",
+        "a".repeat(200)
+    );
+    assert_eq!(cells(&sought, century), KeyCells::Open(FieldType::Integer));
     let long = "rpad(to_char(day, 'YYYY-MM-DD'), 4000, 'x')";
-    assert_eq!(cells(long, century), KeyCells::Open(FieldType::Text));
+    assert_eq!(cells(long, month), KeyCells::Open(FieldType::Text));
     assert_eq!(
         cells("to_char(day, 'YYYY-MM-DD')", century),
         KeyCells::Open(FieldType::Text)
     );
+    // All keys of a query share the time.
+    let keys: Vec<String> = (0..8).map(|n| format!("to_char(day, 'YYYY') || '{n}'")).collect();
+    let sql = format!(
+        "SELECT {0}, COUNT(*) FROM bike_trips WHERE {century} GROUP BY {0}",
+        keys.join(", ")
+    );
+    let keys = &plan(&sql).parts[0].core.keys;
+    assert!(keys.iter().any(|key| matches!(key.cells, KeyCells::Open(_))));
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
 }
 
