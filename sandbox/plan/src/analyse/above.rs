@@ -16,7 +16,7 @@ use crate::lower::{Bound, Lowering};
 use crate::plan::{GroupKey, KeyCells, MAX_CELLS, MAX_KEYS};
 use crate::refusal::{Planned, Refusal, Rule};
 use crate::release::{Arrangement, Outer, ReleasedColumn, SortKey, Step};
-use crate::scalar::{Comparison, Literal, ScalarExpr};
+use crate::scalar::{Arithmetic, Comparison, Literal, ScalarExpr};
 
 /// A relation of released figures, over the columns of [`Made`].
 pub(super) struct Above {
@@ -144,7 +144,8 @@ impl Decision<'_> {
                 .collect(),
         };
         let keys = written.iter().map(|expr| grouped.key(expr));
-        let keys = keys.collect::<Planned<Vec<GroupKey>>>()?;
+        let keys = keys.collect::<Planned<Vec<(GroupKey, bool)>>>()?;
+        let (keys, can_be_null): (Vec<GroupKey>, Vec<bool>) = keys.into_iter().unzip();
         // The keys that each GROUPING(…) names, by their places as written.
         let all: Vec<usize> = (0..written.len()).collect();
         let bits = called.iter().map(|call| match of_data(call) {
@@ -152,7 +153,8 @@ impl Decision<'_> {
             false => grouping_bits(call, &written, &all),
         });
         let bits = bits.collect::<Planned<Vec<_>>>()?;
-        match sets {
+        let has_sets = sets.is_some();
+        let above = match sets {
             None => {
                 let draft = grouped.draft(&keys, 1)?;
                 let (core_keys, cells) = (draft.core.keys.clone(), draft.core.cells);
@@ -174,7 +176,8 @@ impl Decision<'_> {
                 Some(draft) => one_part(draft, Some(&sets), &bits, made),
                 None => parts_of_sets(&grouped, &keys, &sets, &bits, made),
             },
-        }
+        };
+        Ok(without_impossible(above?, &can_be_null, has_sets))
     }
 
     /// A join of released tables, with each other or with public relations.
@@ -273,6 +276,39 @@ fn called(expr: &Expr) -> Planned<&datafusion_expr::expr::AggregateFunction> {
         Expr::AggregateFunction(call) => Ok(call),
         _ => Err(Refusal::new(Rule::UnsupportedExpression)),
     }
+}
+
+/// Without the rows in which a key is NULL that cannot be: their cells hold nothing but noise. Of several sets, a key is NULL as
+/// well where it is left out.
+fn without_impossible(above: Above, can_be_null: &[bool], has_sets: bool) -> Above {
+    let Above {
+        mut arrangement,
+        columns,
+    } = above;
+    let number = |number: i64| Box::new(ScalarExpr::Literal(Literal::Integer(number)));
+    let whole = can_be_null.len();
+    for (at, can_be_null) in can_be_null.iter().enumerate() {
+        let Some(Bound::Value(key)) = columns.get(at).filter(|_| !can_be_null) else {
+            continue;
+        };
+        let there = ScalarExpr::Not(Box::new(ScalarExpr::IsNull(Box::new(key.clone()))));
+        let condition = match columns.get(whole) {
+            // The planner's own column has a bit for each key, the last one for the last.
+            Some(Bound::Value(left_out)) if has_sets => {
+                let place = 1i64 << (whole - 1 - at).min(62);
+                let above =
+                    ScalarExpr::Arithmetic(Arithmetic::Divide, Box::new(left_out.clone()), number(place));
+                let bit = ScalarExpr::Arithmetic(Arithmetic::Remainder, Box::new(above), number(2));
+                ScalarExpr::Or(vec![
+                    there,
+                    ScalarExpr::Compare(Comparison::Equal, Box::new(bit), number(1)),
+                ])
+            }
+            _ => there,
+        };
+        arrangement = arrangement.then(Step::Filter(condition));
+    }
+    Above { arrangement, columns }
 }
 
 /// The part whose cells add up to all sets; none if they do not, or if each set is more exact on its own: the noise of a total is

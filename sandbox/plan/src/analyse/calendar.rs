@@ -30,15 +30,23 @@ pub(super) const MAX_NANOS: u64 = 2_000_000_000;
 /// The steps that are computed at once, so that texts take little memory however long they are.
 const AT_ONCE: usize = 1_024;
 
+/// What a calendar tells of a key.
+pub(super) struct Known {
+    pub(super) cells: KeyCells,
+    /// Whether a row that is let through can be without a value.
+    pub(super) can_be_null: bool,
+}
+
 /// The cells of a key that reads one column of dates or times and nothing else, if `filter` lets through the rows of a limited
 /// span only, and the key has not too many values in it.
-pub(super) fn cells(
+pub(super) fn known(
     columns: &SourceColumns,
     filter: Option<&ScalarExpr>,
     key: &ScalarExpr,
     field_type: FieldType,
     nanos_left: &Cell<u64>,
-) -> Option<KeyCells> {
+) -> Option<Known> {
+    let mut values = Values::new(field_type)?;
     let time = Time::of(columns, key)?;
     let filter = filter?;
     let step = time.step(key)?;
@@ -65,7 +73,8 @@ pub(super) fn cells(
     );
     let starts = (first..=last).map(|at| at.checked_mul(step));
     let starts = starts.collect::<Option<Vec<i64>>>()?;
-    let mut values = Values::new(field_type)?;
+    // A column that lies in a span has a value.
+    let mut can_be_null = false;
     for starts in starts.chunks(AT_ONCE) {
         let column = [time.column_of(starts)?];
         let value = |expr: &ScalarExpr| {
@@ -80,9 +89,12 @@ pub(super) fn cells(
                 *kept &= holds.is_valid(row) && holds.value(row);
             }
         }
-        values.add(&value(&key)?, &kept)?;
+        let keys = value(&key)?;
+        can_be_null |= (0..keys.len()).any(|row| kept[row] && keys.is_null(row));
+        values.add(&keys, &kept)?;
     }
-    values.into_cells()
+    let cells = values.into_cells()?;
+    Some(Known { cells, can_be_null })
 }
 
 /// The different values of a key.
@@ -157,9 +169,16 @@ impl Values {
             Self::Timestamps(all) => KeyCells::Timestamps {
                 values: all.into_iter().collect(),
             },
-            Self::Integers(all) => KeyCells::Integers {
-                values: all.into_iter().collect(),
-            },
+            Self::Integers(all) => {
+                let (lo, hi) = (*all.first()?, *all.last()?);
+                if hi.abs_diff(lo).saturating_add(1) == all.len() as u64 {
+                    KeyCells::Integer { lo, hi }
+                } else {
+                    KeyCells::Integers {
+                        values: all.into_iter().collect(),
+                    }
+                }
+            }
             Self::Texts(_, values) => KeyCells::Text { values, other: false },
         })
     }

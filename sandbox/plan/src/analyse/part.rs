@@ -232,8 +232,8 @@ impl Grouped<'_> {
             .fold(0, u64::saturating_add)
     }
 
-    /// A key as it is written.
-    pub(super) fn key(&self, expr: &Expr) -> Planned<GroupKey> {
+    /// A key as it is written, and whether it can be NULL, as far as that is known.
+    pub(super) fn key(&self, expr: &Expr) -> Planned<(GroupKey, bool)> {
         key(self.below, self.lowering, expr, self.calendar_nanos)
             .map_err(|refusal| refusal.with_span(place_of(expr)))
     }
@@ -250,26 +250,29 @@ fn key(
     lowering: &Lowering<'_>,
     expr: &Expr,
     calendar_nanos: &Cell<u64>,
-) -> Planned<GroupKey> {
+) -> Planned<(GroupKey, bool)> {
     let span = match expr {
         Expr::Column(column) => column_span(column),
         _ => None,
     };
     let lowered = lowering.expr(expr)?;
-    let cells = match key_cells(&below.shape.columns, &lowered)? {
-        Some(cells) => cells,
-        None => match lowering.field_type(&lowered)? {
-            FieldType::Number | FieldType::Boolean => {
-                return Err(Refusal::about(Rule::UndeclaredDomain, expr.to_string()).with_span(span));
-            }
-            other => {
-                let (columns, filter) = (&below.shape.columns, below.filter.as_ref());
-                let known = calendar::cells(columns, filter, &lowered, other, calendar_nanos);
-                known.unwrap_or(KeyCells::Open(other))
-            }
-        },
+    let field_type = lowering.field_type(&lowered)?;
+    let (columns, filter) = (&below.shape.columns, below.filter.as_ref());
+    if let Some(known) = calendar::known(columns, filter, &lowered, field_type, calendar_nanos) {
+        let key = GroupKey {
+            expr: lowered,
+            cells: known.cells,
+        };
+        return Ok((key, known.can_be_null));
+    }
+    let cells = match (key_cells(columns, &lowered)?, field_type) {
+        (Some(cells), _) => cells,
+        (None, FieldType::Number | FieldType::Boolean) => {
+            return Err(Refusal::about(Rule::UndeclaredDomain, expr.to_string()).with_span(span));
+        }
+        (None, other) => KeyCells::Open(other),
     };
-    Ok(GroupKey { expr: lowered, cells })
+    Ok((GroupKey { expr: lowered, cells }, true))
 }
 
 /// A key whose values are to be found, where the calendar between the times of a query has too many for all of them.
