@@ -9,6 +9,8 @@
 //! expressions that are begun. Past [`MAX_EXPRESSIONS`] each attempt ends at once, and the text is refused like one that is
 //! nested too deeply.
 
+mod expansion;
+
 use std::any::TypeId;
 use std::cell::Cell;
 
@@ -16,6 +18,8 @@ use datafusion_sql::sqlparser::ast::Expr;
 use datafusion_sql::sqlparser::dialect::{Dialect, PostgreSqlDialect, Precedence};
 use datafusion_sql::sqlparser::keywords::Keyword;
 use datafusion_sql::sqlparser::parser::{Parser, ParserError};
+
+pub use expansion::{MAX_TABLES, tables_read};
 
 /// The most expressions that the parser may begin for one text, those included that it takes back. One of 64 KB that is
 /// right begins fewer than it has bytes.

@@ -15,6 +15,14 @@ pub(crate) fn statement(state: &SessionState, sql: &str) -> Result<Statement, Qu
     let dialect = dialect::Bounded::new();
     let mut statements = parser(state, sql, &dialect)?.parse_statements()?;
     match (statements.pop_front(), statements.is_empty()) {
+        (Some(Statement::Statement(statement)), true)
+            if dialect::tables_read(&statement) > dialect::MAX_TABLES =>
+        {
+            let most = dialect::MAX_TABLES;
+            Err(QueryError::Invalid(format!(
+                "it reads more than {most} tables, once the names of WITH are written out; use each name less often"
+            )))
+        }
         (Some(statement), true) => Ok(statement),
         (Some(_), false) => Err(QueryError::Invalid("there is more than one statement".to_owned())),
         (None, _) => Err(QueryError::Invalid("there is no statement".to_owned())),

@@ -477,7 +477,9 @@ fn readable(cast: ScalarExpr) -> Planned<ScalarExpr> {
         let short: String = text.chars().take(40).collect();
         let form = match target {
             CastTarget::Date => "write it as 2026-01-31",
-            CastTarget::Timestamp => "write it as 2026-01-31T08:30:00",
+            CastTarget::Timestamp => {
+                "write it as 2026-01-31T08:30:00, on the dataset's clock and without an offset"
+            }
             _ => return Ok(cast),
         };
         let what = format!("'{short}' is no {}: {form}", target.field_type().as_str());

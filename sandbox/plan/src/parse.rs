@@ -139,7 +139,15 @@ pub(crate) fn parse_statement(sql: &str) -> Planned<Statement> {
         .parse_statements();
     let mut statements = parsed.map_err(syntax)?;
     match (statements.pop(), statements.len()) {
-        (Some(statement), 0) => Ok(statement),
+        (Some(statement), 0) => {
+            let tables = dialect::tables_read(&statement);
+            if tables > dialect::MAX_TABLES {
+                let most = dialect::MAX_TABLES;
+                let what = format!("more than {most} tables, once the names of WITH are written out");
+                return Err(Refusal::about(Rule::TooComplex, what).with_span(to_span(statement.span())));
+            }
+            Ok(statement)
+        }
         (None, _) => Err(Refusal::about(Rule::OneStatement, "0 statements")),
         (_, others) => Err(Refusal::about(
             Rule::OneStatement,

@@ -254,13 +254,28 @@ impl PlanCore {
         }
     }
 
+    /// The same, without cells that are there for nothing.
+    fn possible_groups(&self) -> u32 {
+        let possible = self
+            .keys
+            .iter()
+            .map(GroupKey::possible)
+            .fold(1, u64::saturating_mul);
+        let possible = u32::try_from(possible.max(1)).unwrap_or(u32::MAX);
+        if self.is_open() {
+            self.most_groups()
+        } else {
+            self.most_groups().min(possible)
+        }
+    }
+
     /// How what one unit adds is limited.
     pub fn bounding_case(&self) -> BoundingCase {
         if self.unit.max_rows_per_unit == 1 {
             BoundingCase::OneRow
         } else if self.groups_per_unit == 1 {
             BoundingCase::OneGroup
-        } else if self.groups_per_unit >= self.most_groups() {
+        } else if self.groups_per_unit >= self.possible_groups() {
             BoundingCase::EveryGroup
         } else {
             BoundingCase::ChosenGroups

@@ -144,8 +144,7 @@ impl Decision<'_> {
                 .collect(),
         };
         let keys = written.iter().map(|expr| grouped.key(expr));
-        let keys = keys.collect::<Planned<Vec<(GroupKey, bool)>>>()?;
-        let (keys, can_be_null): (Vec<GroupKey>, Vec<bool>) = keys.into_iter().unzip();
+        let keys = keys.collect::<Planned<Vec<GroupKey>>>()?;
         // The keys that each GROUPING(…) names, by their places as written.
         let all: Vec<usize> = (0..written.len()).collect();
         let bits = called.iter().map(|call| match of_data(call) {
@@ -177,7 +176,7 @@ impl Decision<'_> {
                 None => parts_of_sets(&grouped, &keys, &sets, &bits, made),
             },
         };
-        Ok(without_impossible(above?, &can_be_null, has_sets))
+        Ok(without_impossible(above?, &keys, has_sets))
     }
 
     /// A join of released tables, with each other or with public relations.
@@ -280,18 +279,18 @@ fn called(expr: &Expr) -> Planned<&datafusion_expr::expr::AggregateFunction> {
 
 /// Without the rows in which a key is NULL that cannot be: their cells hold nothing but noise. Of several sets, a key is NULL as
 /// well where it is left out.
-fn without_impossible(above: Above, can_be_null: &[bool], has_sets: bool) -> Above {
+fn without_impossible(above: Above, keys: &[GroupKey], has_sets: bool) -> Above {
     let Above {
         mut arrangement,
         columns,
     } = above;
     let number = |number: i64| Box::new(ScalarExpr::Literal(Literal::Integer(number)));
-    let whole = can_be_null.len();
-    for (at, can_be_null) in can_be_null.iter().enumerate() {
-        let Some(Bound::Value(key)) = columns.get(at).filter(|_| !can_be_null) else {
+    let whole = keys.len();
+    for (at, key) in keys.iter().enumerate() {
+        let Some(Bound::Value(shown)) = columns.get(at).filter(|_| !key.can_be_null) else {
             continue;
         };
-        let there = ScalarExpr::Not(Box::new(ScalarExpr::IsNull(Box::new(key.clone()))));
+        let there = ScalarExpr::Not(Box::new(ScalarExpr::IsNull(Box::new(shown.clone()))));
         let condition = match columns.get(whole) {
             // The planner's own column has a bit for each key, the last one for the last.
             Some(Bound::Value(left_out)) if has_sets => {

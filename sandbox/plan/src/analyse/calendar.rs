@@ -53,8 +53,9 @@ pub(super) fn known(
     let Span { lo, hi } = time.span(filter);
     // What is open at either end is no span.
     let (first, last) = (lo?.div_euclid(step), hi?.div_euclid(step));
-    let count = last.checked_sub(first)?.checked_add(1)?;
-    if !(1..=MAX_STEPS).contains(&count) {
+    // One that ends before it begins has no steps, and a key no values.
+    let count = last.checked_sub(first)?.saturating_add(1).max(0);
+    if count > MAX_STEPS {
         return None;
     }
     // Other conditions on the same column, where they are the same throughout a step.
@@ -64,8 +65,8 @@ pub(super) fn known(
     });
     let conditions: Vec<ScalarExpr> = conditions.map(|condition| time.alone(condition)).collect();
     let key = time.alone(key);
-    let one = conditions.iter().chain([&key]).map(|expr| time.nanos(expr));
-    let one = one.fold(Some(0u64), |sum, nanos| sum?.checked_add(nanos?))?;
+    let mut each = conditions.iter().chain([&key]).map(|expr| time.nanos(expr));
+    let one = each.try_fold(0u64, |sum, nanos| sum.checked_add(nanos?))?;
     nanos_left.set(
         nanos_left
             .get()
@@ -93,8 +94,10 @@ pub(super) fn known(
         can_be_null |= (0..keys.len()).any(|row| kept[row] && keys.is_null(row));
         values.add(&keys, &kept)?;
     }
-    let cells = values.into_cells()?;
-    Some(Known { cells, can_be_null })
+    Some(Known {
+        cells: values.into_cells(),
+        can_be_null,
+    })
 }
 
 /// The different values of a key.
@@ -157,30 +160,24 @@ impl Values {
         }
     }
 
-    /// The cells, if there are any.
-    fn into_cells(self) -> Option<KeyCells> {
-        if self.len() == 0 {
-            return None;
-        }
-        Some(match self {
+    fn into_cells(self) -> KeyCells {
+        match self {
             Self::Dates(all) => KeyCells::Dates {
                 values: all.into_iter().collect(),
             },
             Self::Timestamps(all) => KeyCells::Timestamps {
                 values: all.into_iter().collect(),
             },
-            Self::Integers(all) => {
-                let (lo, hi) = (*all.first()?, *all.last()?);
-                if hi.abs_diff(lo).saturating_add(1) == all.len() as u64 {
-                    KeyCells::Integer { lo, hi }
-                } else {
-                    KeyCells::Integers {
-                        values: all.into_iter().collect(),
-                    }
+            Self::Integers(all) => match (all.first(), all.last()) {
+                (Some(lo), Some(hi)) if hi.abs_diff(*lo).saturating_add(1) == all.len() as u64 => {
+                    KeyCells::Integer { lo: *lo, hi: *hi }
                 }
-            }
+                _ => KeyCells::Integers {
+                    values: all.into_iter().collect(),
+                },
+            },
             Self::Texts(_, values) => KeyCells::Text { values, other: false },
-        })
+        }
     }
 }
 
@@ -319,12 +316,12 @@ impl Time {
             ScalarExpr::Cast(inner, CastTarget::Date) if self.is(inner) => Some(MICROS_PER_DAY),
             ScalarExpr::Call(function, args) if args.first().is_some_and(|first| self.is(first)) => {
                 let own = step_of(function, args)?;
-                let others = args.iter().skip(1).map(|arg| self.step(arg));
-                others.fold(Some(own), |least, step| Some(least?.min(step?)))
+                let mut others = args.iter().skip(1).map(|arg| self.step(arg));
+                others.try_fold(own, |least, step| Some(least.min(step?)))
             }
             other => {
-                let steps = other.children().into_iter().map(|child| self.step(child));
-                steps.fold(Some(MICROS_PER_DAY), |least, step| Some(least?.min(step?)))
+                let mut steps = other.children().into_iter().map(|child| self.step(child));
+                steps.try_fold(MICROS_PER_DAY, |least, step| Some(least.min(step?)))
             }
         }
     }
@@ -382,7 +379,7 @@ impl Time {
                 let ScalarExpr::Call(Function::DatePart(DatePart::Year), args) = time else {
                     return None;
                 };
-                let start = i64::from(civil::date(*year, 1, 1)?).checked_mul(MICROS_PER_DAY)?;
+                let start = civil::date(*year, 1, 1)?.checked_mul(MICROS_PER_DAY)?;
                 let own = args.first().is_some_and(|first| self.is(first));
                 return own.then(|| (start, start.saturating_add(LONGEST_PERIOD)));
             }
@@ -422,8 +419,8 @@ fn step_of(function: &Function, args: &[ScalarExpr]) -> Option<i64> {
                 let parts = eval::time_pattern(pattern)?
                     .into_iter()
                     .map(|piece| piece.finest());
-                let steps = parts.map(|part| part.map(of_part));
-                steps.fold(Some(MICROS_PER_DAY), |least, step| Some(least?.min(step?)))
+                let mut steps = parts.map(|part| part.map(of_part));
+                steps.try_fold(MICROS_PER_DAY, |least, step| Some(least.min(step?)))
             }
             _ => None,
         },

@@ -127,11 +127,14 @@ impl Grouped<'_> {
         let too_many = || Refusal::about(Rule::TooManyCells, format!("{cells} cells, at most {MAX_CELLS}"));
         let listed = u32::try_from(cells).ok().filter(|cells| *cells <= MAX_CELLS);
         let listed = listed.ok_or_else(too_many)?;
-        let least_groups = groups_per_unit(shape, &keys, if open { u32::MAX } else { listed });
+        // A unit is in no cell that is there for nothing.
+        let possible = keys.iter().map(GroupKey::possible).fold(1, u64::saturating_mul);
+        let possible = u32::try_from(possible.max(1)).unwrap_or(listed);
+        let least_groups = groups_per_unit(shape, &keys, if open { u32::MAX } else { possible });
         let (mut needed, mut measures) = self.measured(least_groups)?;
         let groups_per_unit = match open {
             true => least_groups,
-            false => needed.groups_per_unit(shape.unit, listed, least_groups),
+            false => needed.groups_per_unit(shape.unit, possible, least_groups),
         };
         if groups_per_unit != least_groups {
             (needed, measures) = self.measured(groups_per_unit)?;
@@ -233,7 +236,7 @@ impl Grouped<'_> {
     }
 
     /// A key as it is written, and whether it can be NULL, as far as that is known.
-    pub(super) fn key(&self, expr: &Expr) -> Planned<(GroupKey, bool)> {
+    pub(super) fn key(&self, expr: &Expr) -> Planned<GroupKey> {
         key(self.below, self.lowering, expr, self.calendar_nanos)
             .map_err(|refusal| refusal.with_span(place_of(expr)))
     }
@@ -250,7 +253,7 @@ fn key(
     lowering: &Lowering<'_>,
     expr: &Expr,
     calendar_nanos: &Cell<u64>,
-) -> Planned<(GroupKey, bool)> {
+) -> Planned<GroupKey> {
     let span = match expr {
         Expr::Column(column) => column_span(column),
         _ => None,
@@ -259,11 +262,11 @@ fn key(
     let field_type = lowering.field_type(&lowered)?;
     let (columns, filter) = (&below.shape.columns, below.filter.as_ref());
     if let Some(known) = calendar::known(columns, filter, &lowered, field_type, calendar_nanos) {
-        let key = GroupKey {
+        return Ok(GroupKey {
             expr: lowered,
             cells: known.cells,
-        };
-        return Ok((key, known.can_be_null));
+            can_be_null: known.can_be_null,
+        });
     }
     let cells = match (key_cells(columns, &lowered)?, field_type) {
         (Some(cells), _) => cells,
@@ -272,7 +275,11 @@ fn key(
         }
         (None, other) => KeyCells::Open(other),
     };
-    Ok((GroupKey { expr: lowered, cells }, true))
+    Ok(GroupKey {
+        expr: lowered,
+        cells,
+        can_be_null: true,
+    })
 }
 
 /// A key whose values are to be found, where the calendar between the times of a query has too many for all of them.
@@ -281,7 +288,7 @@ fn found(columns: &SourceColumns, key: GroupKey) -> Planned<GroupKey> {
         Some(_) => key,
         None => GroupKey {
             cells: KeyCells::Open(key.cells.field_type()),
-            expr: key.expr,
+            ..key
         },
     })
 }

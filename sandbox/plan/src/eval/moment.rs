@@ -5,9 +5,14 @@ use crate::scalar::DatePart;
 
 const SECOND: i64 = 1_000_000;
 
-/// A civil date, or date and time, of years −9999 to 9999, in microseconds.
+/// A civil date, or date and time, of years −9999 to 9999, in microseconds; nothing with an offset from UTC.
 pub(super) fn parse_moment(text: &str) -> Option<i64> {
     if text.len() > 40 || !text.is_ascii() {
+        return None;
+    }
+    // The reader would pass over an offset or a zone: the time would be another one.
+    let clock = text.split_once(['T', 't', ' ']).map_or("", |(_, clock)| clock);
+    if clock.contains(['+', '-']) || text.contains('[') {
         return None;
     }
     let moment: jiff::civil::DateTime = match text.parse::<jiff::civil::DateTime>() {

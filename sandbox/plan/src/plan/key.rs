@@ -144,4 +144,18 @@ pub struct GroupKey {
     pub expr: ScalarExpr,
     /// Its cells.
     pub cells: KeyCells,
+    /// Whether a row that is counted can be without a value, as far as that is known.
+    #[serde(default = "unknown", skip_serializing_if = "Clone::clone")]
+    pub can_be_null: bool,
+}
+
+const fn unknown() -> bool {
+    true
+}
+
+impl GroupKey {
+    /// In how many of its cells a row can be.
+    pub fn possible(&self) -> u64 {
+        self.cells.count() - u64::from(!self.can_be_null)
+    }
 }

@@ -345,7 +345,6 @@ const ELSEWHERE: &[Rule] = &[
     // Texts too long to be read.
     Rule::TooLong,
     Rule::TooDeep,
-    Rule::TooComplex,
     // The planner words them otherwise before.
     Rule::PostProcessing,
     Rule::UnsupportedPlan,

@@ -290,6 +290,13 @@ fn plan_bombs_cost_no_time() {
             "{} SELECT COUNT(*) FROM bike_trips",
             "WITH a AS (SELECT 1) ".repeat(500)
         ),
+        // Twice as many tables with every name.
+        format!(
+            "WITH a0 AS (SELECT COUNT(*) AS n FROM bike_trips){} SELECT n FROM a15",
+            (0..15)
+                .map(|n| format!(", a{} AS (SELECT x.n FROM a{n} AS x CROSS JOIN a{n} AS y)", n + 1))
+                .collect::<String>()
+        ),
     ] {
         assert!(crate::plan(&sql, &relation()).is_err(), "{}", &sql[..80]);
     }
