@@ -167,6 +167,8 @@ impl Sandbox {
             .await
             .map_err(|error| match error {
                 db::Error::BudgetExhausted(purse) => {
+                    // What was left when it was read may have gone to another question meanwhile.
+                    let left = if purse == db::Purse::Project { 0 } else { left };
                     JobError::BudgetExhausted(Shortage::Spent { purse, left })
                 }
                 other => other.into(),

@@ -170,7 +170,8 @@ rules! {
         "聚合写在 SELECT、HAVING 或 ORDER BY 中。", "Aggregates stand in SELECT, HAVING or ORDER BY.";
     /// A function that is not on the list.
     UnknownFunction = "unknown-function", "没有这个函数，或不在允许之列。", "This function does not exist or is not on the list of allowed ones.",
-        "请查看允许的函数列表。", "See the list of allowed functions.";
+        "请查看允许的函数列表（docs/sql.md）；date_format 与 strftime 请用 to_char。",
+        "See the list of allowed functions (docs/sql.md); to_char stands for date_format and strftime.";
     /// random(), now() and the like.
     VolatileFunction = "volatile-function", "不支持结果会变的函数。", "Functions whose result changes from call to call are not allowed.",
         "请写出具体的日期或数值。", "Write the date or number out.";
@@ -193,7 +194,8 @@ rules! {
     /// The unit key outside COUNT(DISTINCT …).
     UnitKey = "unit-key", "单位键只能用于连接、内层 GROUP BY 与 COUNT(DISTINCT 单位键)。",
         "The unit key can only join, be an inner GROUP BY, and be counted distinct.",
-        "请从其余位置去掉单位键。", "Remove the unit key from everywhere else.";
+        "请从其余位置去掉单位键；按条件计数请写 COUNT(DISTINCT 单位键) FILTER (WHERE …)。",
+        "Remove the unit key from everywhere else; count those of a condition as COUNT(DISTINCT unit_key) FILTER (WHERE …).";
     /// A grouping key that is a number with a fraction.
     UndeclaredDomain = "undeclared-domain", "小数不能作为分组键。", "A number with a fraction cannot be a grouping key.",
         "请用 width_bucket、CAST(x AS BIGINT) 或 CASE 分段。",
@@ -221,8 +223,8 @@ rules! {
         "请用比较、算术、CASE 与允许的函数改写。", "Rewrite it with comparisons, arithmetic, CASE and the allowed functions.";
     /// A pattern or part that is not a literal, or too long.
     Pattern = "pattern", "模式或日期部分必须是简短的常量。", "A pattern or date part must be a short constant.",
-        "LIKE 模式最长 256 字节；日期部分为 year、month、hour 等。",
-        "A LIKE pattern has at most 256 bytes; parts are year, month, hour and so on.";
+        "LIKE 模式最长 256 字节；日期部分为 year、month、hour 等；to_char 用 YYYY、MM、DD、HH24、MI、SS、Q、IW，其他字母放在双引号内。",
+        "A LIKE pattern has at most 256 bytes; parts are year, month, hour and so on; to_char takes YYYY, MM, DD, HH24, MI, SS, Q, IW, and other letters between double quotes.";
     /// A plan node that the sandbox has not.
     UnsupportedPlan = "unsupported-plan", "不支持这种查询结构。", "This shape of query is not allowed.",
         "请写 SELECT 键, 聚合 FROM 数据集 WHERE … GROUP BY 键。",
