@@ -80,6 +80,22 @@ async fn sql_of_any_size_and_depth_is_answered() {
         let told = analyst.post(&estimates, &job(&sql)).await.expect(200);
         assert_eq!(told["verdict"], verdict, "{told}");
     }
+    // Short, and twice as many tables with every name: it would be planned for hours.
+    let doubled = |first: &str| {
+        let step = |n: u32| format!(", a{} AS (SELECT x.n FROM a{n} AS x CROSS JOIN a{n} AS y)", n + 1);
+        let steps: String = (0..30).map(step).collect();
+        format!("WITH a0 AS ({first}){steps} SELECT n FROM a30")
+    };
+    analyst
+        .post("/api/v1/sql", &json!({"sql": doubled("SELECT 1 AS n")}))
+        .await
+        .expect_problem(400, "invalid-sql");
+    let sql = doubled("SELECT COUNT(*) AS n FROM bike_share_trips");
+    let told = analyst.post(&estimates, &job(&sql)).await.expect(200);
+    assert_eq!(
+        (&told["verdict"], &told["rule"]),
+        (&json!("refused"), &json!("too-complex"))
+    );
     let open_long = json!({"sql": format!("SELECT '{}'", "x".repeat(100 << 10))});
     analyst
         .post("/api/v1/sql", &open_long)

@@ -235,7 +235,7 @@ impl Grouped<'_> {
             .fold(0, u64::saturating_add)
     }
 
-    /// A key as it is written, and whether it can be NULL, as far as that is known.
+    /// A key as it is written, with its cells.
     pub(super) fn key(&self, expr: &Expr) -> Planned<GroupKey> {
         key(self.below, self.lowering, expr, self.calendar_nanos)
             .map_err(|refusal| refusal.with_span(place_of(expr)))
